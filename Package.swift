@@ -1,0 +1,84 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// One language dialect for every target of ours: Swift 6 concurrency, no implicit existentials or re-exports,
+/// nothing unsafe without the word, and no warning left standing.
+let dialect: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+func source(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
+    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: dialect)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: dialect)
+}
+
+func library(_ name: String, pkgConfig: String, apt: String) -> Target {
+    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+let package = Package(
+    name: "ddsnode",
+    products: [.executable(name: "ddsnode", targets: ["ddsnode"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
+    ],
+    targets: [
+        library("CUV", pkgConfig: "libuv", apt: "libuv1-dev"),
+        library("CSodium", pkgConfig: "libsodium", apt: "libsodium-dev"),
+        library("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
+        library("CGMime", pkgConfig: "gmime-3.0", apt: "libgmime-3.0-dev"),
+        library("CMicroHTTPD", pkgConfig: "libmicrohttpd", apt: "libmicrohttpd-dev"),
+        library("CSystemd", pkgConfig: "libsystemd", apt: "libsystemd-dev"),
+
+        source("DDSCore"),
+        source("DDSLoop", ["CUV", "DDSCore"]),
+        source("DDSTLS", ["COpenSSL", "DDSCore"]),
+        source("DDSSeal", ["CSodium", "DDSCore"]),
+        source("DDSSpool", ["DDSCore"]),
+        source("DDSBus", ["DDSCore"]),
+        source("DDSWire", ["DDSCore"]),
+        source("DDSMail", ["CGMime", "DDSCore"]),
+        source("DDSHTTP", ["CMicroHTTPD", "DDSCore", "DDSLoop"]),
+        source(
+            "DDSNode",
+            [
+                "CSystemd", "DDSCore", "DDSLoop", "DDSTLS", "DDSSeal", "DDSSpool", "DDSBus", "DDSWire", "DDSMail",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "TOMLKit", package: "TOMLKit"),
+            ]),
+        source("DDSServer", ["DDSNode"]),
+        source("DDSAgent", ["DDSNode", "DDSHTTP", .product(name: "Mustache", package: "swift-mustache")]),
+        .executableTarget(
+            name: "ddsnode",
+            dependencies: [
+                "DDSServer", "DDSAgent", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: dialect),
+
+        source("DDSTestKit", ["DDSCore", "DDSSpool", "DDSBus", "DDSWire"]),
+        tests("DDSCoreTests", ["DDSCore", "DDSTestKit"]),
+        tests("DDSLoopTests", ["DDSLoop", "DDSTestKit"]),
+        tests("DDSTLSTests", ["DDSTLS", "DDSTestKit"]),
+        tests("DDSSealTests", ["DDSSeal", "DDSTestKit"]),
+        tests("DDSSpoolTests", ["DDSSpool", "DDSTestKit"]),
+        tests("DDSBusTests", ["DDSBus", "DDSTestKit"]),
+        tests("DDSWireTests", ["DDSWire", "DDSTestKit"]),
+        tests("DDSMailTests", ["DDSMail", "DDSTestKit"]),
+        tests("DDSHTTPTests", ["DDSHTTP", "DDSTestKit"]),
+        tests("DDSNodeTests", ["DDSNode", "DDSTestKit"]),
+        tests("DDSServerTests", ["DDSServer", "DDSTestKit"]),
+        tests("DDSAgentTests", ["DDSAgent", "DDSTestKit"]),
+    ]
+)
