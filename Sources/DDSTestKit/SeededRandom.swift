@@ -1,6 +1,6 @@
 // Reproducible randomness: the same seed gives the same run.
 
-package import DDSCore
+import DDSCore
 import Synchronization
 
 /// SplitMix64 as a `RandomSource` and as Swift's `RandomNumberGenerator`. For tests only.
