@@ -1,0 +1,102 @@
+// What `join` leaves in the state folder: who this is, which node it talks to, and where that node's key was pinned.
+
+package import DDSCore
+import DDSLoop
+package import DDSNode
+
+/// The account file of an agent, `account.json`. Holds no secret.
+package struct AgentAccount: Hashable, Sendable {
+    static let fileName = "account.json"
+
+    package var address: MailAddress
+    package var display: String
+    package var groups: [String]
+    package var host: String
+    package var pop3sPort: UInt16
+    package var submissionsPort: UInt16
+    /// What the node's TLS key must hash to, 16 bytes or more.
+    package var nodeKeyHash: [UInt8]
+    /// The node's `age1...` recipient, as last announced inside the pinned TLS connection.
+    package var nodeRecipient: String
+
+    var json: JSONValue {
+        [
+            "version": 1, "address": .text("\(address)"), "display": .text(display), "groups": .texts(groups), "host": .text(host),
+            "pop3s_port": .number(Int64(pop3sPort)), "submissions_port": .number(Int64(submissionsPort)),
+            "node_key": .text(Hex.encode(nodeKeyHash)), "node_recipient": .text(nodeRecipient),
+        ]
+    }
+
+    init?(json: JSONValue) {
+        guard json["version"]?.integer == 1, let address = json["address"]?.string.flatMap({ MailAddress($0) }),
+            let host = json["host"]?.string, let pop3s = json["pop3s_port"]?.integer.flatMap(UInt16.init(exactly:)),
+            let submissions = json["submissions_port"]?.integer.flatMap(UInt16.init(exactly:)),
+            let key = json["node_key"]?.string.flatMap({ Hex.decode($0) }), key.count >= 16,
+            let recipient = json["node_recipient"]?.string
+        else { return nil }
+        self.address = address
+        display = json["display"]?.string ?? address.local
+        groups = json["groups"]?.strings ?? []
+        self.host = host
+        pop3sPort = pop3s
+        submissionsPort = submissions
+        nodeKeyHash = key
+        nodeRecipient = recipient
+    }
+
+    init(
+        address: MailAddress, display: String, groups: [String], host: String, pop3sPort: UInt16, submissionsPort: UInt16,
+        nodeKeyHash: [UInt8], nodeRecipient: String
+    ) {
+        self.address = address
+        self.display = display
+        self.groups = groups
+        self.host = host
+        self.pop3sPort = pop3sPort
+        self.submissionsPort = submissionsPort
+        self.nodeKeyHash = nodeKeyHash
+        self.nodeRecipient = nodeRecipient
+    }
+}
+
+/// The files of an agent's state folder.
+package struct AgentFolder: Sendable {
+    /// `state_dir/agent`.
+    package let path: String
+
+    package init(stateDir: String) {
+        path = stateDir + "/agent"
+    }
+
+    var account: String { path + "/" + AgentAccount.fileName }
+    /// Passphrase-protected private keys; an age scrypt file.
+    var vault: String { path + "/keys.age" }
+    /// The device's Ed25519 seed: lies open (0600) so that a locked agent fetches.
+    var deviceKey: String { path + "/device.key" }
+    /// The root key of the agent's spool; its records are ciphertext under keys of the vault or of the node besides.
+    var spoolKey: String { path + "/spool.key" }
+    var spool: String { path + "/spool" }
+
+    /// The account, nil before `join`. Throws when the file is there and cannot be understood.
+    package func loadAccount() throws(Failure) -> AgentAccount? {
+        guard HostFiles.exists(account) else { return nil }
+        let bytes: [UInt8]
+        do {
+            bytes = try HostFiles.read(account, limit: 1 << 20)
+        } catch {
+            throw Failure(.inputOutput, "cannot read \(account): \(error)")
+        }
+        guard let value = JSONValue(parsing: bytes), let account = AgentAccount(json: value) else {
+            throw Failure(.badInput, "\(self.account) is damaged; restore it from a backup, nothing was changed")
+        }
+        return account
+    }
+
+    func save(_ value: AgentAccount) throws(Failure) {
+        do {
+            try HostFiles.replace(account, with: Array(value.json.pretty.utf8) + [0x0a])
+        } catch {
+            throw Failure(.cannotCreate, "cannot write \(account): \(error)")
+        }
+    }
+}

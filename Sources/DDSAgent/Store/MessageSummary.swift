@@ -1,0 +1,53 @@
+// What the agent keeps in RAM of each message while it is unlocked, and seals beside it on disk.
+
+import DDSCore
+import FoundationEssentials
+
+/// The state of a message this person wrote.
+enum SendState: String, Hashable, Sendable, Codable {
+    case waiting, sent, refused
+}
+
+/// The list's view of one message. Texts are as the sender wrote them: hostile until made safe for display.
+struct MessageSummary: Hashable, Sendable, Codable {
+    /// Opaque name in URLs and on the command line: 64 random bits in base32, made at import.
+    var id: String
+    var subject: String
+    var fromName: String
+    var fromAddress: String
+    /// Addresses of To and Cc.
+    var recipients: [String]
+    /// The group's name, nil for private mail.
+    var group: String?
+    /// The author's date, seconds since 1970; shown, never used for order.
+    var date: Int64
+    /// When it came in or was written here, milliseconds since 1970.
+    var received: Int64
+    var isUnread: Bool
+    /// Nil for what came in.
+    var sendState: SendState?
+    /// What the node said about a refused message.
+    var note: String?
+    var messageID: String
+    var references: [String]
+    var snippet: String
+    var hasAttachments: Bool
+    var size: Int
+
+    var isOwn: Bool { sendState != nil }
+}
+
+/// 64-bit ids in lower-case base32 without look-alikes, 13 characters.
+enum OpaqueID {
+    private static let alphabet = Array("0123456789abcdefghjkmnpqrstvwxyz".utf8)
+
+    static func make(_ random: any RandomSource) -> String {
+        var value = random.number()
+        var text: [UInt8] = []
+        for _ in 0..<13 {
+            text.append(alphabet[Int(value & 31)])
+            value >>= 5
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+}

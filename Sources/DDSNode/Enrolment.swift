@@ -1,0 +1,94 @@
+// What an agent and a node say to each other when a member joins: one sealed message to enrol@NODE with the invite's secret
+// inside, and an SMTP reply that says in words what came of it.
+
+package import DDSCore
+import DDSSeal
+import FoundationEssentials
+
+/// The body of an enrolment message, `application/vnd.ddsnode.enrol+json`. The device's key is the one of the TLS connection.
+package struct EnrolmentRequest: Sendable {
+    package static let contentType = "application/vnd.ddsnode.enrol+json"
+    /// Local part of the address that takes enrolments, and the name under which a device without account logs in.
+    package static let localPart = "enrol"
+
+    package var inviteNumber: UInt32
+    /// The invite's 5 secret bytes.
+    package var secret: Redacted<[UInt8]>
+    /// The `age1...` recipient of the new mailbox key.
+    package var recipient: String
+
+    package init(inviteNumber: UInt32, secret: Redacted<[UInt8]>, recipient: String) {
+        self.inviteNumber = inviteNumber
+        self.secret = secret
+        self.recipient = recipient
+    }
+
+    /// The whole inner message.
+    package var message: [UInt8] {
+        let body: JSONValue = [
+            "invite": .number(Int64(inviteNumber)), "secret": .text(Hex.encode(secret.exposed)), "recipient": .text(recipient),
+        ]
+        return Array("MIME-Version: 1.0\r\nContent-Type: \(Self.contentType)\r\n\r\n".utf8) + body.line + [0x0d, 0x0a]
+    }
+
+    /// Nil when `message` is no enrolment.
+    package init?(message: [UInt8]) {
+        let text = String(decoding: message, as: UTF8.self)
+        guard let end = text.firstRange(of: "\r\n\r\n"), text[..<end.lowerBound].lowercased().contains(Self.contentType),
+            let body = JSONValue(parsing: Array(text[end.upperBound...].utf8)),
+            let number = body["invite"]?.integer.flatMap(UInt32.init(exactly:)), number < 1 << 20,
+            let secret = body["secret"]?.string.flatMap({ Hex.decode($0) }), secret.count == 5,
+            let recipient = body["recipient"]?.string
+        else { return nil }
+        self.init(inviteNumber: number, secret: Redacted(secret), recipient: recipient)
+    }
+
+    /// What the node keeps of an invite's secret.
+    package static func secretHash(_ secret: [UInt8]) -> String {
+        Hex.encode(Hash.blake2b(secret, key: Array("ddsnode/v1/invite-secret".utf8), size: 32))
+    }
+}
+
+/// What a new member learns from the node's reply; each field is one line of it.
+package struct EnrolmentWelcome: Hashable, Sendable {
+    package var address: MailAddress
+    package var display: String
+    package var groups: [String]
+
+    package init(address: MailAddress, display: String, groups: [String]) {
+        self.address = address
+        self.display = display
+        self.groups = groups
+    }
+
+    /// The lines of the 250 reply.
+    package var lines: [String] {
+        ["welcome \(address)", "display \(display)", "groups \(groups.joined(separator: " "))"]
+    }
+
+    package init?(lines: [String]) {
+        var fields: [String: String] = [:]
+        for line in lines {
+            let parts = line.split(separator: " ", maxSplits: 1)
+            if parts.count == 2 { fields[String(parts[0])] = String(parts[1]) }
+        }
+        guard let address = fields["welcome"].flatMap({ MailAddress($0) }) else { return nil }
+        let groups = fields["groups"]?.split(separator: " ").map(String.init) ?? []
+        self.init(address: address, display: fields["display"] ?? address.local, groups: groups)
+    }
+}
+
+/// The EHLO keyword by which a node says which key to seal submissions to: `XDDS-SEAL age1...`.
+package enum SealAnnouncement {
+    package static let keyword = "XDDS-SEAL"
+
+    package static func capability(_ recipient: String) -> String { "\(keyword) \(recipient)" }
+
+    package static func recipient(in capabilities: [String]) -> String? {
+        for capability in capabilities {
+            let words = capability.split(separator: " ")
+            if words.count == 2, words[0].uppercased() == keyword { return String(words[1]) }
+        }
+        return nil
+    }
+}

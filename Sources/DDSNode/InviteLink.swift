@@ -1,0 +1,114 @@
+// The text of an invite: where the node is, which key it has, and a secret that works once.
+
+package import DDSCore
+
+/// `dds://HOST/<node key hash>#<number and secret>`, at most 90 characters. The hash is the first 128 bits of the SHA-256 of
+/// the node's TLS key (26 characters of Crockford's base32), the rest a 20-bit number and a 40-bit secret (12 characters).
+/// Ports other than 995 and 465 travel as `?p=POP3S.SUBMISSIONS`.
+package struct InviteLink: Hashable, Sendable, CustomStringConvertible {
+    package static let lengthMax = 90
+    package static let defaultPorts: (pop3s: UInt16, submissions: UInt16) = (995, 465)
+
+    package var host: String
+    package var pop3sPort: UInt16
+    package var submissionsPort: UInt16
+    /// 16 bytes: what the node's TLS key must hash to, as far as it goes.
+    package var nodeKeyHash: [UInt8]
+    /// 20 bits.
+    package var number: UInt32
+    /// 5 bytes.
+    package var secret: Redacted<[UInt8]>
+
+    package init(
+        host: String, pop3sPort: UInt16, submissionsPort: UInt16, nodeKeyHash: [UInt8], number: UInt32, secret: Redacted<[UInt8]>
+    ) {
+        precondition(nodeKeyHash.count >= 16 && secret.exposed.count == 5 && number < 1 << 20, "an invite has fixed sizes")
+        self.host = host
+        self.pop3sPort = pop3sPort
+        self.submissionsPort = submissionsPort
+        self.nodeKeyHash = Array(nodeKeyHash.prefix(16))
+        self.number = number
+        self.secret = secret
+    }
+
+    /// Finds an invite in `text`, which may have other words around it. Throws with exit code 65 and a sentence.
+    package init(_ text: String) throws(Failure) {
+        let damaged = Failure(.badInput, "this is no whole invite (dds://HOST/KEY#SECRET); copy the whole line again")
+        guard let start = text.firstRange(of: "dds://") else { throw damaged }
+        let word = text[start.upperBound...].prefix { !$0.isWhitespace && !"<>\"'".contains($0) }
+        let halves = word.split(separator: "#", omittingEmptySubsequences: false)
+        guard halves.count == 2 else { throw damaged }
+        let address = halves[0].split(separator: "?", omittingEmptySubsequences: false)
+        let places = address[0].split(separator: "/", omittingEmptySubsequences: false)
+        guard places.count == 2, !places[0].isEmpty, address.count <= 2,
+            let hash = Base32.decode(places[1], bits: 128), let code = Base32.decode(halves[1], bits: 60)
+        else { throw damaged }
+        var ports = Self.defaultPorts
+        if address.count == 2 {
+            let numbers = address[1].dropFirst(2).split(separator: ".").map { UInt16($0) }
+            guard address[1].hasPrefix("p="), numbers.count == 2, let pop3s = numbers[0], let submissions = numbers[1] else { throw damaged }
+            ports = (pop3s, submissions)
+        }
+        let value = code.reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
+        self.init(
+            host: String(places[0]), pop3sPort: ports.pop3s, submissionsPort: ports.submissions, nodeKeyHash: hash,
+            number: UInt32(value >> 40 & 0xfffff),
+            secret: Redacted((0..<5).map { UInt8(truncatingIfNeeded: value >> (32 - 8 * UInt64($0))) }))
+    }
+
+    /// Prints without the secret; the link itself is `link`.
+    package var description: String { "invite \(number) for \(host)" }
+
+    /// The invite as people copy it. Holds the secret.
+    package var link: String {
+        let ports = (pop3sPort, submissionsPort) == Self.defaultPorts ? "" : "?p=\(pop3sPort).\(submissionsPort)"
+        let value = secret.exposed.reduce(UInt64(number)) { $0 << 8 | UInt64($1) }
+        let code = (0..<8).map { UInt8(truncatingIfNeeded: value >> (56 - 8 * UInt64($0))) }
+        return "dds://\(host)/\(Base32.encode(nodeKeyHash, bits: 128))\(ports)#\(Base32.encode(code, bits: 60))"
+    }
+}
+
+/// Crockford's base32: no I, L, O, U; reading takes lower case and the letters people mistake for digits.
+enum Base32 {
+    private static let alphabet = Array("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
+
+    /// The lowest `bits` bits of big-endian `bytes`, most significant character first.
+    static func encode(_ bytes: [UInt8], bits: Int) -> String {
+        let characters = (bits + 4) / 5
+        var output = [UInt8](repeating: 0x30, count: characters)
+        for index in 0..<characters {
+            var value = 0
+            for bit in 0..<5 {
+                let position = (characters - 1 - index) * 5 + bit
+                let byte = bytes.count - 1 - position / 8
+                if position < bits, byte >= 0, bytes[byte] >> (position % 8) & 1 == 1 { value |= 1 << bit }
+            }
+            output[index] = alphabet[value]
+        }
+        return String(decoding: output, as: UTF8.self)
+    }
+
+    /// The big-endian bytes of exactly `bits` bits, or nil.
+    static func decode(_ text: some StringProtocol, bits: Int) -> [UInt8]? {
+        guard text.utf8.count == (bits + 4) / 5 else { return nil }
+        var bytes = [UInt8](repeating: 0, count: (bits + 7) / 8)
+        for (index, character) in text.utf8.reversed().enumerated() {
+            guard let value = value(of: character) else { return nil }
+            for bit in 0..<5 where value >> bit & 1 == 1 {
+                let position = index * 5 + bit
+                guard position < bits else { return nil }
+                bytes[bytes.count - 1 - position / 8] |= 1 << (position % 8)
+            }
+        }
+        return bytes
+    }
+
+    private static func value(of character: UInt8) -> Int? {
+        switch character {
+        case 0x61...0x7a: value(of: character - 0x20)
+        case 0x4f: 0
+        case 0x49, 0x4c: 1
+        default: alphabet.firstIndex(of: character)
+        }
+    }
+}

@@ -1,0 +1,28 @@
+// How addresses appear in the log: hashed unless the administrator asked for more or less.
+
+package import DDSCore
+import DDSSeal
+
+/// Turns addresses into what `log.addresses` allows. Hashes are keyed anew at each start, so that lines of one run can be
+/// told apart and no list of addresses can be tried against a log.
+package struct AddressPrivacy: Sendable {
+    package enum Level: String, Sendable, CaseIterable {
+        case hash, full, none
+    }
+
+    private let level: Level
+    private let key: [UInt8]
+
+    package init(level: Level, random: any RandomSource) {
+        self.level = level
+        key = random.bytes(32)
+    }
+
+    package func text(_ address: String) -> String {
+        switch level {
+        case .full: address
+        case .none: "-"
+        case .hash: String(Hex.encode(Hash.blake2b(Array(address.utf8), key: key, size: 16)).prefix(10))
+        }
+    }
+}

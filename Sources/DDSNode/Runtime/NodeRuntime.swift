@@ -1,0 +1,194 @@
+// The life of a process with roles: start in order, serve, reload, drain with a deadline, stop in reverse.
+
+package import DDSCore
+package import DDSLoop
+import DDSSeal
+import Glibc
+package import Logging
+
+@LoopActor package final class NodeRuntime {
+    /// How long a drain may take before roles are stopped all the same.
+    private static var drainDeadline: Duration { .seconds(5) }
+
+    private var config: Config
+    private let registry: [any Role.Type]
+    private let reloadConfig: @Sendable () throws(ConfigError) -> Config
+    private let log: Logger
+    private let bus: NodeBus
+    private let control = ControlCommands()
+    private var roles: [any Role] = []
+    private var controlServer: ControlServer?
+    private var stopContinuation: CheckedContinuation<Int32, Never>?
+    private var requestedExit: Int32?
+    private let startedAt: Instant
+
+    /// A process that plays those roles of `registry` that `config` names. `reloadConfig` reads the configuration again.
+    package init(
+        config: Config, registry: [any Role.Type], log: Logger,
+        reloadConfig: @escaping @Sendable () throws(ConfigError) -> Config
+    ) {
+        self.config = config
+        self.registry = registry
+        self.log = log
+        self.reloadConfig = reloadConfig
+        bus = NodeBus(time: Loop.time)
+        startedAt = Loop.time.now
+    }
+
+    /// Runs until a signal or a role asks to stop; returns the exit code. Throws when it cannot start. `onReady` is called once
+    /// every role serves.
+    package func run(onReady: @LoopActor (NodeRuntime) -> Void = { _ in }) async throws(Failure) -> Int32 {
+        for warning in ProcessHygiene.harden() { log.warning("\(warning)") }
+        if let warning = SecretBytes.lockedMemoryWarning() { log.warning("\(warning)") }
+        registerCommands()
+        let signals = try openSignals()
+        defer { signals.close() }
+        do throws(Failure) {
+            try await start()
+        } catch {
+            await stopRoles()
+            throw error
+        }
+        ServiceManager.ready("serving as \(config.roles.joined(separator: " and "))")
+        let watchdog = startWatchdog()
+        onReady(self)
+        let code = await withCheckedContinuation { continuation in
+            if let requestedExit { continuation.resume(returning: requestedExit) } else { stopContinuation = continuation }
+        }
+        watchdog?.close()
+        ServiceManager.stopping()
+        await drain()
+        await stopRoles()
+        controlServer?.close()
+        return code
+    }
+
+    /// Ends `run` with this exit code; the first request counts.
+    package func requestStop(_ code: Int32) {
+        guard requestedExit == nil else { return }
+        requestedExit = code
+        stopContinuation?.resume(returning: code)
+        stopContinuation = nil
+    }
+
+    /// The commands of this process's roles, for callers in the same process.
+    package var commands: ControlCommands { control }
+
+    private func start() async throws(Failure) {
+        let services = Services(
+            config: config, time: Loop.time, random: SystemRandom(), bus: bus, log: log, control: control,
+            requestStop: { [weak self] code in self?.requestStop(code) })
+        for name in config.roles {
+            guard let type = registry.first(where: { $0.name == name }) else {
+                throw Failure(.configuration, "this program has no role \"\(name)\"; it has: \(registry.map { $0.name }.joined(separator: ", "))")
+            }
+            let role = try type.init(services: services)
+            roles.append(role)
+            try await role.start()
+            bus.publish(.roleStarted(name: name))
+            log.notice("role started", metadata: ["role": "\(name)"])
+        }
+        try makeRuntimeFolder()
+        controlServer = try ControlServer(path: config.node.runtimeDir + "/control.sock", commands: control)
+    }
+
+    private func makeRuntimeFolder() throws(Failure) {
+        do {
+            try HostFiles.makeFolders(config.node.runtimeDir)
+        } catch {
+            throw Failure(.cannotCreate, "cannot make the runtime folder \(config.node.runtimeDir): \(error); set node.runtime_dir")
+        }
+    }
+
+    private func openSignals() throws(Failure) -> SignalSource {
+        do {
+            return try SignalSource([SIGTERM, SIGINT, SIGHUP, SIGUSR1]) { [unowned self] signal in received(signal) }
+        } catch {
+            throw Failure(.system, "cannot watch for signals: \(error)")
+        }
+    }
+
+    private func received(_ signal: Int32) {
+        switch signal {
+        case SIGHUP: Loop.spawn(name: "reload") { [self] in await reload() }
+        case SIGUSR1: dumpState()
+        default:
+            log.notice("stopping", metadata: ["signal": "\(signal)"])
+            requestStop(0)
+        }
+    }
+
+    private func reload() async {
+        ServiceManager.reloading(now: Loop.time.now)
+        do throws(ConfigError) {
+            let fresh = try reloadConfig()
+            for role in roles { await role.reload(fresh) }
+            config = fresh
+            bus.publish(.configReloaded)
+            log.notice("configuration loaded again")
+        } catch {
+            log.error("configuration not loaded, the old one stays in force: \(error)")
+        }
+        ServiceManager.ready("serving as \(config.roles.joined(separator: " and "))")
+    }
+
+    private func dumpState() {
+        let lag = Loop.lag
+        log.notice(
+            "state",
+            metadata: [
+                "lag_p50_us": "\(lag.quantile(0.5).nanoseconds / 1000)", "lag_p99_us": "\(lag.quantile(0.99).nanoseconds / 1000)",
+                "lag_max_us": "\(lag.max.nanoseconds / 1000)", "turns": "\(lag.count)",
+            ])
+        for traced in bus.trace {
+            let fields = traced.event.fields.map { ($0.0, Logger.MetadataValue.string($0.1)) }
+            log.notice("trace \(traced.event.name)", metadata: Dictionary(fields, uniquingKeysWith: { $1 }))
+        }
+    }
+
+    private func drain() async {
+        bus.publish(.draining)
+        let roles = roles
+        let drained = Loop.spawn(name: "drain") {
+            for role in roles.reversed() { await role.drain() }
+        }
+        let deadline = Loop.spawn(name: "drain deadline") {
+            // Cancelled when the drain is done in time.
+            try? await Loop.sleep(for: Self.drainDeadline)
+            drained.cancel()
+        }
+        await drained.value
+        deadline.cancel()
+    }
+
+    private func stopRoles() async {
+        for role in roles.reversed() {
+            await role.stop()
+            bus.publish(.roleStopped(name: type(of: role).name))
+        }
+        roles = []
+    }
+
+    private func startWatchdog() -> LoopTimer? {
+        guard let interval = ServiceManager.watchdogInterval else { return nil }
+        let timer = WatchdogTimer(interval: interval / 2)
+        timer.tick()
+        return timer.timer
+    }
+}
+
+/// Tells the service manager that the loop still turns.
+@LoopActor private final class WatchdogTimer {
+    private let interval: Duration
+    private(set) var timer: LoopTimer?
+
+    init(interval: Duration) {
+        self.interval = interval
+        timer = LoopTimer { [self] in tick() }
+    }
+
+    func tick() {
+        ServiceManager.watchdog()
+        timer?.schedule(at: Loop.time.now + interval)
+    }
+}

@@ -1,0 +1,25 @@
+// What a role supplies for the sessions of one listener: answers to the machine's questions.
+
+package import DDSLoop
+package import DDSWire
+
+/// Takes the decisions of one protocol session. Lives as long as its session; everything happens on the loop.
+@LoopActor package protocol SessionHandler<Machine>: AnyObject {
+    associatedtype Machine: WireSession
+
+    /// Answers one question. May take long; a session that has ended meanwhile drops the answer.
+    func answer(_ question: Machine.Question) async -> Machine.Answer
+    /// Does something in order with the replies. Must not block.
+    func perform(_ effect: Machine.Effect)
+    /// The connection is gone; called exactly once, last.
+    func sessionEnded(_ summary: SessionSummary)
+}
+
+/// How a session ended, for log and bus.
+package struct SessionSummary: Sendable {
+    package var id: String
+    package var reason: CloseReason
+    package var detail: String
+    package var bytesIn: Int
+    package var bytesOut: Int
+}

@@ -1,0 +1,120 @@
+// Decides what a command of the administrator makes of the directory: the events to store, or a refusal that names the
+// remedy. Nothing is changed here.
+
+package import DDSCore
+
+extension Directory {
+    /// Letters, digits, `-`, `_`, `.`; at most 32, beginning and ending with a letter or digit. One name space for members and groups.
+    func checkedName(_ name: String) throws(Failure) -> String {
+        let lower = name.lowercased()
+        let isPlain = lower.utf8.allSatisfy { octet in
+            (0x61...0x7a).contains(octet) || (0x30...0x39).contains(octet) || "-_.".utf8.contains(octet)
+        }
+        let ends = [lower.utf8.first, lower.utf8.last].allSatisfy { $0.map { !"-_.".utf8.contains($0) } ?? false }
+        guard isPlain, ends, lower.utf8.count <= 32, !lower.contains("..") else {
+            throw Failure(.badInput, "\"\(name)\" is no name: use up to 32 letters a-z, digits, and - _ . between them")
+        }
+        guard !Self.reservedNames.contains(lower) else {
+            throw Failure(.badInput, "\"\(lower)\" is reserved for the node itself; choose another name")
+        }
+        return lower
+    }
+
+    private func freeName(_ name: String) throws(Failure) -> String {
+        let name = try checkedName(name)
+        if accounts[name] != nil { throw Failure(.cannotCreate, "there is a member \(name) already; see: ddsnode user show \(name)") }
+        if groups[name] != nil { throw Failure(.cannotCreate, "there is a group \(name) already; see: ddsnode group show \(name)") }
+        return name
+    }
+
+    /// The account, or a refusal with exit code 67.
+    package func member(_ name: String) throws(Failure) -> Account {
+        guard let account = accounts[name.lowercased()] else {
+            throw Failure(.unknownName, "no member \"\(name)\"\(suggestion(for: name, among: accounts.keys)); see: ddsnode user list")
+        }
+        return account
+    }
+
+    package func group(_ name: String) throws(Failure) -> Group {
+        guard let group = groups[name.lowercased()] else {
+            throw Failure(.unknownName, "no group \"\(name)\"\(suggestion(for: name, among: groups.keys)); see: ddsnode group list")
+        }
+        return group
+    }
+
+    private func suggestion(for name: String, among names: some Collection<String>) -> String {
+        let start = name.lowercased().prefix(2)
+        guard start.count == 2, let near = names.filter({ $0.hasPrefix(start) }).min() else { return "" }
+        return ", did you mean \"\(near)\"?"
+    }
+
+    /// A new member without access yet.
+    func addingAccount(_ name: String, display: String, groups wanted: [String]) throws(Failure) -> [DirectoryEvent] {
+        let name = try freeName(name)
+        var events: [DirectoryEvent] = [.accountAdded(name: name, display: display.isEmpty ? name : display, mailbox: nextMailbox)]
+        for group in wanted {
+            events.append(.memberAdded(group: try self.group(group).name, member: name, isOwner: false))
+        }
+        return events
+    }
+
+    func settingSuspended(_ name: String, _ isSuspended: Bool) throws(Failure) -> [DirectoryEvent] {
+        let account = try member(name)
+        if account.isSuspended == isSuspended { return [] }
+        return [isSuspended ? .accountSuspended(name: account.name) : .accountResumed(name: account.name)]
+    }
+
+    func removingAccount(_ name: String) throws(Failure) -> [DirectoryEvent] {
+        [.accountRemoved(name: try member(name).name)]
+    }
+
+    func addingGroup(
+        _ name: String, title: String, mode: GroupMode, posting: PostingPolicy, members: [String], owners: [String]
+    ) throws(Failure) -> [DirectoryEvent] {
+        let name = try freeName(name)
+        var events: [DirectoryEvent] = [.groupAdded(name: name, title: title.isEmpty ? name : title, mode: mode, posting: posting)]
+        var seen: Set<String> = []
+        for (member, isOwner) in owners.map({ ($0, true) }) + members.map({ ($0, false) }) {
+            let account = try self.member(member)
+            if seen.insert(account.name).inserted {
+                events.append(.memberAdded(group: name, member: account.name, isOwner: isOwner))
+            }
+        }
+        return events
+    }
+
+    func changingGroup(_ name: String, title: String?, posting: PostingPolicy?) throws(Failure) -> [DirectoryEvent] {
+        let group = try self.group(name)
+        return [
+            .groupChanged(name: group.name, title: title ?? group.title, mode: group.mode, posting: posting ?? group.posting)
+        ]
+    }
+
+    func removingGroup(_ name: String) throws(Failure) -> [DirectoryEvent] {
+        [.groupRemoved(name: try group(name).name)]
+    }
+
+    func addingMembers(_ names: [String], to group: String, asOwners: Bool) throws(Failure) -> [DirectoryEvent] {
+        let group = try self.group(group)
+        var events: [DirectoryEvent] = []
+        for name in names {
+            let account = try member(name)
+            if !group.members.contains(account.name) || (asOwners && !group.owners.contains(account.name)) {
+                events.append(.memberAdded(group: group.name, member: account.name, isOwner: asOwners))
+            }
+        }
+        return events
+    }
+
+    func removingMembers(_ names: [String], from group: String) throws(Failure) -> [DirectoryEvent] {
+        let group = try self.group(group)
+        var events: [DirectoryEvent] = []
+        for name in names {
+            guard group.members.contains(name.lowercased()) else {
+                throw Failure(.unknownName, "\(name) is not in #\(group.name); see: ddsnode group member list \(group.name)")
+            }
+            events.append(.memberRemoved(group: group.name, member: name.lowercased()))
+        }
+        return events
+    }
+}

@@ -1,0 +1,63 @@
+// Who gets a message: resolves the recipients of an envelope to accounts, as of now, and says in words why one is refused.
+
+package import DDSCore
+
+extension Directory {
+    /// What a recipient address stands for.
+    package enum Destination: Hashable, Sendable {
+        case member(String)
+        case group(String)
+    }
+
+    /// Why an address cannot be written to; each text names the remedy and goes into an SMTP reply.
+    package enum Refusal: Error, Hashable, Sendable {
+        case unknown(String)
+        case notAllowed(String)
+        /// Not now: the text says until when.
+        case later(String)
+    }
+
+    /// Checks that `author` (nil for mail that an ordinary MTA hands in) may write to `address`.
+    func destination(of address: MailAddress, domain: String, author: String?) throws(Refusal) -> Destination {
+        guard address.domain == domain else {
+            throw .notAllowed("this node serves only addresses at \(domain)")
+        }
+        if let account = accounts[address.local] {
+            if account.isSuspended { throw .notAllowed("\(address.local) is suspended; ask the node's administrator") }
+            guard account.recipient != nil else {
+                throw .later("\(address.local) has not joined yet; try again when the invite was used")
+            }
+            return .member(account.name)
+        }
+        guard let group = groups[address.local] else {
+            throw .unknown("no member or group \(address.local) here; check the spelling")
+        }
+        let mayPost =
+            switch group.posting {
+            case .all: true
+            case .members: author.map(group.members.contains) ?? false
+            case .owners: author.map(group.owners.contains) ?? false
+            }
+        guard mayPost else {
+            let who = group.posting == .owners ? "owners" : "members"
+            throw .notAllowed("only \(who) may write to \(group.name); ask the administrator to add you")
+        }
+        return .group(group.name)
+    }
+
+    /// The accounts that get a copy now: members of the groups and the persons named, each once, in order of name. A key
+    /// user's own agent keeps what it sent, so a group's copy does not go back to an author who uses a key.
+    func readers(of destinations: [Destination], author: String?) -> [Account] {
+        var names: Set<String> = []
+        for destination in destinations {
+            switch destination {
+            case .member(let name): names.insert(name)
+            case .group(let name):
+                var members = groups[name]?.members ?? []
+                if let author, accounts[author]?.usesKey == true { members.remove(author) }
+                names.formUnion(members)
+            }
+        }
+        return names.sorted().compactMap { accounts[$0] }.filter { $0.recipient != nil && !$0.isSuspended }
+    }
+}

@@ -1,0 +1,74 @@
+// Invites: one use, expiring, revocable, burnt after five wrong secrets. The number is looked up, the secret compared as a
+// hash; the text form is in InviteLink.
+
+package import DDSCore
+
+extension Directory {
+    /// Wrong secrets an invite survives; 40 bits suffice because of this bound.
+    static let triesPerInvite = 5
+
+    /// Creates an invite for a member. `secretHash` is the hash of the secret the caller has drawn; earlier open invites of the
+    /// member are revoked, so that one link at a time is valid.
+    func creatingInvite(for name: String, number: UInt32, secretHash: String, expires: WallTime) throws(Failure) -> [DirectoryEvent] {
+        let account = try member(name)
+        precondition(invites[number] == nil, "the caller draws a free number")
+        let older = invites.values.filter { $0.user == account.name && !$0.isUsed && !$0.isRevoked }.map(\.number).sorted()
+        return older.map { .inviteRevoked(number: $0) } + [
+            .inviteCreated(
+                Invite(
+                    number: number, user: account.name, secretHash: secretHash, expires: expires.milliseconds,
+                    triesLeft: Self.triesPerInvite))
+        ]
+    }
+
+    func revokingInvite(_ number: UInt32) throws(Failure) -> [DirectoryEvent] {
+        guard let invite = invites[number] else {
+            throw Failure(.unknownName, "no invite \(number); see: ddsnode invite list")
+        }
+        if invite.isUsed { throw Failure(.badInput, "invite \(number) was used already; to lock \(invite.user) out: ddsnode user suspend \(invite.user)") }
+        return invite.isRevoked ? [] : [.inviteRevoked(number: number)]
+    }
+
+    /// What comes of an enrolment with this invite.
+    enum Enrolment: Hashable, Sendable {
+        case accepted([DirectoryEvent], name: String)
+        /// The text is for the person who holds the invite; the events (a counted try) are to be stored all the same.
+        case refused([DirectoryEvent], String)
+    }
+
+    func enrolling(
+        inviteNumber: UInt32, secretHash: String, deviceKey: String, recipient: String, now: WallTime
+    ) -> Enrolment {
+        let ask = "ask for a new invite"
+        guard let invite = invites[inviteNumber], let account = accounts[invite.user] else {
+            return .refused([], "this invite is not known here; \(ask)")
+        }
+        if invite.isRevoked { return .refused([], "this invite was revoked; \(ask)") }
+        if invite.isUsed {
+            // A reply that was lost on the way: the same device asks again and is told the same.
+            if account.login == .deviceKey(deviceKey), account.recipient == recipient, secretHash == invite.secretHash {
+                return .accepted([], name: account.name)
+            }
+            return .refused([], "this invite was used already; \(ask)")
+        }
+        if invite.triesLeft <= 0 { return .refused([], "this invite was tried too often with a wrong secret; \(ask)") }
+        if now.milliseconds >= invite.expires { return .refused([], "this invite has expired; \(ask)") }
+        guard secretHash == invite.secretHash else {
+            return .refused([.inviteTried(number: inviteNumber)], "the secret of this invite is wrong; copy the whole line again")
+        }
+        if self.account(deviceKey: deviceKey) != nil {
+            return .refused([], "this device already belongs to a member; use a fresh state folder")
+        }
+        return .accepted(
+            [
+                .accessGranted(name: account.name, login: .deviceKey(deviceKey), recipient: recipient),
+                .inviteUsed(number: inviteNumber),
+            ], name: account.name)
+    }
+
+    /// Open invites, for status and list.
+    func openInvites(now: WallTime) -> [Invite] {
+        invites.values.filter { !$0.isUsed && !$0.isRevoked && $0.triesLeft > 0 && $0.expires > now.milliseconds }
+            .sorted { $0.number < $1.number }
+    }
+}

@@ -1,0 +1,104 @@
+// The node's directory as a value: accounts, groups, invites. It is changed by events only; deciding which events a command
+// makes is in Directory+Commands.
+
+package import DDSCore
+
+/// A member's account.
+package struct Account: Hashable, Sendable, Codable {
+    package var name: String
+    package var display: String
+    /// The number of the member's maildrop in the spool; never reused.
+    package var mailbox: UInt64
+    /// The `age1...` recipient that mail is sealed to; nil until enrolled.
+    package var recipient: String?
+    var login: LoginMethod?
+    package var isSuspended = false
+
+    /// True for members whose own agent seals what they send.
+    package var usesKey: Bool {
+        if case .deviceKey = login { true } else { false }
+    }
+
+    package var state: String { isSuspended ? "suspended" : recipient == nil ? "invited" : "active" }
+}
+
+/// A group of members.
+package struct Group: Hashable, Sendable, Codable {
+    package var name: String
+    package var title: String
+    package var mode: GroupMode
+    package var posting: PostingPolicy
+    package var members: Set<String> = []
+    package var owners: Set<String> = []
+}
+
+package struct Directory: Hashable, Sendable, Codable {
+    /// Names nobody may take: addresses with a meaning of their own (RFC 5321 4.5.1 wants postmaster).
+    static let reservedNames: Set<String> = ["enrol", "control", "dds", "postmaster", "node", "root", "all", "everyone"]
+    /// Maildrops are numbered from here; lower numbers are the node's own mailboxes.
+    static let firstMailbox: UInt64 = 1000
+
+    package private(set) var accounts: [String: Account] = [:]
+    package private(set) var groups: [String: Group] = [:]
+    private(set) var invites: [UInt32: Invite] = [:]
+    private(set) var nextMailbox = Directory.firstMailbox
+    private var namesByDeviceKey: [String: String] = [:]
+
+    package init() {}
+
+    /// The account that a device key's hash (hexadecimal) belongs to.
+    package func account(deviceKey: String) -> Account? {
+        namesByDeviceKey[deviceKey].flatMap { accounts[$0] }
+    }
+
+    /// The names of the groups a member is in, sorted.
+    package func groupNames(of member: String) -> [String] {
+        groups.values.filter { $0.members.contains(member) }.map(\.name).sorted()
+    }
+
+    /// Takes over what has happened. Events come from `Directory+Commands` or from the spool and are consistent.
+    mutating func apply(_ event: DirectoryEvent) {
+        switch event {
+        case .accountAdded(let name, let display, let mailbox):
+            accounts[name] = Account(name: name, display: display, mailbox: mailbox)
+            nextMailbox = max(nextMailbox, mailbox + 1)
+        case .accessGranted(let name, let login, let recipient):
+            forgetDeviceKey(of: name)
+            accounts[name]?.login = login
+            accounts[name]?.recipient = recipient
+            if case .deviceKey(let hash) = login { namesByDeviceKey[hash] = name }
+        case .accountSuspended(let name): accounts[name]?.isSuspended = true
+        case .accountResumed(let name): accounts[name]?.isSuspended = false
+        case .accountRemoved(let name):
+            forgetDeviceKey(of: name)
+            accounts[name] = nil
+            for group in groups.keys { remove(name, from: group) }
+            for (number, invite) in invites where invite.user == name { invites[number] = nil }
+        case .groupAdded(let name, let title, let mode, let posting):
+            groups[name] = Group(name: name, title: title, mode: mode, posting: posting)
+        case .groupChanged(let name, let title, let mode, let posting):
+            groups[name]?.title = title
+            groups[name]?.mode = mode
+            groups[name]?.posting = posting
+        case .groupRemoved(let name): groups[name] = nil
+        case .memberAdded(let group, let member, let isOwner):
+            groups[group]?.members.insert(member)
+            if isOwner { groups[group]?.owners.insert(member) }
+        case .memberRemoved(let group, let member): remove(member, from: group)
+        case .inviteCreated(let invite): invites[invite.number] = invite
+        case .inviteTried(let number): invites[number]?.triesLeft -= 1
+        case .inviteUsed(let number): invites[number]?.isUsed = true
+        case .inviteRevoked(let number): invites[number]?.isRevoked = true
+        case .checkpoint(let state): self = state
+        }
+    }
+
+    private mutating func remove(_ member: String, from group: String) {
+        groups[group]?.members.remove(member)
+        groups[group]?.owners.remove(member)
+    }
+
+    private mutating func forgetDeviceKey(of name: String) {
+        if case .deviceKey(let old) = accounts[name]?.login { namesByDeviceKey[old] = nil }
+    }
+}

@@ -1,0 +1,55 @@
+// What can happen to the node's directory. Events are stored as JSON records of the spool, one transaction a command, and
+// replayed at start; an event once written keeps its meaning for ever.
+
+/// How a member proves who they are.
+enum LoginMethod: Hashable, Sendable, Codable {
+    /// SHA-256 of the DER SubjectPublicKeyInfo of the device's TLS certificate, in hexadecimal.
+    case deviceKey(String)
+    /// An Argon2id verifier; for ordinary mail programs.
+    case password(verifier: String)
+}
+
+/// Who may post to a group.
+package enum PostingPolicy: String, Hashable, Sendable, Codable, CaseIterable {
+    case all, members, owners
+}
+
+/// How the node handles a group's mail. This release serves `relay`.
+package enum GroupMode: String, Hashable, Sendable, Codable, CaseIterable {
+    case relay
+}
+
+/// An invite as the directory keeps it: the secret only as a hash.
+struct Invite: Hashable, Sendable, Codable {
+    /// 20 bits; shown to the administrator and part of the invite.
+    var number: UInt32
+    var user: String
+    /// BLAKE2b of the secret, in hexadecimal.
+    var secretHash: String
+    /// Milliseconds since 1970.
+    var expires: Int64
+    /// Wrong secrets still allowed before the invite burns.
+    var triesLeft: Int
+    var isUsed = false
+    var isRevoked = false
+}
+
+enum DirectoryEvent: Hashable, Sendable, Codable {
+    case accountAdded(name: String, display: String, mailbox: UInt64)
+    /// Enrolment, a new key or a new password.
+    case accessGranted(name: String, login: LoginMethod, recipient: String)
+    case accountSuspended(name: String)
+    case accountResumed(name: String)
+    case accountRemoved(name: String)
+    case groupAdded(name: String, title: String, mode: GroupMode, posting: PostingPolicy)
+    case groupChanged(name: String, title: String, mode: GroupMode, posting: PostingPolicy)
+    case groupRemoved(name: String)
+    case memberAdded(group: String, member: String, isOwner: Bool)
+    case memberRemoved(group: String, member: String)
+    case inviteCreated(Invite)
+    case inviteTried(number: UInt32)
+    case inviteUsed(number: UInt32)
+    case inviteRevoked(number: UInt32)
+    /// The whole state in one event; what came before it may be erased.
+    case checkpoint(Directory)
+}

@@ -1,0 +1,90 @@
+// Keeps the directory in the spool: decides under a lock, stores the events, and only then believes them.
+
+package import DDSCore
+import DDSLoop
+package import DDSSpool
+import FoundationEssentials
+
+/// The directory with its storage. Commands take effect in the order in which they are stored.
+@LoopActor package final class DirectoryStore {
+    /// The spool's mailbox that holds the events.
+    static let mailbox = MailboxID(rawValue: 1)
+    /// Stored commands after which the state is written as one event and the older ones are erased.
+    private static var recordsBeforeCheckpoint: Int { 512 }
+
+    package private(set) var directory = Directory()
+    private let spool: any SpoolEngine
+    private var records: [SpoolUID] = []
+    private var isStoring = false
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    private init(spool: any SpoolEngine) {
+        self.spool = spool
+    }
+
+    /// Replays what the spool holds. Throws with exit code 74 when a record cannot be read: a node that has forgotten a member
+    /// would refuse or misdeliver their mail.
+    package static func open(spool: any SpoolEngine) async throws(Failure) -> DirectoryStore {
+        let store = DirectoryStore(spool: spool)
+        do {
+            for entry in try await spool.entries(in: mailbox) {
+                let bytes = try await spool.read(entry.uid, offset: 0, count: entry.size)
+                for event in try JSONDecoder().decode([DirectoryEvent].self, from: Data(bytes)) { store.directory.apply(event) }
+                store.records.append(entry.uid)
+            }
+        } catch {
+            throw Failure(.inputOutput, "the node's directory cannot be read; restore it from a backup", reason: "\(error)")
+        }
+        return store
+    }
+
+    /// Runs `decide` on the current directory and stores what it returns; nothing happened when this throws.
+    /// `then` sees the directory as it is after the change, before anybody else changes it.
+    package func change<Value>(
+        _ decide: (Directory) throws(Failure) -> (events: [DirectoryEvent], value: Value)
+    ) async throws(Failure) -> Value {
+        await lock()
+        defer { unlock() }
+        let (events, value) = try decide(directory)
+        guard !events.isEmpty else { return value }
+        try await store(events)
+        for event in events { directory.apply(event) }
+        if records.count > Self.recordsBeforeCheckpoint { try await checkpoint() }
+        return value
+    }
+
+    /// `change` for decisions without a value.
+    func change(_ decide: (Directory) throws(Failure) -> [DirectoryEvent]) async throws(Failure) {
+        try await change { directory throws(Failure) in (try decide(directory), ()) }
+    }
+
+    private func store(_ events: [DirectoryEvent], erasing: [SpoolUID] = []) async throws(Failure) {
+        do {
+            let body = [UInt8](try JSONEncoder().encode(events))
+            let record = SpoolAppend.record(mailbox: Self.mailbox, tag: .none, flags: 0, body: body)
+            records += try await spool.commit(SpoolTransaction(appends: [record], erasures: erasing))
+        } catch SpoolError.full {
+            throw Failure(.inputOutput, "the disk is full; free some space and try again")
+        } catch {
+            throw Failure(.inputOutput, "the change could not be stored; see the log", reason: "\(error)")
+        }
+    }
+
+    private func checkpoint() async throws(Failure) {
+        let older = records
+        try await store([.checkpoint(directory)], erasing: older)
+        records.removeFirst(older.count)
+    }
+
+    private func lock() async {
+        guard isStoring else {
+            isStoring = true
+            return
+        }
+        await withCheckedContinuation { waiting.append($0) }
+    }
+
+    private func unlock() {
+        if waiting.isEmpty { isStoring = false } else { waiting.removeFirst().resume() }
+    }
+}

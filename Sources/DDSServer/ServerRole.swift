@@ -1,0 +1,220 @@
+// The server role: opens the node's state, listens, serves, drains. What it does with mail is in Delivery and Sessions.
+
+import DDSBus
+package import DDSCore
+package import DDSLoop
+package import DDSNode
+import DDSSpool
+import DDSTLS
+import DDSWire
+import Logging
+
+@LoopActor package final class ServerRole: Role {
+    package static let name = "server"
+
+    private let services: Services
+    private var state: ServerState?
+    private var context: ServerContext?
+    private var listeners: [String: [Listener]] = [:]
+    private var sessions: [String: any RunningSession] = [:]
+    private var limits: ConnectionLimits
+    private var whenEmpty: CheckedContinuation<Void, Never>?
+
+    package init(services: Services) throws(Failure) {
+        self.services = services
+        let configured = services.config.server.limits
+        limits = ConnectionLimits(total: configured.connections, perHost: configured.connectionsPerIP)
+    }
+
+    package func start() async throws(Failure) {
+        let state = try await ServerState.open(
+            config: services.config, services: (services.time, services.random),
+            onSpoolStopped: { [services] reason in
+                services.log.critical("the spool stopped", metadata: ["error": "\(reason)"])
+                services.bus.publish(.spoolProblem(text: "a write failed; nothing more is accepted until the node has read its disk again"))
+                services.requestStop(Failure.Code.bug.rawValue)
+            })
+        self.state = state
+        let context = try await makeContext(state)
+        self.context = context
+        try listen(state, context)
+        registerAdmin(state)
+    }
+
+    private func makeContext(_ state: ServerState) async throws(Failure) -> ServerContext {
+        do throws(SpoolError) {
+            let book = MaildropBook(try await state.spool.mailboxes())
+            let delivery = try await DeliveryService.open(store: state.store, spool: state.spool, book: book, services: services)
+            let login = LoginService(
+                store: state.store, services: services, failuresPerMinute: services.config.server.limits.loginsPerMinute)
+            return ServerContext(
+                services: services, keys: state.keys, store: state.store, spool: state.spool, book: book, delivery: delivery,
+                login: login)
+        } catch {
+            throw Failure(.inputOutput, "the spool cannot be read: \(error)")
+        }
+    }
+
+    private func registerAdmin(_ state: ServerState) {
+        let facts = state.facts(config: services.config, pop3sPort: boundPort("pop3s"), submissionsPort: boundPort("submissions"))
+        let admin = ServerAdmin(
+            store: state.store, facts: facts, time: services.time, random: services.random,
+            publish: { [services] in services.bus.publish($0) })
+        admin.register(in: services.control)
+    }
+
+    private func boundPort(_ name: String) -> UInt16? {
+        if case .tcp(_, let port) = listeners[name]?.first?.endpoint { port } else { nil }
+    }
+
+    package func reload(_ config: Config) async {
+        limits.total = config.server.limits.connections
+        limits.perHost = config.server.limits.connectionsPerIP
+        context?.maildropQuota = config.server.spool.mailboxQuota
+        context?.login.updateLimit(config.server.limits.loginsPerMinute)
+    }
+
+    package func drain() async {
+        closeListeners()
+        guard !sessions.isEmpty else { return }
+        await withCheckedContinuation { continuation in
+            whenEmpty = continuation
+            for session in sessions.values { session.drain() }
+        }
+    }
+
+    package func stop() async {
+        closeListeners()
+        for session in sessions.values { session.abort("the node stops") }
+        await state?.close()
+        state = nil
+        context = nil
+    }
+
+    private func closeListeners() {
+        for listener in listeners.values.joined() { listener.close() }
+        listeners = [:]
+    }
+}
+
+// MARK: Listening
+
+extension ServerRole {
+    private func listen(_ state: ServerState, _ context: ServerContext) throws(Failure) {
+        let listen = services.config.server.listen
+        let tls = try tlsContext(state.identity)
+        try open("pop3s", listen.pop3s) { [self] in pop3($0, context, tls, isImplicit: true) }
+        try open("pop3", listen.pop3) { [self] in pop3($0, context, tls, isImplicit: false) }
+        try open("submissions", listen.submissions) { [self] in submission($0, context, tls, isImplicit: true) }
+        try open("submission", listen.submission) { [self] in submission($0, context, tls, isImplicit: false) }
+        try open("lmtp", listen.lmtp) { [self] in lmtp($0, context) }
+    }
+
+    private func tlsContext(_ identity: TLSIdentity) throws(Failure) -> TLSContext {
+        do {
+            return try TLSContext.server(identity: identity, minimum: .tls12, requestClientCertificate: true)
+        } catch {
+            throw Failure(.configuration, "TLS cannot be set up: \(error)")
+        }
+    }
+
+    private func open(_ name: String, _ addresses: [String], _ accept: @escaping @LoopActor (ByteStream) -> Void) throws(Failure) {
+        for address in addresses {
+            guard let endpoint = Endpoint(address) else {
+                throw Failure(.configuration, "server.listen.\(name): \"\(address)\" is no address; write host:port or unix:/path")
+            }
+            do {
+                let listener = try Listener.listen(on: endpoint) { [unowned self] stream in
+                    guard limits.admit(stream.peerHost) else {
+                        services.log.notice("connection refused", metadata: ["reason": "too many connections", "listener": "\(name)"])
+                        return stream.close()
+                    }
+                    accept(stream)
+                }
+                listeners[name, default: []].append(listener)
+                services.log.notice("listening", metadata: ["listener": "\(name)", "address": "\(listener.endpoint)"])
+            } catch {
+                throw Failure(.unavailable, "cannot listen at \(address) (server.listen.\(name)): \(error)")
+            }
+        }
+    }
+
+    private func pop3(_ stream: ByteStream, _ context: ServerContext, _ tls: TLSContext, isImplicit: Bool) {
+        let machine = POP3ServerSession(
+            configuration: POP3ServerConfiguration(hostName: context.domain, tls: isImplicit ? .implicit : .stlsRequired))
+        run(stream, machine, MaildropHandler(server: context, peerHost: stream.peerHost), tls, tlsFirst: isImplicit, name: "pop3")
+    }
+
+    private func submission(_ stream: ByteStream, _ context: ServerContext, _ tls: TLSContext, isImplicit: Bool) {
+        var configuration = SMTPServerConfiguration(
+            hostName: context.domain, flavour: .submission, tls: isImplicit ? .implicit : .startTLSRequired)
+        configuration.limits.messageBytesMax = services.config.server.limits.messageSize
+        configuration.extraCapabilities = [SealAnnouncement.capability("\(context.keys.sealIdentity.recipient)")]
+        run(
+            stream, SMTPServerSession(configuration: configuration), SubmissionHandler(server: context, peerHost: stream.peerHost), tls,
+            tlsFirst: isImplicit, name: "submission")
+    }
+
+    private func lmtp(_ stream: ByteStream, _ context: ServerContext) {
+        var configuration = SMTPServerConfiguration(hostName: context.domain, flavour: .lmtp, tls: .none)
+        configuration.limits.messageBytesMax = services.config.server.limits.messageSize
+        run(stream, SMTPServerSession(configuration: configuration), LMTPHandler(server: context), nil, tlsFirst: false, name: "lmtp")
+    }
+
+    private func run<Machine: WireSession>(
+        _ stream: ByteStream, _ machine: Machine, _ handler: any SessionHandler<Machine>, _ tls: TLSContext?, tlsFirst: Bool, name: String
+    ) {
+        let id = Hex.encode(services.random.bytes(8))
+        let host = stream.peerHost
+        services.bus.publish(.sessionOpened(sid: id, protocol: name))
+        let session = SessionDriver(
+            id: id, stream: stream, machine: machine, handler: handler, tls: tls, tlsFirst: tlsFirst,
+            onEnd: { [weak self] in self?.ended(id, host) })
+        // A session may end while it begins; then there is nothing to keep.
+        if !session.isOver { sessions[id] = session }
+    }
+
+    private func ended(_ id: String, _ host: String) {
+        sessions[id] = nil
+        limits.leave(host)
+        guard sessions.isEmpty else { return }
+        whenEmpty?.resume()
+        whenEmpty = nil
+    }
+}
+
+// MARK: Status
+
+extension ServerRole {
+    package func status() async -> RoleStatus {
+        guard let state, let context else { return RoleStatus(fields: .null, problems: ["the server role is not running"]) }
+        let directory = state.store.directory
+        let statistics = try? await state.spool.statistics()
+        let waiting = context.book.usage.filter { $0.key.rawValue >= Directory.firstMailbox }
+        var problems: [String] = (statistics?.damage ?? []).map { "damage in the spool: \($0); see ddsnode-spool(5)" }
+        if statistics == nil { problems.append("the spool has stopped; the node restarts to read its disk again") }
+        let addresses = listeners.mapValues { listeners in JSONValue.texts(listeners.map { "\($0.endpoint)" }) }
+        return RoleStatus(
+            fields: [
+                "node": .text(context.domain), "listen": .object(addresses), "sessions": .number(sessions.count),
+                "users": .number(directory.accounts.count), "groups": .number(directory.groups.count),
+                "invites_open": .number(directory.openInvites(now: services.time.wall).count),
+                "waiting_messages": .number(waiting.values.reduce(0) { $0 + $1.count }),
+                "waiting_members": .number(waiting.count), "accepted": .number(context.delivery.acceptedCount),
+                "seal_recipient": .text("\(context.keys.sealIdentity.recipient)"), "tls_key_sha256": .text(Hex.encode(state.identity.keyHash)),
+                "certificate_expires": .text(CivilTime(secondsSinceEpoch: state.identity.notAfter.seconds).rfc3339),
+                "spool": statistics.map(Self.describe) ?? .null,
+            ], problems: problems)
+    }
+
+    private static func describe(_ statistics: SpoolStatistics) -> JSONValue {
+        [
+            "records": .number(statistics.records), "live_bytes": .number(statistics.liveBytes),
+            "segments": .number(statistics.segments), "disk_bytes": .number(statistics.diskBytes),
+            "free_disk_bytes": .number(statistics.freeDiskBytes), "commits": .number(statistics.commits),
+            "syncs": .number(statistics.syncs), "erased": .number(statistics.erased),
+            "erase_level": .text(statistics.awaitingOverwrite == 0 ? "E2" : "E1"),
+            "awaiting_overwrite": .number(statistics.awaitingOverwrite),
+        ]
+    }
+}

@@ -1,0 +1,134 @@
+// Who is at the other end of a connection: a device key that was enrolled, or a name with a password inside TLS. Unknown
+// names cost as much time as wrong passwords, and too many failures from one address or against one name are refused unheard.
+
+import DDSBus
+import DDSCore
+import DDSLoop
+import DDSNode
+import DDSSeal
+import DDSWire
+import Logging
+
+/// The outcome of a login.
+enum LoginResult: Sendable {
+    case member(Account)
+    /// A device with a key that belongs to nobody yet and says that it comes to enrol; its key's hash in hexadecimal.
+    case newcomer(deviceKey: String)
+    case refused
+    case unavailable
+}
+
+@LoopActor final class LoginService {
+    private let store: DirectoryStore
+    private let services: Services
+    private var limiter: FailureLimiter
+    private var passwordChecks = 0
+
+    /// Argon2id takes tens of megabytes a check; more than this many at once wait for nobody and are told to come again.
+    private static let passwordChecksMax = 4
+
+    init(store: DirectoryStore, services: Services, failuresPerMinute: Int) {
+        self.store = store
+        self.services = services
+        limiter = FailureLimiter(perMinute: failuresPerMinute)
+    }
+
+    func updateLimit(_ failuresPerMinute: Int) { limiter.perMinute = failuresPerMinute }
+
+    /// Decides a login by `credentials` from a peer with this address and TLS key.
+    func login(_ credentials: Credentials, peer: TLSPeer?, from host: String, protocol name: String) async -> LoginResult {
+        let now = services.time.now
+        let claimed = Self.claimedName(credentials)
+        guard limiter.allows([host, claimed], now: now) else {
+            services.log.notice("login refused unheard", metadata: ["protocol": "\(name)", "reason": "too many failures"])
+            return .refused
+        }
+        let result = await decide(credentials, peer: peer)
+        if case .refused = result {
+            limiter.failed([host, claimed], now: now)
+            services.bus.publish(.loginFailed(protocol: name))
+            services.log.notice("login failed", metadata: ["protocol": "\(name)"])
+        }
+        return result
+    }
+
+    private func decide(_ credentials: Credentials, peer: TLSPeer?) async -> LoginResult {
+        switch credentials {
+        case .external(let authzid): return external(authzid, peer: peer)
+        case .plain(let authzid, let authcid, let password):
+            guard authzid == nil || authzid == authcid else { return .refused }
+            return await self.password(password, of: authcid)
+        }
+    }
+
+    private func external(_ authzid: String?, peer: TLSPeer?) -> LoginResult {
+        guard let hash = peer?.keyHash else { return .refused }
+        let key = Hex.encode(hash)
+        guard let account = store.directory.account(deviceKey: key) else {
+            return authzid == EnrolmentRequest.localPart ? .newcomer(deviceKey: key) : .refused
+        }
+        // A device whose enrolment was accepted while the reply got lost asks to enrol once more.
+        if authzid == EnrolmentRequest.localPart { return .newcomer(deviceKey: key) }
+        guard authzid.map({ Self.localPart($0) == account.name }) ?? true, !account.isSuspended else { return .refused }
+        return .member(account)
+    }
+
+    private func password(_ password: Redacted<[UInt8]>, of name: String) async -> LoginResult {
+        guard passwordChecks < Self.passwordChecksMax else { return .unavailable }
+        passwordChecks += 1
+        defer { passwordChecks -= 1 }
+        let account = store.directory.accounts[Self.localPart(name)]
+        var verifier: String?
+        if case .password(let stored) = account?.login { verifier = stored }
+        let isRight: Bool
+        do {
+            isRight = try await Loop.offload { [verifier] in
+                PasswordVerifier.verify(password: password.exposed, verifier: verifier ?? PasswordVerifier.dummy)
+            }
+        } catch {
+            return .unavailable
+        }
+        // The account may have changed while the check ran.
+        guard isRight, verifier != nil, let current = account.flatMap({ store.directory.accounts[$0.name] }),
+            current.login == account?.login, !current.isSuspended
+        else { return .refused }
+        return .member(current)
+    }
+
+    private static func claimedName(_ credentials: Credentials) -> String {
+        switch credentials {
+        case .external(let authzid): localPart(authzid ?? "-")
+        case .plain(_, let authcid, _): localPart(authcid)
+        }
+    }
+
+    /// Mail programs log in with the name or with the whole address.
+    private static func localPart(_ name: String) -> String {
+        (name.split(separator: "@", maxSplits: 1).first.map(String.init) ?? name).lowercased()
+    }
+}
+
+/// Counts failed logins by address and by name within a sliding minute. Bounded: the oldest entries go first.
+struct FailureLimiter: Sendable {
+    private static let entriesMax = 10_000
+
+    var perMinute: Int
+    private var failures: [String: [Instant]] = [:]
+
+    init(perMinute: Int) {
+        self.perMinute = perMinute
+    }
+
+    func allows(_ keys: [String], now: Instant) -> Bool {
+        keys.allSatisfy { key in (failures[key] ?? []).count { now - $0 < .seconds(60) } < perMinute }
+    }
+
+    mutating func failed(_ keys: [String], now: Instant) {
+        if failures.count > Self.entriesMax {
+            failures = failures.filter { $0.value.contains { now - $0 < .seconds(60) } }
+        }
+        for key in keys {
+            failures[key] = (failures[key] ?? []).filter { now - $0 < .seconds(60) } + [now]
+        }
+    }
+}

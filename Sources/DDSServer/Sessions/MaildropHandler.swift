@@ -1,0 +1,145 @@
+// A member's POP3 session: the maildrop's snapshot, the wrapper message made of own header and shared payload as it is
+// read, and erasure that is durable before it is confirmed.
+
+import DDSBus
+import DDSCore
+import DDSLoop
+import DDSMail
+import DDSNode
+import DDSSeal
+import DDSSpool
+import DDSWire
+import Logging
+
+@LoopActor final class MaildropHandler: SessionHandler {
+    typealias Machine = POP3ServerSession
+
+    private let server: ServerContext
+    private let peerHost: String
+    private var account: Account?
+    private var hasLease = false
+    private var isGone = false
+    private var entries: [SpoolEntry] = []
+    private var reading: WrappedMessage?
+    private var wait: MaildropWait?
+
+    init(server: ServerContext, peerHost: String) {
+        self.server = server
+        self.peerHost = peerHost
+    }
+
+    private var mailbox: MailboxID { MailboxID(rawValue: account?.mailbox ?? 0) }
+
+    func answer(_ question: POP3ServerQuestion) async -> POP3ServerAnswer {
+        switch question {
+        case .authenticate(let credentials, let peer): await authenticate(credentials, peer)
+        case .body(let index, let offset): await body(index, offset)
+        case .erase(let indices): await erase(indices)
+        case .wait(let seconds): await waitForMail(seconds)
+        case .pause: .proceed
+        }
+    }
+
+    func perform(_ effect: POP3ServerEffect) {
+        switch effect {
+        case .releaseMaildrop: release()
+        case .stopWaiting: wait?.stop()
+        }
+    }
+
+    func sessionEnded(_ summary: SessionSummary) {
+        isGone = true
+        wait?.stop()
+        release()
+        reading = nil
+        server.sessionEnded("pop3", summary)
+    }
+
+    private func release() {
+        guard hasLease else { return }
+        hasLease = false
+        server.book.release(mailbox)
+    }
+
+    private func authenticate(_ credentials: Credentials, _ peer: TLSPeer?) async -> POP3ServerAnswer {
+        switch await server.login.login(credentials, peer: peer, from: peerHost, protocol: "pop3") {
+        case .member(let account):
+            self.account = account
+            return await snapshot()
+        case .newcomer, .refused: return .refused
+        case .unavailable: return .unavailable("too many logins at once, try again in a few seconds")
+        }
+    }
+
+    /// Locks the maildrop and lists it.
+    private func snapshot() async -> POP3ServerAnswer {
+        guard !isGone, let account else { return .unavailable("the session is over") }
+        guard server.book.lease(mailbox) else { return .inUse }
+        hasLease = true
+        do throws(SpoolError) {
+            entries = try await server.spool.entries(in: mailbox).filter { $0.payload != nil }
+        } catch {
+            release()
+            server.services.log.error("maildrop not listed", metadata: ["error": "\(error)"])
+            return .unavailable("the node's storage has a problem, try again in a minute")
+        }
+        if isGone { release() }
+        return .maildrop(
+            entries.map { entry in
+                POP3Item(uidl: Self.uidl(entry.uid), octets: WrappedMessage.octets(entry, node: server.domain, recipient: account.name))
+            })
+    }
+
+    /// Never reused and stable: the record's name in the spool, in hexadecimal.
+    static func uidl(_ uid: SpoolUID) -> String {
+        let digits = String(uid.rawValue, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+
+    private func body(_ index: Int, _ offset: Int) async -> POP3ServerAnswer {
+        guard entries.indices.contains(index), let account else { return .gone }
+        let entry = entries[index]
+        do {
+            if reading?.uid != entry.uid || reading?.position != offset {
+                reading = try await WrappedMessage(entry, node: server.domain, recipient: account.name, spool: server.spool)
+                try await reading?.skip(to: offset)
+            }
+            guard let reading else { return .gone }
+            let piece = try await reading.next()
+            if reading.isAtEnd { self.reading = nil }
+            return .bytes(piece, isLast: reading.isAtEnd)
+        } catch {
+            server.services.log.error("message not readable", metadata: ["uidl": "\(Self.uidl(entry.uid))", "error": "\(error)"])
+            server.services.bus.publish(.spoolProblem(text: "a message could not be read; see the log"))
+            return .gone
+        }
+    }
+
+    private func erase(_ indices: [Int]) async -> POP3ServerAnswer {
+        defer { release() }
+        let erased = indices.map { entries[$0] }
+        do throws(SpoolError) {
+            _ = try await server.spool.commit(SpoolTransaction(erasures: erased.map(\.uid)))
+        } catch {
+            server.services.log.error("erasure failed", metadata: ["error": "\(error)"])
+            return .eraseFailed
+        }
+        server.book.erased(mailbox, count: erased.count, bytes: erased.reduce(0) { $0 + $1.size + $1.payloadSize })
+        server.services.bus.publish(.maildropErased(count: erased.count))
+        return .erased
+    }
+
+    private func waitForMail(_ seconds: Int) async -> POP3ServerAnswer {
+        let known = Set(entries.map(\.uid))
+        let wait = MaildropWait()
+        self.wait = wait
+        let timeout = LoopTimer { wait.stop() }
+        timeout.schedule(at: Loop.time.now + .seconds(seconds))
+        // Mail may have come between the snapshot and this question.
+        let current = (try? await server.spool.entries(in: mailbox)) ?? []
+        if current.allSatisfy({ known.contains($0.uid) }) { await server.book.wait(mailbox, wait) }
+        timeout.close()
+        self.wait = nil
+        return await snapshot()
+    }
+}

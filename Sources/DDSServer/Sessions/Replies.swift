@@ -1,0 +1,34 @@
+// The words in which decisions of the role reach an SMTP or LMTP client; each names the remedy.
+
+import DDSWire
+
+extension Directory.Refusal {
+    var reply: SMTPReply {
+        switch self {
+        case .unknown(let text): SMTPReply(550, EnhancedCode(5, 1, 1), text)
+        case .notAllowed(let text): SMTPReply(550, EnhancedCode(5, 7, 1), text)
+        case .later(let text): SMTPReply(450, EnhancedCode(4, 2, 1), text)
+        }
+    }
+}
+
+extension IntakeFailure {
+    var reply: SMTPReply {
+        switch self {
+        case .notOpened:
+            SMTPReply(550, EnhancedCode(5, 7, 5), "the seal does not open with this node's key; fetch the node's current key and seal again")
+        }
+    }
+}
+
+extension DeliveryOutcome {
+    var reply: SMTPReply {
+        switch self {
+        case .delivered(let readers): SMTPReply(250, EnhancedCode(2, 0, 0), "sealed for \(readers) and stored")
+        case .alreadyAccepted: SMTPReply(250, EnhancedCode(2, 0, 0), "was accepted before, nothing delivered twice")
+        case .tryAgain(let text): SMTPReply(451, EnhancedCode(4, 3, 0), text)
+        case .diskFull: SMTPReply(452, EnhancedCode(4, 3, 1), "the node's disk is full; it is kept in your outbox, try again later")
+        case .tooLarge: SMTPReply(552, EnhancedCode(5, 3, 4), "too large for this node together with its readers")
+        }
+    }
+}

@@ -1,0 +1,92 @@
+// What the sessions of a running node share.
+
+import DDSBus
+import DDSCore
+import DDSLoop
+import DDSNode
+import DDSSpool
+import DDSWire
+import Logging
+
+@LoopActor final class ServerContext {
+    let services: Services
+    let keys: ServerKeys
+    let store: DirectoryStore
+    let spool: any SpoolEngine
+    let book: MaildropBook
+    let delivery: DeliveryService
+    let login: LoginService
+    /// The mail domain.
+    let domain: String
+    /// Bytes a maildrop may hold before direct mail to it is refused for now.
+    var maildropQuota: Int
+
+    init(
+        services: Services, keys: ServerKeys, store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook,
+        delivery: DeliveryService, login: LoginService
+    ) {
+        self.services = services
+        self.keys = keys
+        self.store = store
+        self.spool = spool
+        self.book = book
+        self.delivery = delivery
+        self.login = login
+        domain = services.config.node.name.lowercased()
+        maildropQuota = services.config.server.spool.mailboxQuota
+    }
+
+    /// `452 4.2.2` when the person's maildrop is full. A group's copy is kept all the same: one member who does not fetch
+    /// must not silence a group.
+    func fullMaildropReply(_ address: MailAddress) -> SMTPReply? {
+        guard let account = store.directory.accounts[address.local],
+            let usage = book.usage[MailboxID(rawValue: account.mailbox)], usage.bytes >= maildropQuota
+        else { return nil }
+        return SMTPReply(452, EnhancedCode(4, 2, 2), "the maildrop of \(account.name) is full; it is free again when they have fetched")
+    }
+
+    /// Takes a newcomer's enrolment; the reply says in words what came of it.
+    func enrol(_ request: EnrolmentRequest, deviceKey: String) async -> SMTPReply {
+        let outcome: Directory.Enrolment
+        do throws(Failure) {
+            outcome = try await store.change { [services] directory throws(Failure) in
+                let outcome = directory.enrolling(
+                    inviteNumber: request.inviteNumber, secretHash: EnrolmentRequest.secretHash(request.secret.exposed),
+                    deviceKey: deviceKey, recipient: request.recipient, now: services.time.wall)
+                return switch outcome {
+                case .accepted(let events, _), .refused(let events, _): (events, outcome)
+                }
+            }
+        } catch {
+            services.log.error("enrolment not stored", metadata: ["error": "\(error)"])
+            return SMTPReply(451, EnhancedCode(4, 3, 0), "the node cannot store your enrolment now; try again in a minute")
+        }
+        switch outcome {
+        case .refused(_, let words):
+            services.log.notice("enrolment refused", metadata: ["invite": "\(request.inviteNumber)", "reason": "\(words)"])
+            return SMTPReply(550, EnhancedCode(5, 7, 1), words)
+        case .accepted(_, let name):
+            services.bus.publish(.inviteUsed)
+            services.bus.publish(.enrolled)
+            services.log.notice("member enrolled", metadata: ["invite": "\(request.inviteNumber)"])
+            guard let account = store.directory.accounts[name], let address = MailAddress(local: name, domain: domain) else {
+                return SMTPReply(451, EnhancedCode(4, 3, 0), "the account vanished meanwhile; ask the administrator")
+            }
+            let welcome = EnrolmentWelcome(address: address, display: account.display, groups: store.directory.groupNames(of: name))
+            return SMTPReply(code: 250, enhanced: EnhancedCode(2, 0, 0), lines: welcome.lines)
+        }
+    }
+
+    /// One line per session; addresses of peers appear as the log's privacy level allows.
+    func sessionEnded(_ name: String, _ summary: SessionSummary) {
+        services.log.info(
+            "\(name) close",
+            metadata: [
+                "sid": "\(summary.id)", "reason": "\(summary.reason.rawValue)", "detail": "\(summary.detail)",
+                "bytes_in": "\(summary.bytesIn)", "bytes_out": "\(summary.bytesOut)",
+            ])
+        services.bus.publish(
+            .sessionClosed(
+                sid: summary.id, protocol: name, reason: summary.reason.rawValue, bytesIn: summary.bytesIn, bytesOut: summary.bytesOut))
+    }
+}

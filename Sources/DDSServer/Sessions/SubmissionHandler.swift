@@ -1,0 +1,133 @@
+// A member's submission session: who may send what to whom, in the words of SMTP replies; and the one transaction by which
+// a newcomer enrols.
+
+import DDSBus
+import DDSCore
+import DDSLoop
+import DDSNode
+import DDSSeal
+import DDSWire
+import Logging
+
+@LoopActor final class SubmissionHandler: SessionHandler {
+    typealias Machine = SMTPServerSession
+
+    private let server: ServerContext
+    private let peerHost: String
+    private var account: Account?
+    private var newcomerKey: String?
+    private var destinations: [Directory.Destination] = []
+    private var intake: MessageIntake?
+    /// An enrolment is opened here and not sealed anew.
+    private var control: ControlIntake?
+
+    init(server: ServerContext, peerHost: String) {
+        self.server = server
+        self.peerHost = peerHost
+    }
+
+    func answer(_ question: SMTPServerQuestion) async -> SMTPServerAnswer {
+        switch question {
+        case .authenticate(let credentials, let peer): await authenticate(credentials, peer)
+        case .sender(let path, _, _): sender(path)
+        case .recipient(let recipient, let envelope): self.recipient(recipient.address, envelope)
+        case .endOfMessage: .message(await endOfMessage())
+        }
+    }
+
+    func perform(_ effect: SMTPServerEffect) {
+        switch effect {
+        case .beginMessage(let envelope): begin(envelope)
+        case .body(let bytes):
+            intake?.take(bytes[...])
+            control?.take(bytes[...])
+        case .abandonMessage:
+            intake = nil
+            control = nil
+        }
+    }
+
+    func sessionEnded(_ summary: SessionSummary) {
+        intake = nil
+        control = nil
+        server.sessionEnded("submission", summary)
+    }
+
+    private func authenticate(_ credentials: Credentials, _ peer: TLSPeer?) async -> SMTPServerAnswer {
+        switch await server.login.login(credentials, peer: peer, from: peerHost, protocol: "submission") {
+        case .member(let account):
+            self.account = account
+            return .authenticated(name: account.name)
+        case .newcomer(let key):
+            newcomerKey = key
+            return .authenticated(name: EnrolmentRequest.localPart)
+        case .refused: return .refused
+        case .unavailable: return .unavailable
+        }
+    }
+
+    private func sender(_ path: ReversePath) -> SMTPServerAnswer {
+        guard let address = path.address else {
+            return .declined(SMTPReply(550, EnhancedCode(5, 7, 1), "members send from their own address, not from <>"))
+        }
+        let own = newcomerKey != nil ? EnrolmentRequest.localPart : account?.name
+        guard address.domain == server.domain, address.local == own else {
+            return .declined(
+                SMTPReply(550, EnhancedCode(5, 7, 1), "you are logged in as \(own ?? "-")@\(server.domain); send from that address"))
+        }
+        return .accepted
+    }
+
+    private func recipient(_ address: MailAddress, _ envelope: Envelope) -> SMTPServerAnswer {
+        if let newcomerKey {
+            guard address.domain == server.domain, address.local == EnrolmentRequest.localPart, !newcomerKey.isEmpty else {
+                return .declined(SMTPReply(550, EnhancedCode(5, 7, 1), "enrol first: this device belongs to no member yet"))
+            }
+            return .accepted
+        }
+        do throws(Directory.Refusal) {
+            _ = try server.store.directory.destination(of: address, domain: server.domain, author: account?.name)
+        } catch {
+            return .declined(error.reply)
+        }
+        if let reply = server.fullMaildropReply(address) { return .declined(reply) }
+        return .accepted
+    }
+
+    private func begin(_ envelope: Envelope) {
+        if newcomerKey != nil {
+            control = ControlIntake(identity: server.keys.sealIdentity)
+            return
+        }
+        destinations = envelope.recipients.compactMap { recipient in
+            try? server.store.directory.destination(of: recipient.address, domain: server.domain, author: account?.name)
+        }
+        intake = MessageIntake(identity: server.keys.sealIdentity, random: server.services.random)
+    }
+
+    private func endOfMessage() async -> SMTPReply {
+        if control != nil { return await enrol() }
+        guard var intake, let account else {
+            return SMTPReply(451, EnhancedCode(4, 3, 0), "the message got lost inside the node; send it again")
+        }
+        self.intake = nil
+        let message: SealedMessage
+        do throws(IntakeFailure) {
+            message = try intake.finish()
+        } catch {
+            return error.reply
+        }
+        guard message.wasSealed || !account.usesKey else {
+            return SMTPReply(550, EnhancedCode(5, 7, 1), "seal it to this node's key first: your account uses a key, and your agent does that")
+        }
+        return await server.delivery.deliver(message, author: account.name, destinations: destinations).reply
+    }
+
+    private func enrol() async -> SMTPReply {
+        defer { control = nil }
+        guard let message = control?.finish(), let request = EnrolmentRequest(message: message), let newcomerKey else {
+            return SMTPReply(550, EnhancedCode(5, 6, 0), "this is no enrolment sealed to this node; run: ddsnode join INVITE")
+        }
+        return await server.enrol(request, deviceKey: newcomerKey)
+    }
+}

@@ -1,0 +1,97 @@
+// Everything a node keeps, opened: keys, certificate, spool, directory. The same for a running node and for a command that
+// works on a stopped one.
+
+package import DDSCore
+import DDSLoop
+package import DDSNode
+package import DDSSeal
+package import DDSSpool
+package import DDSTLS
+import Logging
+
+@LoopActor package final class ServerState {
+    /// A certificate outlives this program's releases; its key is what agents pin, not its dates.
+    private static var certificateDays: Int { 3650 }
+
+    package let keys: ServerKeys
+    package let identity: TLSIdentity
+    package let spool: EmbeddedSpool
+    package let store: DirectoryStore
+
+    private init(keys: ServerKeys, identity: TLSIdentity, spool: EmbeddedSpool, store: DirectoryStore) {
+        self.keys = keys
+        self.identity = identity
+        self.spool = spool
+        self.store = store
+    }
+
+    /// `ddsnode init server`: keys, certificate, empty spool. Refuses to overwrite anything.
+    package static func create(config: Config, random: any RandomSource, time: any TimeSource) async throws(Failure) {
+        let folder = ServerFolder(stateDir: config.node.stateDir)
+        guard !folder.isInitialised else {
+            throw Failure(.cannotCreate, "there is a node in \(folder.path) already; it was left as it is. Choose another node.state_dir for a new one")
+        }
+        let keys = try ServerKeys.create(in: folder, random: random)
+        try await EmbeddedSpool.create(folder: folder.spool, root: keys.root, bodyBytes: config.server.spool.segmentSize, random: random)
+        let identity = try certificate(config: config, keys: keys, time: time)
+        do {
+            try HostFiles.replace(folder.certificate, with: identity.certificatePEM)
+        } catch {
+            throw Failure(.cannotCreate, "cannot write \(folder.certificate): \(error)")
+        }
+    }
+
+    /// Opens a node. Throws with exit code 75 when another process has it open.
+    package static func open(
+        config: Config, services: (time: any TimeSource, random: any RandomSource),
+        onSpoolStopped: @escaping @LoopActor @Sendable (String) -> Void
+    ) async throws(Failure) -> ServerState {
+        let folder = ServerFolder(stateDir: config.node.stateDir)
+        let keys = try ServerKeys.open(in: folder)
+        let identity = try certificate(config: config, keys: keys, time: services.time)
+        let spool = try await EmbeddedSpool.open(
+            folder: folder.spool, root: keys.root, time: services.time, onStopped: onSpoolStopped)
+        do throws(Failure) {
+            return ServerState(keys: keys, identity: identity, spool: spool, store: try await DirectoryStore.open(spool: spool))
+        } catch {
+            await spool.close()
+            throw error
+        }
+    }
+
+    package func close() async { await spool.close() }
+
+    /// What invites say about this node; ports as they are really bound, when it runs.
+    package func facts(config: Config, pop3sPort: UInt16?, submissionsPort: UInt16?) -> NodeFacts {
+        NodeFacts(
+            domain: config.node.name.lowercased(), host: config.node.host.isEmpty ? config.node.name : config.node.host,
+            pop3sPort: pop3sPort ?? Self.port(config.server.listen.pop3s) ?? InviteLink.defaultPorts.pop3s,
+            submissionsPort: submissionsPort ?? Self.port(config.server.listen.submissions) ?? InviteLink.defaultPorts.submissions,
+            keyHash: identity.keyHash)
+    }
+
+    private static func port(_ listeners: [String]) -> UInt16? {
+        for text in listeners {
+            if case .tcp(_, let port) = Endpoint(text), port != 0 { return port }
+        }
+        return nil
+    }
+
+    private static func certificate(config: Config, keys: ServerKeys, time: any TimeSource) throws(Failure) -> TLSIdentity {
+        do {
+            if !config.server.tls.certificateFile.isEmpty {
+                return try TLSIdentity(
+                    certificatePEM: HostFiles.read(config.server.tls.certificateFile, limit: 1 << 20),
+                    keyPEM: HostFiles.read(config.server.tls.keyFile, limit: 1 << 20))
+            }
+            let name = config.node.host.isEmpty ? config.node.name : config.node.host
+            return try keys.tlsSeed.withExposed { seed in
+                try TLSIdentity.selfSigned(
+                    seed: seed, commonName: name, notBefore: WallTime(milliseconds: time.wall.milliseconds - 86_400_000),
+                    lifetimeDays: certificateDays)
+            }
+        } catch {
+            throw Failure(.configuration, "the TLS certificate cannot be used: \(error); check server.tls.certificate_file and key_file")
+        }
+    }
+}
