@@ -10,7 +10,8 @@ internal import COpenSSL
     private let release: @Sendable (OpaquePointer) -> Void
 
     /// Takes over `pointer`; throws what the error queue says when it is nil.
-    init(_ pointer: OpaquePointer?, _ operation: String, release: @escaping @Sendable (OpaquePointer) -> Void) throws(TLSError) {
+    init(_ pointer: OpaquePointer?, _ operation: String, release: @escaping @Sendable (OpaquePointer) -> Void) throws(TLSError)
+    {
         guard let pointer = unsafe pointer else { throw TLSError.fromQueue(.badMaterial, during: operation) }
         unsafe self.pointer = unsafe pointer
         unsafe self.release = release

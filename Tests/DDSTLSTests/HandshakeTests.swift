@@ -118,6 +118,15 @@ import Testing
         }
     }
 
+    @Test(arguments: [("node.example.org", true), ("127.0.0.1", false), ("::1", false)])
+    func serverName_isSentUnlessItIsAnAddress(name: String, isSent: Bool) throws {
+        let context = try TLSContext.client(identity: nil, pinnedKeyHash: nil, minimum: .tls13)
+        let machine = try TLSConnection(context: context, serverName: name)
+        #expect(try machine.advance() == .needsInput)
+        let hello = String(decoding: machine.pendingCipher(), as: Unicode.ASCII.self)
+        #expect(hello.contains(name) == isSent)
+    }
+
     @Test func exporter_isEqualOnBothEndsAndBoundToTheConnection() throws {
         let client = try TLSContext.client(identity: nil, pinnedKeyHash: nil, minimum: .tls13)
         let server = try Sample.server()

@@ -1,8 +1,9 @@
 import DDSCore
-@testable import DDSTLS
 import DDSTestKit
 import Foundation
 import Testing
+
+@testable import DDSTLS
 
 @Suite struct IdentityTests {
     static let openssl = "/usr/bin/openssl"
@@ -74,8 +75,11 @@ import Testing
         for part in ["DNS:node.example.org", "ED25519", "CA:FALSE", "Version: 3", "TLS Web Server Authentication"] {
             #expect(text.contains(part), "no \(part) in: \(text)")
         }
-        #expect(try run(["verify", "-attime", "\(Sample.start.seconds + 60)", "-purpose", "sslserver", "-verify_hostname",
-            "node.example.org", "-CAfile", pem, pem]).contains("OK"))
+        #expect(
+            try run([
+                "verify", "-attime", "\(Sample.start.seconds + 60)", "-purpose", "sslserver", "-verify_hostname",
+                "node.example.org", "-CAfile", pem, pem,
+            ]).contains("OK"))
         let literal = try folder.write("ip.der", Sample.identity(1, name: "127.0.0.1").certificateDER)
         #expect(try run(["x509", "-inform", "DER", "-in", literal, "-noout", "-text"]).contains("IP Address:127.0.0.1"))
     }
@@ -158,7 +162,9 @@ final class Folder {
     func makePair(_ name: String, _ algorithm: String) throws -> (certificate: String, key: String) {
         let key = path("\(name).key")
         let certificate = path("\(name).crt")
-        _ = try Self.run(["req", "-x509", "-newkey", algorithm, "-noenc", "-subj", "/CN=\(name)", "-keyout", key, "-out", certificate])
+        _ = try Self.run([
+            "req", "-x509", "-newkey", algorithm, "-noenc", "-subj", "/CN=\(name)", "-keyout", key, "-out", certificate,
+        ])
         return (certificate, key)
     }
 

@@ -102,7 +102,9 @@ import Testing
         #expect(machine.pendingCipher().isEmpty)
     }
 
-    @Test(arguments: ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "EHLO client.example\r\n", "\u{16}\u{03}\u{01}\u{ff}\u{ff}", "\0\0\0\0\0\0\0\0"])
+    @Test(arguments: [
+        "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "EHLO client.example\r\n", "\u{16}\u{03}\u{01}\u{ff}\u{ff}", "\0\0\0\0\0\0\0\0",
+    ])
     func notTLS_isAnError(text: String) throws {
         let server = End(try TLSConnection(context: Sample.server(minimum: .tls12)))
         server.receive(Array(text.utf8))
