@@ -1,0 +1,198 @@
+// Group commit: every transaction of the pass is laid out in memory, then bodies, slots and the mark are written, and one
+// sync per touched segment makes them durable; only then come the erasures. Decides the order of writes; recovery relies
+// on it.
+
+import DDSCore
+
+/// What a pass will write to one segment.
+private struct PassPart {
+    var segment: Segment
+    var firstSlot: Int
+    var slotBytes: [UInt8] = []
+    var bodyStart: Int
+    var bodyBytes: [UInt8] = []
+    var metas: [SlotMeta] = []
+    var lastCommit: UInt64 = 0
+}
+
+/// Where the bodies of one atomic set go, relative to a 512-byte boundary. Headers of deliveries follow one another; every
+/// other body has sectors of its own.
+private struct SetLayout {
+    var offsets: [Int] = []
+    var areaBytes = 0
+
+    /// Nil when no segment with these parameters can take the set.
+    init?(_ appends: [SpoolAppend], _ parameters: SpoolParameters) {
+        guard appends.count <= min(parameters.slots, Int(UInt16.max)) else { return nil }
+        var isPacking = false
+        for append in appends {
+            let body = append.body
+            guard body.count <= Int(UInt32.max) else { return nil }
+            if append.isDelivery {
+                if !isPacking { areaBytes = SpoolFormat.aligned(areaBytes) }
+                offsets.append(areaBytes)
+                areaBytes += body.count
+                isPacking = true
+            } else if body.count > parameters.bigThreshold {
+                offsets.append(0)
+            } else {
+                isPacking = false
+                areaBytes = SpoolFormat.aligned(areaBytes)
+                offsets.append(areaBytes)
+                areaBytes += body.count
+            }
+        }
+        areaBytes = SpoolFormat.aligned(areaBytes)
+        guard areaBytes <= parameters.bodyBytes else { return nil }
+    }
+}
+
+extension SpoolAppend {
+    var body: [UInt8] {
+        switch self {
+        case .record(_, _, _, let body), .payload(_, let body), .delivery(_, _, _, let body, _): body
+        }
+    }
+
+    var isDelivery: Bool {
+        if case .delivery = self { true } else { false }
+    }
+}
+
+extension SpoolLog {
+    /// Commits `transactions` together: all that succeed are durable when this returns, erasures included (level E1).
+    /// `.full` and `.tooLarge` concern one transaction, of which nothing is kept; `.stopped` concerns all.
+    package func commit(_ transactions: [SpoolTransaction]) -> [Result<[SpoolUID], SpoolError>] {
+        if let stopped { return transactions.map { _ in .failure(.stopped(stopped)) } }
+        closeSurplusFiles()
+        do {
+            var parts: [PassPart] = []
+            var results: [Result<[SpoolUID], SpoolError>] = []
+            for transaction in transactions { results.append(try stage(transaction, in: &parts)) }
+            try write(parts)
+            var erasures: [SpoolUID] = []
+            for (transaction, result) in zip(transactions, results) {
+                if case .success = result { erasures += transaction.erasures }
+            }
+            try erase(erasures)
+            return results
+        } catch {
+            let failure = stop(error)
+            return transactions.map { _ in .failure(failure) }
+        }
+    }
+
+    private func stage(
+        _ transaction: SpoolTransaction, in parts: inout [PassPart]
+    ) throws(DiskError) -> Result<[SpoolUID], SpoolError> {
+        let appends = transaction.appends
+        guard !appends.isEmpty else { return .success([]) }
+        guard let layout = SetLayout(appends, parameters) else { return .failure(.tooLarge) }
+        guard let segment = try room(slots: appends.count, bytes: layout.areaBytes) else { return .failure(.full) }
+        guard let bigFiles = try writeBigFiles(of: appends) else { return .failure(.full) }
+
+        let firstSlot = segment.slots.count
+        let bodyStart = segment.nextBody
+        if parts.last?.segment !== segment {
+            parts.append(PassPart(segment: segment, firstSlot: firstSlot, bodyStart: bodyStart))
+        }
+        let last = parts.count - 1
+        let commit = nextCommit
+        precondition(commit <= SpoolSlot.commitMax, "a spool has 2^56 commits in it")
+        nextCommit += 1
+        checkReferences(appends)
+        for (position, append) in appends.enumerated() {
+            let slot = firstSlot + position
+            let big = bigFiles[position]
+            let meta = meta(
+                append, uid: segment.uid(of: slot), offset: big == nil ? bodyStart + layout.offsets[position] : 0, bigID: big?.id,
+                setUID: segment.uid(of: firstSlot))
+            var key = big?.key ?? cipher.random(32)
+            var tag = [UInt8](repeating: 0, count: 16)
+            if big == nil {
+                let sealed = cipher.sealBody(key: key, body: append.body)
+                tag = sealed.tag
+                let gap = Int(meta.offset) - parts[last].bodyStart - parts[last].bodyBytes.count
+                parts[last].bodyBytes += [UInt8](repeating: 0, count: gap)
+                parts[last].bodyBytes += sealed.ciphertext
+            }
+            let plain = SpoolSlot(
+                meta: meta, commit: commit, setSize: UInt16(appends.count), position: UInt16(position), key: key, bodyTag: tag)
+            parts[last].slotBytes += segment.keys.seal(slot: slot, plain.encoded())
+            parts[last].metas.append(meta)
+            key = []
+        }
+        parts[last].lastCommit = commit
+        // The places are taken at once, so that the next transaction of the pass goes behind them.
+        segment.slots += [SlotMeta?](repeating: nil, count: appends.count)
+        segment.nextBody = bodyStart + layout.areaBytes
+        return .success((0..<appends.count).map { SpoolUID(rawValue: segment.uid(of: firstSlot + $0)) })
+    }
+
+    private func checkReferences(_ appends: [SpoolAppend]) {
+        var isNamed = appends.map { append in if case .payload = append { false } else { true } }
+        for case .delivery(_, _, _, _, let payload) in appends {
+            precondition(appends.indices.contains(payload), "a delivery names an append of its own transaction")
+            guard case .payload = appends[payload] else { preconditionFailure("a delivery names a payload") }
+            isNamed[payload] = true
+        }
+        precondition(!isNamed.contains(false), "a payload comes with at least one delivery")
+    }
+
+    private func meta(_ append: SpoolAppend, uid: UInt64, offset: Int, bigID: UInt64?, setUID: UInt64) -> SlotMeta {
+        let length = UInt32(append.body.count)
+        switch append {
+        case .record(let mailbox, let tag, let flags, _):
+            return SlotMeta(
+                mailbox: mailbox.rawValue, uid: uid, offset: UInt32(offset), length: length, reference: bigID ?? 0, tag: tag,
+                flags: flags, day: today, kind: .record, isBig: bigID != nil)
+        case .payload(let tag, _):
+            return SlotMeta(
+                mailbox: 0, uid: uid, offset: UInt32(offset), length: length, reference: bigID ?? 0, tag: tag, flags: 0,
+                day: today, kind: .payload, isBig: bigID != nil)
+        case .delivery(let mailbox, let tag, let flags, _, let payload):
+            return SlotMeta(
+                mailbox: mailbox.rawValue, uid: uid, offset: UInt32(offset), length: length,
+                reference: setUID + UInt64(payload), tag: tag, flags: flags, day: today, kind: .delivery, isBig: false)
+        }
+    }
+
+    /// A segment with room for a set, or nil when the disk is full.
+    private func room(slots: Int, bytes: Int) throws(DiskError) -> Segment? {
+        if let active, active.slots.count + slots <= parameters.slots, active.nextBody + bytes <= parameters.bodyBytes {
+            return active
+        }
+        if ready.isEmpty {
+            do { try prepareSegment() } catch {
+                guard error.kind == .full else { throw error }
+                return nil
+            }
+        }
+        let segment = ready.removeFirst()
+        segments[segment.sequence] = segment
+        active = segment
+        return segment
+    }
+
+    /// Bodies, slots and the mark about the *previous* pass share one sync; nothing depends on the order in which they
+    /// reach the medium, because a set counts only when all its slots unseal and all its bodies authenticate.
+    private func write(_ parts: [PassPart]) throws(DiskError) {
+        for part in parts {
+            let file = try file(of: part.segment)
+            if !part.bodyBytes.isEmpty { try disk.write(file, at: parameters.bodyStart + part.bodyStart, part.bodyBytes) }
+            try disk.write(file, at: SpoolFormat.slotOffset(part.firstSlot), part.slotBytes)
+            if markedThrough < lastCommit || markHolder != part.segment.sequence { try writeMark(in: part.segment) }
+            try sync(part.segment)
+            marked(in: part.segment, through: lastCommit)
+        }
+        for part in parts {
+            for (position, meta) in part.metas.enumerated() { part.segment.slots[part.firstSlot + position] = meta }
+            part.segment.liveCount += part.metas.count
+            part.segment.lastCommit = part.lastCommit
+            lastCommit = part.lastCommit
+            for meta in part.metas where meta.kind == .payload { index.insert(meta) }
+            for meta in part.metas where meta.kind != .payload { index.insert(meta) }
+        }
+        if !parts.isEmpty { counters.commits += 1 }
+    }
+}

@@ -1,0 +1,113 @@
+// Reading and counting. Errors of the medium concern the record that was asked for, never the log.
+
+import DDSCore
+
+extension SpoolLog {
+    /// The records of a mailbox in ascending order of UID; none for a mailbox that has none.
+    package func entries(in mailbox: MailboxID) throws(SpoolError) -> [SpoolEntry] {
+        try checkRunning()
+        let uids = index.mailboxes[mailbox.rawValue]?.uids ?? []
+        var entries: [SpoolEntry] = []
+        entries.reserveCapacity(uids.count)
+        for uid in uids {
+            guard let (_, _, meta) = locate(uid) else { continue }
+            let payload = meta.kind == .delivery ? meta.reference : nil
+            entries.append(
+                SpoolEntry(
+                    uid: SpoolUID(rawValue: uid), mailbox: mailbox, tag: meta.tag, flags: meta.flags, day: Int(meta.day),
+                    size: Int(meta.length), payload: payload.map { SpoolUID(rawValue: $0) },
+                    payloadSize: payload.flatMap { index.payloads[$0]?.length } ?? 0))
+        }
+        return entries
+    }
+
+    /// Every mailbox that has records, with their number and total size (of deliveries: header and payload).
+    package func mailboxes() throws(SpoolError) -> [MailboxID: (count: Int, bytes: Int)] {
+        try checkRunning()
+        var result: [MailboxID: (count: Int, bytes: Int)] = [:]
+        for (number, mailbox) in index.mailboxes {
+            result[MailboxID(rawValue: number)] = (mailbox.uids.count, mailbox.bytes)
+        }
+        return result
+    }
+
+    /// Up to `count` bytes of a record's own body from `offset`; fewer only at its end. `.damaged` when they do not
+    /// authenticate or cannot be read; other records are not concerned.
+    package func read(_ uid: SpoolUID, offset: Int, count: Int) throws(SpoolError) -> [UInt8] {
+        try checkRunning()
+        precondition(offset >= 0 && count >= 0, "a range of bytes of a record")
+        closeSurplusFiles()
+        guard let (segment, slot, meta) = locate(uid.rawValue) else { throw .noSuchRecord(uid) }
+        let start = min(offset, Int(meta.length))
+        let end = start + min(count, Int(meta.length) - start)
+        if let lastRead, lastRead.uid == uid.rawValue { return Array(lastRead.body[start..<end]) }
+        do {
+            guard let sealed = try readSlot(slot, of: segment), sealed.meta == meta else {
+                throw SpoolError.damaged(uid, "\(segment.place(slot)) does not authenticate")
+            }
+            if meta.isBig {
+                guard let bytes = try readBigFile(meta, key: sealed.key, start..<end) else {
+                    let name = SpoolFileName.big(meta.reference, isTemporary: false).text
+                    throw SpoolError.damaged(uid, "\(name) does not authenticate")
+                }
+                return bytes
+            }
+            guard let body = try readBody(sealed, of: segment) else {
+                throw SpoolError.damaged(uid, bodyPlace(meta, of: segment) + " does not authenticate")
+            }
+            lastRead = (uid.rawValue, body)
+            return Array(body[start..<end])
+        } catch let error as SpoolError {
+            throw error
+        } catch let error as DiskError {
+            if error.kind == .crashed { throw stop(error) }
+            throw .damaged(uid, "\(error)")
+        } catch {
+            preconditionFailure("only the two errors above are thrown here")
+        }
+    }
+
+    /// Counters for people; sizes of the disk are of this moment.
+    package func statistics() throws(SpoolError) -> SpoolStatistics {
+        try checkRunning()
+        var result = counters
+        result.records = index.records
+        result.liveBytes = index.liveBytes
+        result.segments = segments.count
+        result.freeSegments = ready.count + spare.count
+        result.diskBytes = (segments.count + ready.count + spare.count + quarantined.count) * parameters.fileBytes
+        result.awaitingOverwrite = bigToErase.count
+        for segment in segments.values {
+            result.awaitingOverwrite += segment.toOverwrite.count
+            for case let meta? in segment.slots where meta.isBig { result.diskBytes += Int(meta.length) }
+        }
+        for segment in spare { result.awaitingOverwrite += segment.toOverwrite.count }
+        do { result.freeDiskBytes = try disk.freeBytes() } catch { throw stop(error) }
+        result.damage = recovery.damage
+        return result
+    }
+
+    private func checkRunning() throws(SpoolError) {
+        if let stopped { throw .stopped(stopped) }
+    }
+
+    func bodyPlace(_ meta: SlotMeta, of segment: Segment) -> String {
+        "segment \(segment.name), body at byte \(parameters.bodyStart + Int(meta.offset)) (\(meta.length) bytes)"
+    }
+
+    /// The opened slot, or nil when it does not unseal.
+    func readSlot(_ slot: Int, of segment: Segment) throws(DiskError) -> SpoolSlot? {
+        let sealed = try disk.read(file(of: segment), at: SpoolFormat.slotOffset(slot), count: SpoolFormat.slotBytes)
+        guard sealed.count == SpoolFormat.slotBytes, let plain = segment.keys.open(slot: slot, sealed) else { return nil }
+        return SpoolSlot(plain, parameters)
+    }
+
+    /// The body in the segment, or nil when it does not authenticate.
+    func readBody(_ slot: SpoolSlot, of segment: Segment) throws(DiskError) -> [UInt8]? {
+        let length = Int(slot.meta.length)
+        let start = parameters.bodyStart + Int(slot.meta.offset)
+        let ciphertext = length == 0 ? [] : try disk.read(file(of: segment), at: start, count: length)
+        guard ciphertext.count == length else { return nil }
+        return cipher.openBody(key: slot.key, ciphertext: ciphertext, tag: slot.bodyTag)
+    }
+}

@@ -1,0 +1,167 @@
+// Reading what is on the disk at opening: headers, marks and slot tables. Changes nothing. A part that cannot be read is
+// named and left out; it never hides its neighbours.
+
+import DDSCore
+
+/// A slot whose set no mark covers: recovery has to judge it.
+struct UnmarkedSlot {
+    var segment: Segment
+    var slot: Int
+    var content: SpoolSlot
+    var sealed: [UInt8]
+}
+
+/// What the scan found besides the segments themselves.
+struct ScanResult {
+    var bigNames: [UInt64] = []
+    var marks: [(segment: Segment, mark: SegmentMark)] = []
+    /// A mark sector does not authenticate: marks are no proof that a set is torn.
+    var isMarkDamaged = false
+    var unmarked: [UInt64: [UnmarkedSlot]] = [:]
+    var highestCommit: UInt64 = 0
+}
+
+extension SpoolLog {
+    func scan() throws(SpoolOpenError) -> ScanResult {
+        var result = ScanResult()
+        let names: [String]
+        do { names = try disk.list() } catch { throw .disk(error) }
+        for name in names.sorted() {
+            switch SpoolFileName(name) {
+            case .segment(let sequence, let isTemporary):
+                maximumSequence = max(maximumSequence, sequence)
+                if isTemporary { rawFiles.append(name) } else { try scanHeader(name, sequence, &result) }
+            case .big(_, isTemporary: true):
+                bigToErase.append(name)
+            case .big(let id, isTemporary: false):
+                result.bigNames.append(id)
+            case nil:
+                break
+            }
+        }
+        let newest = result.marks.max { $0.mark.counter < $1.mark.counter }
+        markedThrough = result.marks.map(\.mark.durableThrough).max() ?? 0
+        markHolder = newest?.segment.sequence ?? 0
+        markCounter = newest?.mark.counter ?? 0
+        recovery.wasClean = newest?.mark.isClean ?? true
+        result.highestCommit = markedThrough
+        for sequence in segments.keys.sorted() {
+            guard let segment = segments[sequence] else { continue }
+            do { try scanTable(of: segment, &result) } catch { throw .disk(error) }
+        }
+        return result
+    }
+
+    private func scanHeader(_ name: String, _ sequence: UInt64, _ result: inout ScanResult) throws(SpoolOpenError) {
+        let page: [UInt8]
+        do {
+            let file = try disk.open(name)
+            defer { disk.close(file) }
+            page = try readPieces(file, at: 0, count: SpoolFormat.headerBytes) { recovery.damage.append("\(name), \($0)") }
+            let size = try disk.size(file)
+            if size < parameters.fileBytes { recovery.damage.append("\(name) ends at byte \(size) of \(parameters.fileBytes)") }
+        } catch {
+            throw .disk(error)
+        }
+        var segment: Segment?
+        var names: Set<[UInt8]> = []
+        for offset in SpoolFormat.headerOffsets {
+            switch SegmentHeader.decode(page, at: offset, cipher) {
+            case .newerVersion(let version): throw .newerVersion(version)
+            case .valid(let header, let keys):
+                guard header.uuid == identity.uuid else { throw .foreign(name) }
+                if header.sequence == sequence { segment = segment ?? Segment(sequence: sequence, keys: keys) }
+            case .invalid(let uuid):
+                if let uuid { names.insert(uuid) }
+                recovery.damage.append("\(name), header copy at byte \(offset) does not authenticate")
+            }
+        }
+        guard let segment else {
+            if names.count == 1, !names.contains(identity.uuid) { throw .foreign(name) }
+            quarantined.insert(sequence)
+            recovery.damage.append("\(name): no header is valid; the whole segment is set aside")
+            return
+        }
+        segments[sequence] = segment
+        var marks: [SegmentMark?] = []
+        for offset in SpoolFormat.markOffsets {
+            let mark = SegmentMark.decode(page, at: offset, sequence: sequence, segment.keys)
+            marks.append(mark)
+            if let mark { result.marks.append((segment, mark)) }
+            if mark == nil {
+                result.isMarkDamaged = true
+                recovery.damage.append("\(name), mark at byte \(offset) does not authenticate")
+            }
+        }
+        // The next mark goes over the older one, or over the one that is damaged.
+        segment.markSide = (marks[0]?.counter ?? 0) <= (marks[1]?.counter ?? 0) ? 0 : 1
+    }
+
+    private func scanTable(of segment: Segment, _ result: inout ScanResult) throws(DiskError) {
+        var unread: [Range<Int>] = []
+        let size = parameters.slots * SpoolFormat.slotBytes
+        let table = try readPieces(file(of: segment), at: SpoolFormat.headerBytes, count: size) { unread.append($0.range) }
+        segment.slots = [SlotMeta?](repeating: nil, count: parameters.slots)
+        for slot in 0..<parameters.slots {
+            let start = slot * SpoolFormat.slotBytes
+            let place = SpoolFormat.slotOffset(slot)
+            if unread.contains(where: { $0.contains(place) }) {
+                setAside(slot, of: segment, "cannot be read")
+                continue
+            }
+            guard !table.isZero(in: start..<start + SpoolFormat.slotBytes) else { continue }
+            let sealed = Array(table[start..<start + SpoolFormat.slotBytes])
+            guard let plain = segment.keys.open(slot: slot, sealed), let content = SpoolSlot(plain, parameters) else {
+                setAside(slot, of: segment, "does not unseal")
+                continue
+            }
+            result.highestCommit = max(result.highestCommit, content.commit)
+            if content.commit <= markedThrough || result.isMarkDamaged {
+                adopt(content, slot, of: segment)
+            } else {
+                result.unmarked[content.commit, default: []].append(
+                    UnmarkedSlot(segment: segment, slot: slot, content: content, sealed: sealed))
+            }
+        }
+        closeSurplusFiles()
+    }
+
+    private func setAside(_ slot: Int, of segment: Segment, _ why: String) {
+        segment.unreadable.insert(slot)
+        recovery.damage.append("\(segment.place(slot)) \(why)")
+    }
+
+    func adopt(_ content: SpoolSlot, _ slot: Int, of segment: Segment) {
+        segment.slots[slot] = content.meta
+        segment.liveCount += 1
+        segment.lastCommit = max(segment.lastCommit, content.commit)
+    }
+
+    /// A range of file bytes that could not be read, and why.
+    struct UnreadPiece: CustomStringConvertible {
+        var range: Range<Int>
+        var reason: String
+        var description: String { "bytes \(range.lowerBound) to \(range.upperBound - 1) cannot be read: \(reason)" }
+    }
+
+    /// Reads `count` bytes, halving on errors down to single sectors; what cannot be read, or lies behind the file's end,
+    /// is zero in the result and handed to `failed`.
+    private func readPieces(
+        _ file: DiskFile, at offset: Int, count: Int, failed: (UnreadPiece) -> Void
+    ) throws(DiskError) -> [UInt8] {
+        do {
+            let bytes = try disk.read(file, at: offset, count: count)
+            if bytes.count < count { failed(UnreadPiece(range: offset + bytes.count..<offset + count, reason: "end of file")) }
+            return bytes + [UInt8](repeating: 0, count: count - bytes.count)
+        } catch {
+            guard error.kind == .inputOutput else { throw error }
+            guard count > SpoolFormat.sectorBytes else {
+                failed(UnreadPiece(range: offset..<offset + count, reason: "\(error)"))
+                return [UInt8](repeating: 0, count: count)
+            }
+            let half = SpoolFormat.aligned(count / 2)
+            return try readPieces(file, at: offset, count: half, failed: failed)
+                + readPieces(file, at: offset + half, count: count - half, failed: failed)
+        }
+    }
+}

@@ -1,0 +1,203 @@
+// The log itself: what is open, what is known, and the small steps that every operation shares. Decides nothing about
+// formats; committing, erasing, recovery and maintenance are in the extensions.
+
+package import DDSCore
+
+/// A spool over a disk, synchronous and owned by one thread. Every method that returns without an error has made its
+/// effect durable. After `.stopped` nothing is accepted: open a new log, which reads the disk again.
+package final class SpoolLog {
+    let disk: any Disk
+    let cipher: any SpoolCipher
+    let time: any TimeSource
+    let identity: SpoolSuper
+    let parameters: SpoolParameters
+
+    /// Segments that hold, held or may receive records, by sequence.
+    var segments: [UInt64: Segment] = [:]
+    /// The one that appends go to; nil until the first append.
+    var active: Segment?
+    /// Prepared and empty, to be active next.
+    var ready: [Segment] = []
+    /// Emptied; raw material for preparation, or to be removed.
+    var spare: [Segment] = []
+    /// Leftovers of an interrupted preparation: raw material too.
+    var rawFiles: [String] = []
+    /// Segments whose header cannot be read: never touched.
+    var quarantined: Set<UInt64> = []
+    var maximumSequence: UInt64 = 0
+
+    var index = SpoolIndex()
+    /// Slots whose UID names another place, because the record was moved.
+    var moved: [UInt64: SlotLocation] = [:]
+
+    /// Commit number of the last set that is durable, and the next to be given.
+    var lastCommit: UInt64 = 0
+    var nextCommit: UInt64 = 1
+    /// What the marks on disk say, and in which segment the newest is.
+    var markedThrough: UInt64 = 0
+    var markHolder: UInt64 = 0
+    var markCounter: UInt64 = 0
+
+    /// Big files of erased records: to be overwritten and removed.
+    var bigToErase: [String] = []
+    var openFiles: [Segment] = []
+    var stopped: String?
+    var counters = SpoolStatistics()
+    /// The body that was read last, because long bodies are read in pieces.
+    var lastRead: (uid: UInt64, body: [UInt8])?
+    package internal(set) var recovery = RecoveryReport()
+
+    /// Opens the spool that `create` made: takes the lock, reads every slot, decides what a stopped machine left behind
+    /// and reports it in `recovery`. Throws without having changed anything unless the error is `.disk`.
+    package init(opening disk: any Disk, cipher: any SpoolCipher, time: any TimeSource) throws(SpoolOpenError) {
+        self.disk = disk
+        self.cipher = cipher
+        self.time = time
+        do { try disk.lock() } catch { throw .disk(error) }
+        do {
+            (identity, recovery.damagedSupers) = try Self.readSuper(disk, cipher)
+            parameters = identity.parameters
+        } catch {
+            disk.unlock()
+            throw error
+        }
+        do { try recover() } catch {
+            release()
+            throw error
+        }
+    }
+
+    /// Makes an empty spool with `parameters`. Refuses a folder where any file of a spool already is.
+    package static func create(
+        on disk: any Disk, cipher: any SpoolCipher, parameters: SpoolParameters, time: any TimeSource
+    ) throws(SpoolOpenError) {
+        guard parameters.areValid else { throw .invalid("parameters out of range") }
+        do {
+            try disk.lock()
+            defer { disk.unlock() }
+            for name in try disk.list() where name == SpoolFormat.superName || SpoolFileName(name) != nil {
+                throw SpoolOpenError.exists(name)
+            }
+            let identity = SpoolSuper(
+                uuid: cipher.random(16), generation: 1, parameters: parameters, createdDay: UInt32(max(0, time.wall.day)))
+            try disk.replace(SpoolFormat.superName, with: identity.encoded(cipher))
+        } catch let error as SpoolOpenError {
+            throw error
+        } catch let error as DiskError {
+            throw .disk(error)
+        } catch {
+            preconditionFailure("only the two errors above are thrown here")
+        }
+    }
+
+    private static func readSuper(
+        _ disk: any Disk, _ cipher: any SpoolCipher
+    ) throws(SpoolOpenError) -> (SpoolSuper, Int) {
+        let bytes: [UInt8]
+        do { bytes = try disk.contents(of: SpoolFormat.superName) } catch {
+            throw error.kind == .notFound ? .missing : .disk(error)
+        }
+        return try SpoolSuper.decode(bytes, cipher)
+    }
+
+    /// Overwrites what awaits it, marks the spool as closed in order and releases the lock. After a stop it only releases.
+    package func close() {
+        guard stopped == nil else { return }
+        do {
+            while try overwriteNext() {}
+            if let segment = markSegment {
+                let isClean = !segments.values.contains { $0.needsScrub } && !spare.contains { $0.needsScrub }
+                try mark(in: segment, isClean: isClean)
+            }
+        } catch {
+            recovery.damage.append("closing: \(error)")
+        }
+        stopped = "the spool was closed"
+        release()
+    }
+
+    /// Gives up handles and lock, as after an error.
+    package func release() {
+        if stopped == nil { stopped = "the spool was released" }
+        for segment in openFiles { closeFile(of: segment) }
+        openFiles = []
+        disk.unlock()
+    }
+
+    // MARK: - Shared steps
+
+    /// The first failed write or sync ends the log: what is on the medium is unknown until it is read again.
+    func stop(_ error: DiskError) -> SpoolError {
+        let words = "\(error)"
+        if stopped == nil { stopped = words }
+        return .stopped(words)
+    }
+
+    func file(of segment: Segment) throws(DiskError) -> DiskFile {
+        if let file = segment.file { return file }
+        let file = try disk.open(segment.name)
+        segment.file = file
+        openFiles.append(segment)
+        return file
+    }
+
+    /// Called between operations, never while a write awaits its sync.
+    func closeSurplusFiles(keeping limit: Int = 64) {
+        guard openFiles.count > limit else { return }
+        let surplus = openFiles.filter { $0 !== active }.prefix(openFiles.count - limit)
+        for segment in surplus { closeFile(of: segment) }
+        openFiles.removeAll { $0.file == nil }
+    }
+
+    func closeFile(of segment: Segment) {
+        if let file = segment.file { disk.close(file) }
+        segment.file = nil
+    }
+
+    func sync(_ segment: Segment) throws(DiskError) {
+        try disk.sync(file(of: segment))
+        counters.syncs += 1
+    }
+
+    /// Where the next mark goes: the active segment, or the newest one whose header is good.
+    var markSegment: Segment? {
+        active ?? segments.values.max { $0.sequence < $1.sequence } ?? spare.max { $0.sequence < $1.sequence }
+    }
+
+    /// Writes, without syncing, that everything up to `lastCommit` is durable. Call `marked` once it is synced.
+    func writeMark(in segment: Segment, isClean: Bool = false) throws(DiskError) {
+        markCounter += 1
+        let mark = SegmentMark(counter: markCounter, durableThrough: lastCommit, isClean: isClean)
+        let offset = SpoolFormat.markOffsets[segment.markSide]
+        try disk.write(file(of: segment), at: offset, mark.encoded(sequence: segment.sequence, segment.keys))
+        segment.markSide = 1 - segment.markSide
+    }
+
+    func marked(in segment: Segment, through commit: UInt64) {
+        markedThrough = commit
+        markHolder = segment.sequence
+    }
+
+    func mark(in segment: Segment, isClean: Bool = false) throws(DiskError) {
+        try writeMark(in: segment, isClean: isClean)
+        try sync(segment)
+        marked(in: segment, through: lastCommit)
+    }
+
+    /// A zero slot of a set that no mark covers would look like a torn set, and recovery would drop its other members:
+    /// so before any slot of `segment` is zeroed, a mark covers all that it holds.
+    func coverErasure(in segment: Segment) throws(DiskError) {
+        guard segment.lastCommit > markedThrough, let holder = markSegment else { return }
+        try mark(in: holder)
+    }
+
+    func locate(_ uid: UInt64) -> (segment: Segment, slot: Int, meta: SlotMeta)? {
+        let place = moved[uid] ?? SlotLocation(sequence: uid >> 16, slot: Int(uid & 0xffff))
+        guard let segment = segments[place.sequence], place.slot < segment.slots.count,
+            let meta = segment.slots[place.slot], meta.uid == uid
+        else { return nil }
+        return (segment, place.slot, meta)
+    }
+
+    var today: UInt16 { UInt16(clamping: time.wall.day) }
+}
