@@ -91,7 +91,8 @@ extension MailParameters {
         for (keyword, value) in path.parameters {
             switch (keyword, value) {
             case ("SIZE", let value?):
-                guard value.utf8.count <= 18, value.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let size = Int(value) else {
+                guard value.utf8.count <= 18, value.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let size = Int(value)
+                else {
                     throw SMTPSyntaxError(501, EnhancedCode(5, 5, 4), "SIZE= takes a number of octets")
                 }
                 declaredSize = size

@@ -73,7 +73,8 @@ package struct SMTPReply: Hashable, Sendable, CustomStringConvertible {
     private static func cleaned(_ text: String, allowsUTF8: Bool) -> [UInt8] {
         var output: [UInt8] = []
         for scalar in text.unicodeScalars {
-            let isControl = scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value) || [0x2028, 0x2029].contains(scalar.value)
+            let value = scalar.value
+            let isControl = value < 0x20 || (0x7f..<0xa0).contains(value) || value == 0x2028 || value == 0x2029
             if isControl || (scalar.value >= 0x80 && !allowsUTF8) {
                 output.append(0x3f)
             } else {
