@@ -1,0 +1,182 @@
+// Which part of a MIME tree is the text to read and which are attachments, and their decoded bytes. It renders nothing.
+
+import CGMime
+
+/// One pass over a message's parts, in their order, which gives attachments their index.
+struct PartWalk {
+    enum Mode {
+        /// Texts and descriptions.
+        case summarise
+        /// The bytes of one attachment.
+        case content(of: Int)
+    }
+
+    /// The texts of a part and what is below it.
+    struct Text {
+        var plain: String?
+        var html: String?
+        var hasHTML = false
+
+        /// Texts that follow one another are read one after the other.
+        mutating func append(_ next: Text) {
+            plain = Self.joined(plain, next.plain)
+            html = Self.joined(html, next.html)
+            hasHTML = hasHTML || next.hasHTML
+        }
+
+        private static func joined(_ first: String?, _ second: String?) -> String? {
+            guard let first, let second else { return first ?? second }
+            return first.hasSuffix("\n") ? first + second : first + "\n" + second
+        }
+    }
+
+    private static let depthMax = 50
+
+    private let mode: Mode
+    private(set) var text = Text()
+    private(set) var attachments: [ParsedMessage.Attachment] = []
+    private(set) var content: [UInt8]?
+
+    init(mode: Mode) {
+        self.mode = mode
+    }
+
+    mutating func visit(_ root: UnsafeMutablePointer<GMimeObject>?) {
+        text = unsafe collect(root, depth: 0)
+    }
+
+    private mutating func collect(_ object: UnsafeMutablePointer<GMimeObject>?, depth: Int) -> Text {
+        guard let object = unsafe object, depth < Self.depthMax else { return Text() }
+        switch unsafe dds_mime_kind_of(object) {
+        case DDS_MIME_MULTIPART: return unsafe collectParts(object, depth: depth)
+        case DDS_MIME_MESSAGE:
+            unsafe attach(object, nameFallback: "message.eml")
+            return Text()
+        case DDS_MIME_TEXT: return unsafe collectText(object)
+        case DDS_MIME_LEAF:
+            unsafe attach(object, nameFallback: "")
+            return Text()
+        default: return Text()
+        }
+    }
+
+    private mutating func collectParts(_ object: UnsafeMutablePointer<GMimeObject>, depth: Int) -> Text {
+        let multipart = unsafe dds_mime_as_multipart(object)
+        let subtype = unsafe Self.type(of: object).split(separator: "/").last ?? ""
+        var text = Text()
+        let count = unsafe max(0, g_mime_multipart_get_count(multipart))
+        for index in 0..<count {
+            // The second part of a signed message is the signature (RFC 1847 2.1).
+            if subtype == "signed", index > 0 { break }
+            let next = unsafe collect(g_mime_multipart_get_part(multipart, index), depth: depth + 1)
+            if subtype == "alternative" {
+                text.hasHTML = text.hasHTML || next.hasHTML
+                text.plain = next.plain ?? text.plain
+                text.html = next.html ?? text.html
+            } else {
+                text.append(next)
+            }
+        }
+        // One alternative says what the other says: HTML beside a plain text would say it twice further up.
+        if subtype == "alternative", text.plain != nil { text.html = nil }
+        return text
+    }
+
+    private mutating func collectText(_ object: UnsafeMutablePointer<GMimeObject>) -> Text {
+        let part = unsafe dds_mime_as_part(object)
+        let isNamed = unsafe g_mime_part_get_filename(part) != nil
+        let disposition = unsafe String(lent: g_mime_object_get_disposition(object))?.lowercased()
+        let type = unsafe Self.type(of: object)
+        guard disposition != "attachment", !isNamed, type == "text/plain" || type == "text/html" else {
+            unsafe attach(object, nameFallback: "")
+            return Text()
+        }
+        guard case .summarise = mode else { return Text() }
+        let charset = unsafe String(lent: g_mime_object_get_content_type_parameter(object, "charset"))
+        let decoded = unsafe LegacyCharset.text(Self.content(of: part), charset: charset)
+        let lines = decoded.replacingLineEnds
+        return type == "text/html" ? Text(html: lines, hasHTML: true) : Text(plain: lines)
+    }
+
+    private mutating func attach(_ object: UnsafeMutablePointer<GMimeObject>, nameFallback: String) {
+        let index = attachments.count
+        let isLeaf = unsafe dds_mime_kind_of(object) != DDS_MIME_MESSAGE
+        let bytes: () -> [UInt8] = {
+            unsafe isLeaf ? Self.content(of: dds_mime_as_part(object)) : Self.innerMessage(of: object)
+        }
+        switch mode {
+        case .summarise:
+            let name = unsafe isLeaf ? String(lent: g_mime_part_get_filename(dds_mime_as_part(object))) : nil
+            attachments.append(
+                ParsedMessage.Attachment(
+                    index: index, fileName: SafeFileName(name ?? nameFallback), declaredType: unsafe Self.type(of: object),
+                    size: bytes().count))
+        case .content(let wanted):
+            if index == wanted { content = bytes() }
+            attachments.append(
+                ParsedMessage.Attachment(index: index, fileName: SafeFileName(""), declaredType: "", size: 0))
+        }
+    }
+
+    private static func type(of object: UnsafeMutablePointer<GMimeObject>) -> String {
+        let type = unsafe g_mime_object_get_content_type(object)
+        guard let type = unsafe type else { return "text/plain" }
+        return SafeText(unsafe String(freeing: g_mime_content_type_get_mime_type(type)) ?? "text/plain").text.lowercased()
+    }
+
+    private static func content(of part: UnsafeMutablePointer<GMimePart>?) -> [UInt8] {
+        guard let part = unsafe part, let wrapper = unsafe g_mime_part_get_content(part) else { return [] }
+        guard let stream = unsafe GMimeReference(owning: g_mime_stream_mem_new()) else { return [] }
+        unsafe g_mime_data_wrapper_write_to_stream(wrapper, stream.pointer)
+        return unsafe DDSMail.contents(of: stream)
+    }
+
+    private static func innerMessage(of object: UnsafeMutablePointer<GMimeObject>) -> [UInt8] {
+        guard let message = unsafe g_mime_message_part_get_message(dds_mime_as_message_part(object)) else { return [] }
+        guard let stream = unsafe GMimeReference(owning: g_mime_stream_mem_new()) else { return [] }
+        unsafe g_mime_object_write_to_stream(dds_mime_message_as_object(message), nil, stream.pointer)
+        return unsafe DDSMail.contents(of: stream)
+    }
+}
+
+/// Text of the charsets that mail uses, as Unicode.
+enum LegacyCharset {
+    /// Never fails: octets that mean nothing in the charset become a replacement character. Where no charset or an unknown one
+    /// is declared, UTF-8 is tried and then windows-1252, which is what such mail nearly always is.
+    static func text(_ bytes: [UInt8], charset: String?) -> String {
+        let name = charset?.lowercased() ?? ""
+        guard !["", "utf-8", "utf8", "us-ascii", "ascii"].contains(name) else { return unlabelled(bytes) }
+        return converted(bytes, from: name) ?? unlabelled(bytes)
+    }
+
+    private static func unlabelled(_ bytes: [UInt8]) -> String {
+        String(validating: bytes, as: UTF8.self) ?? converted(bytes, from: "windows-1252") ?? String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Nil when the system knows no such charset.
+    private static func converted(_ bytes: [UInt8], from charset: String) -> String? {
+        guard let filter = unsafe GMimeReference(owning: g_mime_filter_charset_new(charset, "utf-8")) else { return nil }
+        guard let target = unsafe GMimeReference(owning: g_mime_stream_mem_new()) else { return nil }
+        guard let stream = unsafe GMimeReference(owning: g_mime_stream_filter_new(target.pointer)) else { return nil }
+        unsafe g_mime_stream_filter_add(dds_mime_stream_as_filter(stream.pointer), filter.pointer)
+        _ = unsafe bytes.withUnsafeBytes { buffer in
+            unsafe g_mime_stream_write(
+                stream.pointer, buffer.baseAddress?.assumingMemoryBound(to: CChar.self), buffer.count)
+        }
+        unsafe g_mime_stream_flush(stream.pointer)
+        return unsafe String(decoding: contents(of: target), as: UTF8.self)
+    }
+}
+
+extension String {
+    fileprivate var replacingLineEnds: String {
+        var octets: [UInt8] = []
+        octets.reserveCapacity(utf8.count)
+        var previous: UInt8 = 0
+        for octet in utf8 {
+            if octet != 0x0a || previous != 0x0d { octets.append(octet == 0x0d ? 0x0a : octet) }
+            previous = octet
+        }
+        return String(decoding: octets, as: UTF8.self)
+    }
+}
