@@ -1,0 +1,141 @@
+// Who is signed in at the page. Tokens exist in cookies only; here are their hashes, in memory, until lock or twelve hours.
+
+package import DDSCore
+
+/// A one-way function of at least 256 bits; DDSSeal's in the program.
+package typealias WebHash = @Sendable ([UInt8]) -> [UInt8]
+
+/// Names a session without being able to act as it.
+package struct WebSessionID: Hashable, Sendable {
+    fileprivate let hash: [UInt8]
+}
+
+/// The sessions of the page. A visitor has a session that proves nothing and only ties a form to a browser; unlocking
+/// replaces it by a signed-in one with a new token.
+package struct WebSessions {
+    package enum Level: Hashable, Sendable {
+        case visitor
+        case signedIn
+    }
+
+    private struct Session {
+        var level: Level
+        var begun: Instant
+        var wanted: String?
+        var notice: String?
+    }
+
+    package static let lifetime = Duration.seconds(12 * 3600)
+    package static let openTokenLifetime = Duration.seconds(60)
+    /// Beyond these the oldest goes.
+    package static let sessionsMax = 64
+    package static let openTokensMax = 16
+
+    private let random: any RandomSource
+    private let hash: WebHash
+    private var sessions: [WebSessionID: Session] = [:]
+    private var openTokens: [WebSessionID: Instant] = [:]
+
+    package init(random: any RandomSource, hash: @escaping WebHash) {
+        self.random = random
+        self.hash = hash
+    }
+
+    /// Starts a session and returns its token: 256 random bits in hexadecimal.
+    package mutating func begin(_ level: Level, now: Instant) -> String {
+        dropExpired(now: now)
+        if sessions.count >= Self.sessionsMax {
+            // Visitors go first: strangers' page loads must not sign anybody out.
+            let oldest = sessions.min { left, right in
+                (left.value.level == .signedIn ? 1 : 0, left.value.begun) < (right.value.level == .signedIn ? 1 : 0, right.value.begun)
+            }
+            if let oldest { sessions[oldest.key] = nil }
+        }
+        let token = Hex.encode(random.bytes(32))
+        sessions[id(token)] = Session(level: level, begun: now)
+        return token
+    }
+
+    /// The session of a cookie's value with its level; nil when unknown or too old.
+    package func find(_ token: String, now: Instant) -> (id: WebSessionID, level: Level)? {
+        let id = id(token)
+        guard let session = sessions[id], now - session.begun < Self.lifetime else { return nil }
+        return (id, session.level)
+    }
+
+    package mutating func end(_ id: WebSessionID) {
+        sessions[id] = nil
+    }
+
+    /// The lock: nobody is signed in any more, and links handed out before it are dead.
+    package mutating func lock() {
+        sessions = sessions.filter { $0.value.level == .visitor }
+        openTokens = [:]
+    }
+
+    /// The token that every form of a session carries. Derived from the session's token, so it is kept nowhere.
+    package func formToken(_ token: String) -> String {
+        Hex.encode(hash(Array("ddsnode form \(token)".utf8)).prefix(32))
+    }
+
+    /// True when `formToken` is the one of the session with that token; takes the same time wherever they differ.
+    package func isRight(formToken: String, session token: String) -> Bool {
+        ConstantTime.equal(Array(formToken.utf8), Array(self.formToken(token).utf8))
+    }
+
+    /// Remembers where a visitor wanted to go; given back once.
+    package mutating func remember(wanted path: String, for id: WebSessionID) {
+        sessions[id]?.wanted = path
+    }
+
+    package mutating func takeWanted(_ id: WebSessionID) -> String? {
+        defer { sessions[id]?.wanted = nil }
+        return sessions[id]?.wanted
+    }
+
+    /// A line for the next page of the session; given back once.
+    package mutating func leave(notice: String, for id: WebSessionID) {
+        sessions[id]?.notice = notice
+    }
+
+    package mutating func takeNotice(_ id: WebSessionID) -> String? {
+        defer { sessions[id]?.notice = nil }
+        return sessions[id]?.notice
+    }
+
+    /// A token for `/open/<token>`: signs in once within a minute. Given out over the control socket only.
+    package mutating func makeOpenToken(now: Instant) -> String {
+        openTokens = openTokens.filter { now - $0.value < Self.openTokenLifetime }
+        if openTokens.count >= Self.openTokensMax, let oldest = openTokens.min(by: { $0.value < $1.value }) {
+            openTokens[oldest.key] = nil
+        }
+        let token = Hex.encode(random.bytes(32))
+        openTokens[id(token)] = now
+        return token
+    }
+
+    /// Uses a token up; true when it was good.
+    package mutating func redeem(openToken token: String, now: Instant) -> Bool {
+        guard let made = openTokens.removeValue(forKey: id(token)) else { return false }
+        return now - made < Self.openTokenLifetime
+    }
+
+    package var count: Int { sessions.count }
+    package var signedInCount: Int { sessions.count { $0.value.level == .signedIn } }
+
+    private func id(_ token: String) -> WebSessionID {
+        WebSessionID(hash: hash(Array("ddsnode session \(token)".utf8)))
+    }
+
+    private mutating func dropExpired(now: Instant) {
+        sessions = sessions.filter { now - $0.value.begun < Self.lifetime }
+    }
+}
+
+/// Comparison that does not tell where two secrets differ.
+package enum ConstantTime {
+    package static func equal(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+        guard left.count == right.count else { return false }
+        return zip(left, right).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
+    }
+}
