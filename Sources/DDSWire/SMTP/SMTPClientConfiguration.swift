@@ -28,6 +28,8 @@ package struct SMTPClientConfiguration: Sendable {
     /// The message with CRLF line ends.
     package var message: [UInt8]
     package var timeouts = Timeouts()
+    /// Only asks what the server offers: EHLO (inside TLS), then QUIT. Envelope and message are not used.
+    package var isProbe = false
 
     package init(
         clientName: String, tls: TLS, credentials: Credentials?, envelope: Envelope, message: [UInt8],
@@ -86,6 +88,8 @@ package enum SMTPOutcome: Hashable, Sendable {
     /// The connection ended, or the server fell silent or into nonsense, before an answer. At stage `.message` it is unknown
     /// whether the message was taken: send it again with the same submission id.
     case lost(SMTPStage)
+    /// A probe's answer: the lines of the reply to EHLO, the first of which names the server.
+    case offered([String])
 }
 
 /// What the client does besides talking.

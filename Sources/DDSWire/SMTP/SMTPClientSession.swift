@@ -152,6 +152,7 @@ package struct SMTPClientSession: WireSession {
         case .hello:
             guard reply.isPositive else { return refuse(.hello, reply, &turn) }
             capabilities = SMTPCapabilities(reply)
+            if configuration.isProbe, isInTLS || configuration.tls == .none { return endProbe(reply, &turn) }
             proceedAfterHello(&turn)
         case .startTLS:
             reply.code == 220 ? startTLS(&turn) : refuse(.startTLS, reply, &turn)
@@ -179,6 +180,11 @@ package struct SMTPClientSession: WireSession {
         if case .message(_?) = expectation { return lose(.endOfInput, &turn) }
         perform(.refused(expectation.stage, reply, permanent: false), &turn)
         close(.endOfInput, &turn)
+    }
+
+    private mutating func endProbe(_ reply: SMTPReply, _ turn: inout Turn) {
+        perform(.offered(reply.lines), &turn)
+        send("QUIT", expecting: .quit, &turn)
     }
 
     // MARK: Before the envelope

@@ -29,6 +29,8 @@ package struct SMTPServerConfiguration: Hashable, Sendable {
     package var mechanisms: Set<SASLMechanism> = [.external, .plain]
     /// Where `RCPT TO:<postmaster>` without a domain goes (RFC 5321 4.5.1); nil for `hostName`.
     package var postmasterDomain: String?
+    /// Further lines of the reply to EHLO, keyword first; announced inside TLS only.
+    package var extraCapabilities: [String] = []
     package var limits = Limits()
     package var timeouts = Timeouts()
 

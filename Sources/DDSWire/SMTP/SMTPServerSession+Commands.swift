@@ -220,7 +220,7 @@ extension SMTPServerSession {
             "PIPELINING", "SIZE \(configuration.limits.messageBytesMax)", "8BITMIME", "SMTPUTF8", "CHUNKING",
             "ENHANCEDSTATUSCODES", "DSN",
         ]
-        if phase == .clear { lines.append("STARTTLS") }
+        if phase == .clear { lines.append("STARTTLS") } else { lines += configuration.extraCapabilities }
         let names = usableMechanisms.map(\.rawValue)
         if phase == .anonymous, !names.isEmpty { lines.append("AUTH " + names.joined(separator: " ")) }
         return lines

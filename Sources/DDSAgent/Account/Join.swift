@@ -1,0 +1,138 @@
+// `join`: from an invite and a passphrase to an account that has proven itself: key made, registered, closed and reopened,
+// a message sent through the node and back. What exists already is never overwritten; what failed can be run again.
+
+import DDSCore
+import DDSLoop
+package import DDSNode
+package import DDSSeal
+import DDSWire
+
+/// The steps of joining, each of which may be repeated after a crash.
+@LoopActor package struct Join {
+    let folder: AgentFolder
+    let services: Services
+    let invite: InviteLink
+    let workFactor: Int
+
+    package init(folder: AgentFolder, services: Services, invite: InviteLink, workFactor: Int) {
+        self.folder = folder
+        self.services = services
+        self.invite = invite
+        self.workFactor = workFactor
+    }
+
+    /// Joins and returns the account. `progress` is called with each step in words. Throws a sentence for every refusal; the
+    /// files made so far stay and are used again by the next try with the same passphrase.
+    package func run(passphrase: SecretBytes, progress: @LoopActor (String) -> Void) async throws(Failure) -> AgentAccount {
+        if let account = try folder.loadAccount() {
+            throw Failure(.cannotCreate, "this state folder belongs to \(account.address) already; use another --config for a second account")
+        }
+        let deviceSeed = try prepareFolder()
+        let vault = Vault(path: folder.vault)
+        let keys: VaultKeys
+        if vault.exists {
+            keys = try await vault.open(passphrase: passphrase)
+            progress("key found from an earlier try")
+        } else {
+            keys = VaultKeys.generate(random: services.random)
+            try await vault.create(keys, passphrase: passphrase, workFactor: workFactor, random: services.random)
+            progress("key made")
+        }
+        let link = try NodeLink(host: invite.host, nodeKeyHash: invite.nodeKeyHash, deviceSeed: deviceSeed, time: services.time)
+        let account = try await enrol(link, recipient: keys.mailbox.recipient)
+        progress("registered as \(account.address)")
+        // What was written is what counts: open it again from the disk.
+        let reopened = try await vault.open(passphrase: passphrase)
+        guard reopened.mailbox.recipient == keys.mailbox.recipient else {
+            throw Failure(.inputOutput, "the key file came back different from the disk; do not use this folder")
+        }
+        progress("closed and reopened")
+        try folder.save(account)
+        return account
+    }
+
+    /// The folder, the device key and the spool of a new agent.
+    private func prepareFolder() throws(Failure) -> SecretBytes {
+        do {
+            try HostFiles.makeFolders(folder.path)
+            if !HostFiles.exists(folder.deviceKey) {
+                try SecretBytes.random(32).withExposed { bytes throws(DiskError) in try HostFiles.write(folder.deviceKey, bytes) }
+            }
+            if !HostFiles.exists(folder.spoolKey) {
+                try SecretBytes.random(32).withExposed { bytes throws(DiskError) in try HostFiles.write(folder.spoolKey, bytes) }
+            }
+        } catch {
+            throw Failure(.cannotCreate, "cannot prepare \(folder.path): \(error)")
+        }
+        return try folder.loadSecret(folder.deviceKey)
+    }
+
+    private func enrol(_ link: NodeLink, recipient: AgeRecipient) async throws(Failure) -> AgentAccount {
+        let nodeRecipient = try await announcedRecipient(link)
+        let request = EnrolmentRequest(inviteNumber: invite.number, secret: invite.secret, recipient: "\(recipient)")
+        // The node's own name is not known yet; its greeting carries it, and the enrolment address works under it alone.
+        let domain = nodeRecipient.domain
+        guard let address = MailAddress(local: EnrolmentRequest.localPart, domain: domain) else {
+            throw Failure(.protocolError, "the node calls itself \"\(domain)\", which is no mail domain")
+        }
+        let message = try Submission.sealed(
+            request.message, from: address, to: [address], nodeRecipient: nodeRecipient.recipient, services: services)
+        let (outcome, detail) = try await SubmissionClient.run(
+            configuration(address, message), link: link, port: invite.submissionsPort, id: "join")
+        switch outcome {
+        case .delivered(let replies):
+            guard let welcome = replies.first.flatMap({ EnrolmentWelcome(lines: $0.lines) }) else {
+                throw Failure(.protocolError, "the node took the enrolment but did not say who you are; run join again")
+            }
+            return AgentAccount(
+                address: welcome.address, display: welcome.display, groups: welcome.groups, host: invite.host,
+                pop3sPort: invite.pop3sPort, submissionsPort: invite.submissionsPort, nodeKeyHash: invite.nodeKeyHash,
+                nodeRecipient: nodeRecipient.recipient)
+        case .refused(_, let reply, let permanent):
+            throw Failure(permanent ? .badInput : .tryAgain, reply.lines.joined(separator: " "))
+        case .lost, .offered:
+            throw Failure(.unavailable, "the connection to \(invite.host) was lost (\(detail)); run join again with the same invite")
+        }
+    }
+
+    /// What the node announces inside the TLS connection whose key the invite pins.
+    private func announcedRecipient(_ link: NodeLink) async throws(Failure) -> (recipient: String, domain: String) {
+        guard let nobody = MailAddress("enrol@localhost") else { preconditionFailure("a constant address is one") }
+        var probe = configuration(nobody, [])
+        probe.isProbe = true
+        let (outcome, detail) = try await SubmissionClient.run(probe, link: link, port: invite.submissionsPort, id: "probe")
+        guard case .offered(let capabilities) = outcome, let recipient = SealAnnouncement.recipient(in: capabilities),
+            let domain = capabilities.first?.split(separator: " ").first
+        else {
+            if detail.contains("pin") || detail.contains("tls") {
+                throw Failure(.protocolError, "the node at \(invite.host) has not the key that the invite names (\(detail)); ask who invited you")
+            }
+            throw Failure(.unavailable, "\(invite.host) did not answer as a ddsnode does (\(outcome)); check the invite")
+        }
+        return (recipient, String(domain))
+    }
+
+    private func configuration(_ address: MailAddress, _ message: [UInt8]) -> SMTPClientConfiguration {
+        SMTPClientConfiguration(
+            clientName: "[127.0.0.1]", tls: .implicit, credentials: .external(authzid: EnrolmentRequest.localPart),
+            envelope: Envelope(reversePath: .address(address), recipients: [Recipient(address)]), message: message)
+    }
+}
+
+extension AgentFolder {
+    /// A 32-byte key file that must be private.
+    func loadSecret(_ path: String) throws(Failure) -> SecretBytes {
+        do {
+            var bytes = try HostFiles.read(path, limit: 4096)
+            guard bytes.count == 32 else { throw Failure(.badInput, "\(path) is damaged; restore it from a backup, nothing was changed") }
+            if let status = HostFiles.status(path), !status.isPrivate {
+                throw Failure(.permission, "\(path) can be read by others; run: chmod 600 \(path)")
+            }
+            return SecretBytes(consuming: &bytes)
+        } catch let failure as Failure {
+            throw failure
+        } catch {
+            throw Failure(.inputOutput, "cannot read \(path): \(error)")
+        }
+    }
+}

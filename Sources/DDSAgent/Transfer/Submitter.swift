@@ -1,0 +1,76 @@
+// One submission to the node over SMTP, and what its answer means.
+
+import DDSCore
+import DDSLoop
+import DDSNode
+import DDSWire
+
+/// Runs one SMTP transaction.
+@LoopActor final class SubmissionClient: SessionHandler {
+    typealias Machine = SMTPClientSession
+
+    private var continuation: CheckedContinuation<SMTPOutcome, Never>?
+    private(set) var closeDetail = ""
+
+    private init(_ continuation: CheckedContinuation<SMTPOutcome, Never>) {
+        self.continuation = continuation
+    }
+
+    /// Connects, runs `configuration`, and returns the outcome; `detail` says why a connection ended early.
+    static func run(
+        _ configuration: SMTPClientConfiguration, link: NodeLink, port: UInt16, id: String
+    ) async throws(Failure) -> (outcome: SMTPOutcome, detail: String) {
+        var failure: Failure?
+        var client: SubmissionClient?
+        let outcome = await withCheckedContinuation { (continuation: CheckedContinuation<SMTPOutcome, Never>) in
+            let handler = SubmissionClient(continuation)
+            client = handler
+            Loop.spawn(name: "submit") {
+                do throws(Failure) {
+                    _ = try await link.open(port: port, id: id, machine: SMTPClientSession(configuration: configuration), handler: handler)
+                } catch {
+                    failure = error
+                    handler.finish(.lost(.greeting))
+                }
+            }
+        }
+        if let failure { throw failure }
+        return (outcome, client?.closeDetail ?? "")
+    }
+
+    func answer(_ question: Never) async -> Never {}
+
+    func perform(_ effect: SMTPClientEffect) {
+        switch effect {
+        case .finished(let outcome): finish(outcome)
+        }
+    }
+
+    func sessionEnded(_ summary: SessionSummary) {
+        closeDetail = summary.detail
+        // A handshake that failed ends the session before the machine has begun.
+        finish(.lost(.greeting))
+    }
+
+    private func finish(_ outcome: SMTPOutcome) {
+        continuation?.resume(returning: outcome)
+        continuation = nil
+    }
+}
+
+extension SubmissionResult {
+    /// What an outcome means for the outbox. Whatever may have been taken is tried again with the same submission id.
+    init(_ outcome: SMTPOutcome, recipients: [MailAddress]) {
+        switch outcome {
+        case .delivered(let replies):
+            let refused = zip(recipients, replies).filter { !$0.1.isPositive }.map { "\($0.0): \($0.1.lines.joined(separator: " "))" }
+            self = .accepted(note: refused.isEmpty ? nil : "not to " + refused.joined(separator: "; "))
+        case .refused(let stage, let reply, let permanent):
+            let words = reply.lines.joined(separator: " ")
+            // A login that fails today may be a suspended account: the mail is kept until it works or the person gives up.
+            self = permanent && stage != .authentication ? .refused(words) : .later(words)
+        case .lost(let stage): self = .later("the connection to the node was lost (\(stage.rawValue))")
+        case .offered: preconditionFailure("a submission is no probe")
+        }
+    }
+}
