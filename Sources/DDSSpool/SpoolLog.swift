@@ -100,9 +100,12 @@ package final class SpoolLog {
         return try SpoolSuper.decode(bytes, cipher)
     }
 
-    /// Overwrites what awaits it, marks the spool as closed in order and releases the lock. After a stop it only releases.
-    package func close() {
-        guard stopped == nil else { return }
+    /// Overwrites what awaits it, marks the spool as closed in order and releases the lock; after a stop it only releases.
+    /// An error concerns the overwriting and the mark: whatever was acknowledged is durable all the same.
+    @discardableResult
+    package func close() -> SpoolError? {
+        defer { release() }
+        guard stopped == nil else { return nil }
         do {
             while try overwriteNext() {}
             if let segment = markSegment {
@@ -110,15 +113,14 @@ package final class SpoolLog {
                 try mark(in: segment, isClean: isClean)
             }
         } catch {
-            recovery.damage.append("closing: \(error)")
+            return stop(error)
         }
         stopped = "the spool was closed"
-        release()
+        return nil
     }
 
-    /// Gives up handles and lock, as after an error.
-    package func release() {
-        if stopped == nil { stopped = "the spool was released" }
+    /// Gives up handles and lock. May be called again.
+    private func release() {
         for segment in openFiles { closeFile(of: segment) }
         openFiles = []
         disk.unlock()

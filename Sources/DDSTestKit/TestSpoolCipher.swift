@@ -1,0 +1,149 @@
+// A toy in place of cryptography: fast, keyed, notices every flipped bit, and remembers which (key, nonce) pairs were
+// used. It hides nothing from anybody; for tests of the spool only.
+
+import DDSCore
+package import DDSSpool
+import Synchronization
+
+package final class TestSpoolCipher: SpoolCipher {
+    private let root: UInt64
+    private let source: SeededRandom
+    private let uses = Mutex(Uses())
+
+    private struct Uses {
+        var pairs: Set<[UInt64]> = []
+        var repeated = 0
+        var recorded: [[UInt8]: [UInt8]] = [:]
+        var isRecording = false
+    }
+
+    package init(root: UInt64, seed: UInt64) {
+        self.root = root
+        source = SeededRandom(seed: seed)
+    }
+
+    /// How often a (key, nonce) pair was used that had been used before. Must stay 0.
+    package var repeatedNonces: Int { uses.withLock { $0.repeated } }
+
+    /// From now on remembers the ciphertext of every body, for tests that look for it on the medium.
+    package func recordCiphertexts() { uses.withLock { $0.isRecording = true } }
+
+    /// The ciphertext of `body`, of long ones the first chunk without its tag; nil when none was recorded.
+    package func ciphertext(of body: [UInt8]) -> [UInt8]? { uses.withLock { $0.recorded[body] } }
+
+    package func random(_ count: Int) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(count + 8)
+        while bytes.count < count { ToyCipher.append(source.next(), to: &bytes) }
+        return Array(bytes[0..<count])
+    }
+
+    package func segment(sequence: UInt64, salt: [UInt8]) -> any SegmentCipher {
+        TestSegmentCipher(key: ToyCipher.digest(salt, root ^ ToyCipher.mix(sequence)), sequence: sequence, owner: self)
+    }
+
+    package func authenticate(_ message: [UInt8]) -> [UInt8] { ToyCipher.tag(message, root ^ 0x5357) }
+
+    package func sealBody(key: [UInt8], body: [UInt8]) -> (ciphertext: [UInt8], tag: [UInt8]) {
+        let secret = ToyCipher.digest(key, 1)
+        note(secret, 0)
+        let ciphertext = ToyCipher.crypt(body, secret)
+        uses.withLock { if $0.isRecording { $0.recorded[body] = ciphertext } }
+        return (ciphertext, ToyCipher.tag(ciphertext, secret))
+    }
+
+    package func openBody(key: [UInt8], ciphertext: [UInt8], tag: [UInt8]) -> [UInt8]? {
+        let secret = ToyCipher.digest(key, 1)
+        return ToyCipher.tag(ciphertext, secret) == tag ? ToyCipher.crypt(ciphertext, secret) : nil
+    }
+
+    package func sealChunk(key: [UInt8], index: UInt64, isLast: Bool, chunk: [UInt8]) -> [UInt8] {
+        let secret = ToyCipher.digest(key, 2) ^ ToyCipher.mix(index * 2 + (isLast ? 1 : 0))
+        note(secret, index * 2 + (isLast ? 1 : 0))
+        let ciphertext = ToyCipher.crypt(chunk, secret)
+        uses.withLock { if $0.isRecording { $0.recorded[chunk] = ciphertext } }
+        return ciphertext + ToyCipher.tag(ciphertext, secret)
+    }
+
+    package func openChunk(key: [UInt8], index: UInt64, isLast: Bool, sealed: [UInt8]) -> [UInt8]? {
+        guard sealed.count >= 16 else { return nil }
+        let secret = ToyCipher.digest(key, 2) ^ ToyCipher.mix(index * 2 + (isLast ? 1 : 0))
+        let ciphertext = Array(sealed.dropLast(16))
+        return ToyCipher.tag(ciphertext, secret) == Array(sealed.suffix(16)) ? ToyCipher.crypt(ciphertext, secret) : nil
+    }
+
+    func note(_ key: UInt64, _ nonce: UInt64) {
+        uses.withLock { if !$0.pairs.insert([key, nonce]).inserted { $0.repeated += 1 } }
+    }
+}
+
+private struct TestSegmentCipher: SegmentCipher {
+    let key: UInt64
+    let sequence: UInt64
+    let owner: TestSpoolCipher
+
+    func seal(slot index: Int, _ plaintext: [UInt8]) -> [UInt8] {
+        let secret = key ^ ToyCipher.mix(UInt64(index) + 1)
+        owner.note(key, UInt64(index))
+        let ciphertext = ToyCipher.crypt(plaintext, secret)
+        return ciphertext + ToyCipher.tag(ciphertext, secret ^ sequence)
+    }
+
+    func open(slot index: Int, _ sealed: [UInt8]) -> [UInt8]? {
+        guard sealed.count == 128 else { return nil }
+        let secret = key ^ ToyCipher.mix(UInt64(index) + 1)
+        let ciphertext = Array(sealed[0..<112])
+        return ToyCipher.tag(ciphertext, secret ^ sequence) == Array(sealed[112..<128])
+            ? ToyCipher.crypt(ciphertext, secret) : nil
+    }
+
+    func authenticate(_ message: [UInt8]) -> [UInt8] { ToyCipher.tag(message, key ^ 0x4d41) }
+}
+
+private enum ToyCipher {
+    static func mix(_ value: UInt64) -> UInt64 {
+        var mixed = value &+ 0x9E37_79B9_7F4A_7C15
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+
+    static func append(_ word: UInt64, to bytes: inout [UInt8]) {
+        for shift in stride(from: 0, to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift))) }
+    }
+
+    static func digest(_ bytes: [UInt8], _ key: UInt64) -> UInt64 {
+        var state = mix(key ^ UInt64(bytes.count))
+        var word: UInt64 = 0
+        var held = 0
+        for byte in bytes {
+            word = word << 8 | UInt64(byte)
+            held += 1
+            if held == 8 {
+                state = (state ^ word) &* 0x9E37_79B9_7F4A_7C15
+                state ^= state >> 29
+                word = 0
+                held = 0
+            }
+        }
+        return mix(state ^ mix(word))
+    }
+
+    static func tag(_ bytes: [UInt8], _ key: UInt64) -> [UInt8] {
+        let digest = digest(bytes, key)
+        var tag: [UInt8] = []
+        append(digest, to: &tag)
+        append(mix(digest ^ key), to: &tag)
+        return tag
+    }
+
+    static func crypt(_ bytes: [UInt8], _ key: UInt64) -> [UInt8] {
+        var output = bytes
+        var word: UInt64 = 0
+        for index in output.indices {
+            if index & 7 == 0 { word = mix(key &+ UInt64(index)) }
+            output[index] ^= UInt8(truncatingIfNeeded: word >> UInt64(8 * (index & 7)))
+        }
+        return output
+    }
+}
