@@ -60,12 +60,20 @@ enum NormalizationFormC {
     }
 }
 
+/// Takes over what a constructor of GMime returned. GLib ends the process where memory ends, so there is always something.
+func made<Object>(_ object: UnsafeMutablePointer<Object>?) -> GMimeReference<Object> {
+    guard let reference = unsafe GMimeReference(owning: object) else {
+        preconditionFailure("GLib ends the process when there is no memory")
+    }
+    return reference
+}
+
 /// A memory stream over a copy of `bytes`.
-func makeStream(_ bytes: [UInt8]) -> GMimeReference<GMimeStream>? {
+func makeStream(_ bytes: [UInt8]) -> GMimeReference<GMimeStream> {
     let stream = unsafe bytes.withUnsafeBytes { buffer in
         unsafe g_mime_stream_mem_new_with_buffer(buffer.baseAddress?.assumingMemoryBound(to: CChar.self), buffer.count)
     }
-    return unsafe GMimeReference(owning: stream)
+    return unsafe made(stream)
 }
 
 /// What was written to a memory stream.

@@ -85,8 +85,8 @@ package struct ParsedMessage: Hashable, Sendable {
 
     private static func construct(_ bytes: [UInt8]) -> GMimeReference<GMimeMessage>? {
         GMimeLibrary.prepare()
-        guard let stream = unsafe makeStream(bytes) else { return nil }
-        guard let parser = unsafe GMimeReference(owning: g_mime_parser_new_with_stream(stream.pointer)) else { return nil }
+        let stream = unsafe makeStream(bytes)
+        let parser = unsafe made(g_mime_parser_new_with_stream(stream.pointer))
         return unsafe GMimeReference(owning: g_mime_parser_construct_message(parser.pointer, nil))
     }
 
@@ -121,38 +121,4 @@ package struct ParsedMessage: Hashable, Sendable {
     }
 
     private static func safeID(_ id: String) -> String { SafeText(id).text }
-}
-
-/// Address lists as GMime parses them.
-enum AddressList {
-    /// All mailboxes of a lent list, those inside groups among them.
-    static func people(_ list: UnsafeMutablePointer<InternetAddressList>?) -> [Person] {
-        var people: [Person] = []
-        unsafe collect(list, depth: 0, into: &people)
-        return people
-    }
-
-    /// The mailboxes of a header field's value.
-    static func people(in value: [UInt8]) -> [Person] {
-        GMimeLibrary.prepare()
-        let text = String(decoding: value.filter { $0 != 0 }, as: UTF8.self)
-        guard let list = unsafe GMimeReference(owning: internet_address_list_parse(nil, text)) else { return [] }
-        return unsafe people(list.pointer)
-    }
-
-    // RFC 6854 knows one level of groups; a second is somebody's experiment.
-    private static func collect(_ list: UnsafeMutablePointer<InternetAddressList>?, depth: Int, into people: inout [Person]) {
-        guard let list = unsafe list, depth < 2 else { return }
-        let count = unsafe internet_address_list_length(list)
-        for index in 0..<count {
-            guard let entry = unsafe internet_address_list_get_address(list, index) else { continue }
-            if let group = unsafe dds_mime_as_group(entry) {
-                unsafe collect(internet_address_group_get_members(group), depth: depth + 1, into: &people)
-            } else if let mailbox = unsafe dds_mime_as_mailbox(entry) {
-                let address = unsafe String(lent: internet_address_mailbox_get_addr(mailbox)) ?? ""
-                let name = unsafe String(lent: internet_address_get_name(entry)) ?? ""
-                people.append(Person(name: SafeText(name), address: SafeText(address).text))
-            }
-        }
-    }
 }

@@ -94,7 +94,7 @@ struct PartWalk {
         guard case .summarise = mode else { return Text() }
         let charset = unsafe String(lent: g_mime_object_get_content_type_parameter(object, "charset"))
         let decoded = unsafe LegacyCharset.text(Self.content(of: part), charset: charset)
-        let lines = decoded.replacingLineEnds
+        let lines = String(decoding: LineEnds.lf(Array(decoded.utf8)), as: UTF8.self)
         return type == "text/html" ? Text(html: lines, hasHTML: true) : Text(plain: lines)
     }
 
@@ -126,57 +126,15 @@ struct PartWalk {
 
     private static func content(of part: UnsafeMutablePointer<GMimePart>?) -> [UInt8] {
         guard let part = unsafe part, let wrapper = unsafe g_mime_part_get_content(part) else { return [] }
-        guard let stream = unsafe GMimeReference(owning: g_mime_stream_mem_new()) else { return [] }
+        let stream = unsafe made(g_mime_stream_mem_new())
         unsafe g_mime_data_wrapper_write_to_stream(wrapper, stream.pointer)
         return unsafe DDSMail.contents(of: stream)
     }
 
     private static func innerMessage(of object: UnsafeMutablePointer<GMimeObject>) -> [UInt8] {
         guard let message = unsafe g_mime_message_part_get_message(dds_mime_as_message_part(object)) else { return [] }
-        guard let stream = unsafe GMimeReference(owning: g_mime_stream_mem_new()) else { return [] }
+        let stream = unsafe made(g_mime_stream_mem_new())
         unsafe g_mime_object_write_to_stream(dds_mime_message_as_object(message), nil, stream.pointer)
         return unsafe DDSMail.contents(of: stream)
-    }
-}
-
-/// Text of the charsets that mail uses, as Unicode.
-enum LegacyCharset {
-    /// Never fails: octets that mean nothing in the charset become a replacement character. Where no charset or an unknown one
-    /// is declared, UTF-8 is tried and then windows-1252, which is what such mail nearly always is.
-    static func text(_ bytes: [UInt8], charset: String?) -> String {
-        let name = charset?.lowercased() ?? ""
-        guard !["", "utf-8", "utf8", "us-ascii", "ascii"].contains(name) else { return unlabelled(bytes) }
-        return converted(bytes, from: name) ?? unlabelled(bytes)
-    }
-
-    private static func unlabelled(_ bytes: [UInt8]) -> String {
-        String(validating: bytes, as: UTF8.self) ?? converted(bytes, from: "windows-1252") ?? String(decoding: bytes, as: UTF8.self)
-    }
-
-    /// Nil when the system knows no such charset.
-    private static func converted(_ bytes: [UInt8], from charset: String) -> String? {
-        guard let filter = unsafe GMimeReference(owning: g_mime_filter_charset_new(charset, "utf-8")) else { return nil }
-        guard let target = unsafe GMimeReference(owning: g_mime_stream_mem_new()) else { return nil }
-        guard let stream = unsafe GMimeReference(owning: g_mime_stream_filter_new(target.pointer)) else { return nil }
-        unsafe g_mime_stream_filter_add(dds_mime_stream_as_filter(stream.pointer), filter.pointer)
-        _ = unsafe bytes.withUnsafeBytes { buffer in
-            unsafe g_mime_stream_write(
-                stream.pointer, buffer.baseAddress?.assumingMemoryBound(to: CChar.self), buffer.count)
-        }
-        unsafe g_mime_stream_flush(stream.pointer)
-        return unsafe String(decoding: contents(of: target), as: UTF8.self)
-    }
-}
-
-extension String {
-    fileprivate var replacingLineEnds: String {
-        var octets: [UInt8] = []
-        octets.reserveCapacity(utf8.count)
-        var previous: UInt8 = 0
-        for octet in utf8 {
-            if octet != 0x0a || previous != 0x0d { octets.append(octet == 0x0d ? 0x0a : octet) }
-            previous = octet
-        }
-        return String(decoding: octets, as: UTF8.self)
     }
 }
