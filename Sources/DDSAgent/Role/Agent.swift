@@ -183,7 +183,8 @@ extension Agent {
     }
 
     /// Puts a finished message into the store and the outbox in one transaction; returns its id in the store.
-    package func send(_ message: [UInt8], to recipients: [MailAddress]) async throws(Failure) -> String {
+    /// `draft` names the draft that this was; it is erased in the same transaction.
+    package func send(_ message: [UInt8], to recipients: [MailAddress], draft: String? = nil) async throws(Failure) -> String {
         let unlocked = try opened()
         guard !recipients.isEmpty else { throw Failure(.usage, "name at least one recipient, like board@\(account.address.domain)") }
         for recipient in recipients where recipient.domain != account.address.domain {
@@ -198,7 +199,9 @@ extension Agent {
         do {
             let (appends, tag) = try unlocked.store.prepare(message, summary: summary)
             let queued = QueuedSubmission(messageTag: tag, sender: account.address, recipients: recipients, message: sealed)
-            let records = try await spool.commit(SpoolTransaction(appends: appends + [Outbox.record(queued)]))
+            let erasures = draft.flatMap { unlocked.drafts.record(of: $0) }.map { [$0] } ?? []
+            let records = try await spool.commit(SpoolTransaction(appends: appends + [Outbox.record(queued)], erasures: erasures))
+            if let draft { unlocked.drafts.sent(draft, as: summary.id) }
             unlocked.store.added(summary, tag: tag, records: records[0..<2])
             outbox?.queued(records[2])
         } catch SpoolError.full {
@@ -210,8 +213,8 @@ extension Agent {
         return summary.id
     }
 
-    /// What a message of this person begins with.
-    var author: MessageBuilder.Author { MessageBuilder.Author(name: account.display, address: account.address) }
+    /// Who messages of this person are from.
+    var author: MessageBuilder.Mailbox { MessageBuilder.Mailbox(name: account.display, address: account.address) }
 
     var failedUnlockNote: String? {
         guard failedUnlocks.count > 0, let since = failedUnlocks.since else { return nil }

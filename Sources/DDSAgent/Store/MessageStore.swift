@@ -10,7 +10,7 @@ import DDSSpool
 @LoopActor final class MessageStore {
     /// A message in memory, and where its records are.
     struct Item: Sendable {
-        var summary: MessageSummary
+        var summary: StoredSummary
         var tag: RecordTag
         var summaryRecord: SpoolUID
         var messageRecord: SpoolUID
@@ -38,7 +38,7 @@ import DDSSpool
         self.account = account
         self.random = random
         self.time = time
-        seal = StoreSeal(key: keys.storeKey)
+        seal = StoreSeal(key: keys.storeKey, random: random)
     }
 
     /// Loads the summaries. Throws when one cannot be read; a store that shows less than it has would lie.
@@ -60,7 +60,7 @@ import DDSSpool
         for entry in try await spool.entries(in: AgentMailbox.summaries) {
             let sealed = try await spool.read(entry.uid, offset: 0, count: entry.size)
             guard let message = messageRecords[entry.tag],
-                let summary = seal.open(MessageSummary.self, sealed, mailbox: AgentMailbox.summaries, tag: entry.tag)
+                let summary = seal.open(StoredSummary.self, sealed, mailbox: AgentMailbox.summaries, tag: entry.tag)
             else { throw .damaged(entry.uid, "a summary of the local store does not open") }
             put(Item(summary: summary, tag: entry.tag, summaryRecord: entry.uid, messageRecord: message))
         }
@@ -72,7 +72,7 @@ import DDSSpool
     }
 
     /// Summaries in order of arrival.
-    var summaries: [MessageSummary] { order.compactMap { items[$0]?.summary } }
+    var summaries: [StoredSummary] { order.compactMap { items[$0]?.summary } }
 
     var unreadCount: Int { items.values.count { $0.summary.isUnread } }
 
@@ -91,7 +91,7 @@ import DDSSpool
 
 extension MessageStore {
     /// The records of a new message, for a transaction of the caller's; `added` makes it visible when that is durable.
-    func prepare(_ message: [UInt8], summary: MessageSummary) throws -> (appends: [SpoolAppend], tag: RecordTag) {
+    func prepare(_ message: [UInt8], summary: StoredSummary) throws -> (appends: [SpoolAppend], tag: RecordTag) {
         let tag = RecordTag.named(summary.id)
         return (
             [
@@ -105,13 +105,13 @@ extension MessageStore {
         )
     }
 
-    func added(_ summary: MessageSummary, tag: RecordTag, records: ArraySlice<SpoolUID>) {
+    func added(_ summary: StoredSummary, tag: RecordTag, records: ArraySlice<SpoolUID>) {
         precondition(records.count == 2, "a message has two records")
         put(Item(summary: summary, tag: tag, summaryRecord: records[records.startIndex + 1], messageRecord: records[records.startIndex]))
     }
 
     /// Changes summaries by `change`; what it leaves alone is not written.
-    func update(_ ids: [String], alsoErasing erasures: [SpoolUID] = [], _ change: (inout MessageSummary) -> Void) async throws(SpoolError) {
+    func update(_ ids: [String], alsoErasing erasures: [SpoolUID] = [], _ change: (inout StoredSummary) -> Void) async throws(SpoolError) {
         var transaction = SpoolTransaction(erasures: erasures)
         var changed: [Item] = []
         for id in ids {
@@ -133,7 +133,7 @@ extension MessageStore {
         }
     }
 
-    private func sealed(_ summary: MessageSummary, tag: RecordTag) throws(SpoolError) -> [UInt8] {
+    private func sealed(_ summary: StoredSummary, tag: RecordTag) throws(SpoolError) -> [UInt8] {
         do {
             return try seal.seal(summary, mailbox: AgentMailbox.summaries, tag: tag)
         } catch {
@@ -160,14 +160,14 @@ extension MessageStore {
 extension MessageStore {
     /// Opens what was fetched and moves it into the store; each message in one transaction, so that it is shown exactly once.
     /// Returns the summaries of what came in. Mail that does not open stays where it is and is counted.
-    func importFetched() async throws(SpoolError) -> [MessageSummary] {
+    func importFetched() async throws(SpoolError) -> [StoredSummary] {
         if isImporting {
             importAgain = true
             return []
         }
         isImporting = true
         defer { isImporting = false }
-        var imported: [MessageSummary] = []
+        var imported: [StoredSummary] = []
         repeat {
             importAgain = false
             unopened = 0
@@ -183,7 +183,7 @@ extension MessageStore {
         return imported
     }
 
-    private func store(_ message: [UInt8], erasing record: SpoolUID) async throws(SpoolError) -> MessageSummary {
+    private func store(_ message: [UInt8], erasing record: SpoolUID) async throws(SpoolError) -> StoredSummary {
         let summary = summarise(message, sendState: nil)
         let (appends, tag): ([SpoolAppend], RecordTag)
         do {
@@ -206,26 +206,20 @@ extension MessageStore {
     private nonisolated static func open(_ wrapped: [UInt8], identity: AgeIdentity) throws -> [UInt8] {
         var reader = SealedWrapperReader()
         var opener = AgeDecryptor(identities: [identity])
-        var message: [UInt8] = []
-        for output in [reader.feed(wrapped[...]), reader.finish()] {
-            switch output {
-            case .undecided: break
-            case .plain: throw Failure(.badInput, "the message is not sealed")
-            case .armor(let bytes): message += try opener.feed(bytes)
-            }
-        }
-        return message + (try opener.finish())
+        let armor = try reader.feed(wrapped) + reader.finish()
+        guard reader.kind == .sealed else { throw Failure(.badInput, "the message is not sealed") }
+        return try opener.feed(armor) + opener.finish()
     }
 
     /// Makes the summary of a message as it came in or was written.
-    func summarise(_ message: [UInt8], sendState: SendState?) -> MessageSummary {
+    func summarise(_ message: [UInt8], sendState: SendState?) -> StoredSummary {
         let parsed = ParsedMessage(message)
         let recipients = (parsed.to + parsed.cc).map(\.address)
-        return MessageSummary(
-            id: OpaqueID.make(random), subject: parsed.subject, fromName: parsed.from?.name ?? "",
+        return StoredSummary(
+            id: OpaqueID.make(random), subject: parsed.subject.text, fromName: parsed.from?.name.text ?? "",
             fromAddress: parsed.from?.address ?? "", recipients: recipients, group: group(of: recipients),
-            date: parsed.date ?? time.wall.seconds, received: time.wall.milliseconds, isUnread: sendState == nil, sendState: sendState,
-            note: nil, messageID: parsed.messageID ?? "", references: parsed.references + (parsed.inReplyTo.map { [$0] } ?? []),
+            date: parsed.date?.seconds ?? time.wall.seconds, received: time.wall.milliseconds, isUnread: sendState == nil, sendState: sendState,
+            note: nil, messageID: parsed.messageID ?? "", inReplyTo: parsed.inReplyTo, references: parsed.references,
             snippet: String(parsed.bestPlainText.prefix(200)), hasAttachments: !parsed.attachments.isEmpty, size: message.count)
     }
 

@@ -28,13 +28,15 @@ enum AgentMailbox {
 /// Seals and opens records of the local store. The associated data binds a record to its kind and id.
 struct StoreSeal: Sendable {
     private let key: SecretBytes
+    private let random: any RandomSource
 
-    init(key: SecretBytes) {
+    init(key: SecretBytes, random: any RandomSource) {
         self.key = key
+        self.random = random
     }
 
     func seal(_ bytes: [UInt8], mailbox: MailboxID, tag: RecordTag) -> [UInt8] {
-        SealedStoreBox.seal(bytes, key: key, associated: Self.binding(mailbox, tag))
+        SealedStoreBox.seal(bytes, key: key, associated: Self.binding(mailbox, tag), random: random)
     }
 
     /// Nil when the record is not this one or was changed.

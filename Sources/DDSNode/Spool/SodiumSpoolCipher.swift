@@ -25,24 +25,24 @@ package struct SodiumSpoolCipher: SpoolCipher {
     package func authenticate(_ message: [UInt8]) -> [UInt8] { SpoolKeys.mac(message, key: superKey) }
 
     package func sealBody(key: [UInt8], body: [UInt8]) -> (ciphertext: [UInt8], tag: [UInt8]) {
-        let sealed = SpoolKeys.seal(body, key: key, nonce12: [UInt8](repeating: 0, count: 12), associated: [])
-        return (sealed.cipher, sealed.tag)
+        let sealed = SpoolKeys.seal(body, key: key, nonce: Self.zeroNonce, associated: [])
+        return (Array(sealed.dropLast(16)), Array(sealed.suffix(16)))
     }
 
     package func openBody(key: [UInt8], ciphertext: [UInt8], tag: [UInt8]) -> [UInt8]? {
-        SpoolKeys.open(ciphertext, tag: tag, key: key, nonce12: [UInt8](repeating: 0, count: 12), associated: [])
+        SpoolKeys.open(ciphertext + tag, key: key, nonce: Self.zeroNonce, associated: [])
     }
 
     package func sealChunk(key: [UInt8], index: UInt64, isLast: Bool, chunk: [UInt8]) -> [UInt8] {
-        let sealed = SpoolKeys.seal(chunk, key: key, nonce12: Self.chunkNonce(index, isLast), associated: [])
-        return sealed.cipher + sealed.tag
+        SpoolKeys.seal(chunk, key: key, nonce: Self.chunkNonce(index, isLast), associated: [])
     }
 
     package func openChunk(key: [UInt8], index: UInt64, isLast: Bool, sealed: [UInt8]) -> [UInt8]? {
-        guard sealed.count >= 16 else { return nil }
-        return SpoolKeys.open(
-            Array(sealed.dropLast(16)), tag: Array(sealed.suffix(16)), key: key, nonce12: Self.chunkNonce(index, isLast), associated: [])
+        SpoolKeys.open(sealed, key: key, nonce: Self.chunkNonce(index, isLast), associated: [])
     }
+
+    /// Each body has a key of its own, so that one nonce serves all.
+    private static let zeroNonce = [UInt8](repeating: 0, count: 12)
 
     private static func chunkNonce(_ index: UInt64, _ isLast: Bool) -> [UInt8] {
         [0, 0, 0] + bigEndian(index) + [isLast ? 1 : 0]
@@ -62,15 +62,11 @@ private struct SodiumSegmentCipher: SegmentCipher {
     }
 
     func seal(slot index: Int, _ plaintext: [UInt8]) -> [UInt8] {
-        let sealed = SpoolKeys.seal(plaintext, key: key, nonce12: [0, 0, 0, 0] + bigEndian(UInt64(index)), associated: associated)
-        return sealed.cipher + sealed.tag
+        SpoolKeys.seal(plaintext, key: key, nonce: [0, 0, 0, 0] + bigEndian(UInt64(index)), associated: associated)
     }
 
     func open(slot index: Int, _ sealed: [UInt8]) -> [UInt8]? {
-        guard sealed.count >= 16 else { return nil }
-        return SpoolKeys.open(
-            Array(sealed.dropLast(16)), tag: Array(sealed.suffix(16)), key: key, nonce12: [0, 0, 0, 0] + bigEndian(UInt64(index)),
-            associated: associated)
+        SpoolKeys.open(sealed, key: key, nonce: [0, 0, 0, 0] + bigEndian(UInt64(index)), associated: associated)
     }
 
     func authenticate(_ message: [UInt8]) -> [UInt8] { SpoolKeys.mac(message, key: macKey) }

@@ -16,27 +16,30 @@ struct ControlIntake {
         opener = AgeDecryptor(identities: [identity])
     }
 
-    mutating func take(_ bytes: ArraySlice<UInt8>) {
-        route(wrapper.feed(bytes))
+    mutating func take(_ bytes: [UInt8]) {
+        guard !hasFailed else { return }
+        do {
+            try open(wrapper.feed(bytes))
+        } catch {
+            hasFailed = true
+        }
     }
 
     /// The inner message; nil when it was not sealed to the node, too large, or damaged.
     mutating func finish() -> [UInt8]? {
-        route(wrapper.finish())
-        guard !hasFailed, let rest = try? opener.finish(), message.count + rest.count <= Self.bytesMax else { return nil }
-        return message + rest
+        do {
+            guard !hasFailed else { return nil }
+            try open(wrapper.finish())
+            guard wrapper.kind == .sealed else { return nil }
+            message += try opener.finish()
+            return message.count <= Self.bytesMax ? message : nil
+        } catch {
+            return nil
+        }
     }
 
-    private mutating func route(_ part: SealedWrapperReader.Output) {
-        switch part {
-        case .undecided: break
-        case .plain: hasFailed = true
-        case .armor(let bytes):
-            guard !hasFailed, let plain = try? opener.feed(bytes), message.count + plain.count <= Self.bytesMax else {
-                hasFailed = true
-                return
-            }
-            message += plain
-        }
+    private mutating func open(_ bytes: [UInt8]) throws {
+        if wrapper.kind == .sealed { message += try opener.feed(bytes) }
+        if wrapper.kind == .plain || message.count > Self.bytesMax { hasFailed = true }
     }
 }

@@ -28,65 +28,69 @@ enum IntakeFailure: Error, Hashable {
 struct MessageIntake {
     static let submissionHeader = "X-DDS-Submission"
 
-    private let identity: AgeIdentity
-    private let fileKey: AgeFileKey
     private var wrapper = SealedWrapperReader()
-    private var opener: AgeDecryptor?
+    private var opener: AgeDecryptor
+    private let fileKey: AgeFileKey
     private var writer: AgePayloadWriter
-    private var headers = HeaderScanner()
+    private var scanner: HeaderScanner? = HeaderScanner()
+    private var submissionID: String?
     private var payload: [UInt8] = []
     private var plainBytes = 0
-    private var wasSealed = false
     private var failure: IntakeFailure?
 
     /// `prefix` is put in front of the message, as LMTP's Return-Path and Received are.
     init(identity: AgeIdentity, random: any RandomSource, prefix: [UInt8] = []) {
-        self.identity = identity
-        fileKey = AgeFileKey.random()
+        opener = AgeDecryptor(identities: [identity])
+        fileKey = AgeFileKey.generate(random: random)
         writer = AgePayloadWriter(fileKey: fileKey, random: random)
-        if !prefix.isEmpty { seal(prefix[...]) }
+        seal(prefix)
     }
 
-    mutating func take(_ bytes: ArraySlice<UInt8>) {
+    mutating func take(_ bytes: [UInt8]) {
         guard failure == nil else { return }
-        route(wrapper.feed(bytes))
+        do {
+            try route(wrapper.feed(bytes))
+        } catch {
+            failure = .notOpened
+        }
     }
 
     mutating func finish() throws(IntakeFailure) -> SealedMessage {
-        if failure == nil { route(wrapper.finish()) }
-        if failure == nil, var opener {
-            do {
-                seal(try opener.finish()[...])
-            } catch {
-                failure = .notOpened
-            }
-        }
         if let failure { throw failure }
-        payload += writer.finish()
-        let id = headers.first(Self.submissionHeader)
-        return SealedMessage(
-            payload: payload, fileKey: fileKey, wasSealed: wasSealed, submissionID: id, plainBytes: plainBytes)
-    }
-
-    private mutating func route(_ part: SealedWrapperReader.Output) {
-        switch part {
-        case .undecided: break
-        case .plain(let bytes): seal(bytes)
-        case .armor(let bytes):
-            wasSealed = true
-            do {
-                if opener == nil { opener = AgeDecryptor(identities: [identity]) }
-                seal(try opener?.feed(bytes)[...] ?? [])
-            } catch {
-                failure = .notOpened
-            }
+        do {
+            try route(wrapper.finish())
+            if wrapper.kind == .sealed { seal(try opener.finish()) }
+        } catch {
+            throw .notOpened
         }
+        payload += writer.finish()
+        return SealedMessage(
+            payload: payload, fileKey: fileKey, wasSealed: wrapper.kind == .sealed, submissionID: submissionID, plainBytes: plainBytes)
     }
 
-    private mutating func seal(_ plain: ArraySlice<UInt8>) {
+    private mutating func route(_ bytes: [UInt8]) throws {
+        if wrapper.kind == .sealed { seal(try opener.feed(bytes)) } else { seal(bytes) }
+    }
+
+    private mutating func seal(_ plain: [UInt8]) {
         guard !plain.isEmpty else { return }
         plainBytes += plain.count
-        if !headers.isComplete { headers.feed(plain) }
-        payload += writer.update(plain)
+        findSubmissionID(plain)
+        payload += writer.update(plain[...])
+    }
+
+    /// The id is in the header section; a header that is none has no id, and the message goes its way all the same.
+    private mutating func findSubmissionID(_ plain: [UInt8]) {
+        guard var scanner = self.scanner else { return }
+        self.scanner = nil
+        do {
+            guard let header = try scanner.feed(plain) else {
+                self.scanner = scanner
+                return
+            }
+            submissionID = header.first(Self.submissionHeader)?.text
+        } catch {
+            submissionID = nil
+        }
     }
 }

@@ -32,7 +32,7 @@ import DDSWire
             self.envelope = envelope
             intake = MessageIntake(
                 identity: server.keys.sealIdentity, random: server.services.random, prefix: traceFields(envelope))
-        case .body(let bytes): intake?.take(bytes[...])
+        case .body(let bytes): intake?.take(bytes)
         case .abandonMessage: intake = nil
         }
     }

@@ -39,8 +39,8 @@ import Logging
         switch effect {
         case .beginMessage(let envelope): begin(envelope)
         case .body(let bytes):
-            intake?.take(bytes[...])
-            control?.take(bytes[...])
+            intake?.take(bytes)
+            control?.take(bytes)
         case .abandonMessage:
             intake = nil
             control = nil

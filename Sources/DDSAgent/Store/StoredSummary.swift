@@ -9,7 +9,7 @@ enum SendState: String, Hashable, Sendable, Codable {
 }
 
 /// The list's view of one message. Texts are as the sender wrote them: hostile until made safe for display.
-struct MessageSummary: Hashable, Sendable, Codable {
+struct StoredSummary: Hashable, Sendable, Codable {
     /// Opaque name in URLs and on the command line: 64 random bits in base32, made at import.
     var id: String
     var subject: String
@@ -29,6 +29,7 @@ struct MessageSummary: Hashable, Sendable, Codable {
     /// What the node said about a refused message.
     var note: String?
     var messageID: String
+    var inReplyTo: [String]
     var references: [String]
     var snippet: String
     var hasAttachments: Bool

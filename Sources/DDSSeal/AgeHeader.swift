@@ -1,0 +1,80 @@
+// Writing age headers: for recipients, for a passphrase, and one for each member of a group. The payload comes after, from
+// AgePayloadWriter with the same file key.
+
+package import DDSCore
+
+/// Headers of age files, as bytes from the version line through the line end after the code.
+package enum AgeHeader {
+    /// The size of a header for one X25519 recipient.
+    package static let ownHeaderBytes = 168
+    static let versionLine = Array("age-encryption.org/v1\n".utf8)
+
+    /// A header with one stanza for each of `recipients`, of which there is at least one. Throws `.badRecipient` when one is a
+    /// point of small order.
+    package static func make(
+        fileKey: AgeFileKey, recipients: [AgeRecipient], random: some RandomSource
+    ) throws(AgeError) -> [UInt8] {
+        try make(fileKey: fileKey, headerKey: fileKey.headerKey(), recipients: recipients, random: random)
+    }
+
+    /// A header that opens with `passphrase`, alone in it by rule. Takes 2 to the power of `workFactor` KiB of memory, and for
+    /// 18 more than half a second: call it off the loop. Throws `.workFactor` when memory is short.
+    package static func passphrase(
+        fileKey: AgeFileKey, _ passphrase: SecretBytes, workFactor: Int = 18, random: some RandomSource
+    ) throws(AgeError) -> [UInt8] {
+        let stanza = try ScryptStanza.seal(fileKey, passphrase: passphrase, workFactor: workFactor, random: random)
+        return encode([stanza], headerKey: fileKey.headerKey())
+    }
+
+    static func make(
+        fileKey: AgeFileKey, headerKey: SecretBytes, recipients: [AgeRecipient], random: some RandomSource
+    ) throws(AgeError) -> [UInt8] {
+        precondition(!recipients.isEmpty, "a header has a recipient")
+        var stanzas: [AgeStanza] = []
+        for recipient in recipients { stanzas.append(try X25519Stanza.seal(fileKey, for: recipient, random: random)) }
+        return encode(stanzas, headerKey: headerKey)
+    }
+
+    static func encode(_ stanzas: [AgeStanza], headerKey: SecretBytes) -> [UInt8] {
+        var header = authenticatedPart(stanzas)
+        let code = Hash.hmacSHA256(header, key: headerKey)
+        header.append(0x20)
+        header.append(contentsOf: Base64.encode(code, padded: false))
+        header.append(0x0a)
+        return header
+    }
+
+    /// What the code covers: the version line through `---`.
+    static func authenticatedPart(_ stanzas: [AgeStanza]) -> [UInt8] {
+        var header = versionLine
+        header.reserveCapacity(ownHeaderBytes)
+        for stanza in stanzas { stanza.append(to: &header) }
+        header.append(contentsOf: "---".utf8)
+        return header
+    }
+}
+
+/// One payload for many members: it is encrypted once under a file key, and every member gets an age header of its own in
+/// front of the same payload bytes (SEALING.md section 5). What a member downloads is a complete age file.
+///
+/// This is one age file for n recipients cut into n files, and sound while these rules hold: one file key seals one payload,
+/// written once; the file key is dropped (and so overwritten) after the last header, so that who joins later gets no old
+/// mail; an own header names no other member. A member knows the file key and could forge a payload: who wrote it is settled
+/// by the signature inside, not here.
+package enum FanOut {
+    /// The headers for `recipients` in their order, each of `AgeHeader.ownHeaderBytes`. Pure work of about 0.1 ms each; the
+    /// caller splits the recipients over the cores. Throws `.badRecipient` when one is a point of small order, and then there
+    /// are none: recipients are checked when they enter the roster (`AgeRecipient.isUsable`).
+    package static func headers(
+        fileKey: AgeFileKey, recipients: [AgeRecipient], random: some RandomSource
+    ) throws(AgeError) -> [[UInt8]] {
+        let headerKey = fileKey.headerKey()
+        var headers: [[UInt8]] = []
+        headers.reserveCapacity(recipients.count)
+        for recipient in recipients {
+            headers.append(
+                try AgeHeader.make(fileKey: fileKey, headerKey: headerKey, recipients: [recipient], random: random))
+        }
+        return headers
+    }
+}

@@ -1,0 +1,14 @@
+// What a process that holds keys does first: no core dumps, no tracing by others, no new privileges (SEALING.md 7h).
+
+import CSodium
+
+package enum ProcessHygiene {
+    /// Hardens this process; returns a sentence for each measure that the system refused.
+    package static func harden() -> [String] {
+        var warnings: [String] = []
+        if dds_forbid_core_dumps() != 0 { warnings.append("core dumps could not be switched off") }
+        if dds_forbid_tracing() != 0 { warnings.append("tracing by other processes could not be switched off") }
+        if dds_forbid_new_privileges() != 0 { warnings.append("gaining privileges could not be switched off") }
+        return warnings
+    }
+}
