@@ -57,19 +57,13 @@ package final class Listener {
         self.socketFile = socketFile
         self.onConnection = onConnection
         do {
-            poll = try PollHandle(fileDescriptor: descriptor, readable: true, writable: false) { [weak self] _ in
-                self?.accept()
-            }
+            // The poll handle keeps the listener alive: one that nobody else holds still listens until `close`.
+            poll = try PollHandle(fileDescriptor: descriptor, readable: true, writable: false) { [self] _ in accept() }
         } catch {
             Glibc.close(descriptor)
             socketFile?.remove()
             throw error
         }
-    }
-
-    deinit {
-        let isClosed = poll == nil
-        assert(isClosed, "a listener must be closed before it is dropped")
     }
 
     /// Stops accepting; connections made stay. Idempotent. The file of a unix socket is removed.

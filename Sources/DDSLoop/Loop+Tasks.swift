@@ -17,14 +17,6 @@ extension Loop {
         Task(name: name.isEmpty ? nil : name, executorPreference: main, operation: operation)
     }
 
-    /// As `spawn`, but runs the operation at once up to its first suspension.
-    @LoopActor @discardableResult
-    package static func spawnImmediate(
-        name: String = "", _ operation: @escaping @LoopActor @Sendable () async -> Void
-    ) -> Task<Void, Never> {
-        Task.immediate(name: name.isEmpty ? nil : name, executorPreference: main, operation: operation)
-    }
-
     /// Waits without blocking the loop, on libuv's timer. Throws `CancellationError` as soon as the task is cancelled.
     @LoopActor
     package static func sleep(for duration: Duration) async throws {

@@ -41,6 +41,11 @@ final class LoopCore {
         status |= unsafe uv_idle_init(loop, idle)
         status |= unsafe uv_prepare_start(prepare) { _ in Loop.main.beforePoll() }
         status |= unsafe uv_check_start(check) { _ in Loop.main.afterPoll() }
+        // libuv leaves `data` as it was; for `closeHandles` nil tells our own handles from the wrappers'.
+        unsafe async.pointee.data = nil
+        unsafe prepare.pointee.data = nil
+        unsafe check.pointee.data = nil
+        unsafe idle.pointee.data = nil
         precondition(status == 0, "a fresh process can open an event loop")
         iterationStart = uv_hrtime()
     }

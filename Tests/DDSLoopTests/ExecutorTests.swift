@@ -1,6 +1,6 @@
+import DDSCore
 import DDSLoop
 import Foundation
-import Synchronization
 import Testing
 
 @Suite struct ExecutorTests {
@@ -20,7 +20,7 @@ import Testing
     }
 
     @Test func jobsFromAnotherThread_runInOrder() async {
-        let log = await Log()
+        let log = Log()
         await withCheckedContinuation { continuation in
             Foundation.Thread.detachNewThread {
                 for number in 0..<1000 { Loop.spawn { log.numbers.append(number) } }
@@ -43,18 +43,6 @@ import Testing
         }
         await task.value
         #expect(done.numbers == Array(repeating: 1, count: 100))
-    }
-
-    @Test @LoopActor func spawnImmediate_runsUpToTheFirstSuspension() async {
-        let log = Log()
-        let task = Loop.spawnImmediate {
-            log.numbers.append(1)
-            await Task.yield()
-            log.numbers.append(3)
-        }
-        log.numbers.append(2)
-        await task.value
-        #expect(log.numbers == [1, 2, 3])
     }
 
     @Test @LoopActor func moreJobsThanOneTurnTakes_leaveRoomForTimers() async {

@@ -1,0 +1,185 @@
+import DDSCore
+import DDSLoop
+import Foundation
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct ListenerTests {
+    @Test @LoopActor func port0_becomesARealPort() throws {
+        let listener = try Listener.listen(on: .tcp(host: "127.0.0.1", port: 0)) { $0.close() }
+        guard case .tcp(let host, let port) = listener.endpoint else {
+            Issue.record("not a TCP endpoint")
+            return
+        }
+        #expect(host == "127.0.0.1")
+        #expect(port != 0)
+        listener.close()
+        listener.close()
+    }
+
+    @Test @LoopActor func connectionRefused_saysWhereAndWhy() async throws {
+        let listener = try Listener.listen(on: .tcp(host: "127.0.0.1", port: 0)) { $0.close() }
+        let endpoint = listener.endpoint
+        listener.close()
+        let error = await #expect(throws: LoopError.self) {
+            _ = try await ByteStream.connect(to: endpoint, timeout: .seconds(5))
+        }
+        #expect(error?.kind == .refused)
+        #expect(error?.description == "connect to \(endpoint): connection refused")
+    }
+
+    @Test @LoopActor func name_isResolvedAndEachAddressTried() async throws {
+        // Resolves to ::1 and 127.0.0.1 where IPv6 exists; only one of them listens.
+        let listener = try Listener.listen(on: .tcp(host: "127.0.0.1", port: 0)) { $0.close() }
+        guard case .tcp(_, let port) = listener.endpoint else { return }
+        let stream = try await ByteStream.connect(to: .tcp(host: "localhost", port: port), timeout: .seconds(5))
+        #expect(stream.peerPort == port)
+        stream.close()
+        listener.close()
+    }
+
+    @Test @LoopActor func cancelledConnect_throwsAtOnce() async throws {
+        let task = Loop.spawn {
+            // TEST-NET-1 (RFC 5737): nobody answers, if the packets leave at all.
+            let error = await #expect(throws: LoopError.self) {
+                _ = try await ByteStream.connect(to: .tcp(host: "192.0.2.1", port: 9), timeout: .seconds(30))
+            }
+            #expect(error?.kind == .cancelled || error?.kind == .unreachable)
+        }
+        await Task.yield()
+        task.cancel()
+        await task.value
+    }
+
+    @Test @LoopActor func addressInUse_isRefused() throws {
+        let listener = try Listener.listen(on: .tcp(host: "127.0.0.1", port: 0)) { $0.close() }
+        let error = #expect(throws: LoopError.self) { _ = try Listener.listen(on: listener.endpoint) { $0.close() } }
+        #expect(error?.kind == .addressInUse)
+        listener.close()
+    }
+
+    @Test @LoopActor func unixSocket_hasItsModeAndGoesWithTheListener() throws {
+        let folder = try HostFiles.makeTemporaryFolder()
+        let path = "\(folder)/socket"
+        let listener = try Listener.listen(on: .unix(path: path), mode: 0o660) { $0.close() }
+        #expect(HostFiles.status(path)?.kind == .socket)
+        #expect(HostFiles.status(path)?.mode == 0o660)
+        listener.close()
+        #expect(!HostFiles.exists(path))
+        let private_ = try Listener.listen(on: .unix(path: path)) { $0.close() }
+        #expect(HostFiles.status(path)?.mode == 0o600)
+        private_.close()
+        try HostFiles.removeTree(folder)
+    }
+
+    @Test @LoopActor func liveUnixServer_isNotReplaced() throws {
+        let folder = try HostFiles.makeTemporaryFolder()
+        let endpoint = Endpoint.unix(path: "\(folder)/socket")
+        let listener = try Listener.listen(on: endpoint) { $0.close() }
+        let error = #expect(throws: LoopError.self) { _ = try Listener.listen(on: endpoint) { $0.close() } }
+        #expect(error?.kind == .addressInUse)
+        #expect(error?.description == "listen at \(endpoint): another server answers there")
+        #expect(HostFiles.exists("\(folder)/socket"))
+        listener.close()
+        try HostFiles.removeTree(folder)
+    }
+
+    @Test @LoopActor func staleUnixSocket_isReplaced_butNoOtherFile() throws {
+        let folder = try HostFiles.makeTemporaryFolder()
+        let path = "\(folder)/socket"
+        let dead = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: path.utf8) }
+        let status = unsafe withUnsafePointer(to: &address) { address in
+            unsafe bind(
+                dead, UnsafeRawPointer(address).assumingMemoryBound(to: sockaddr.self),
+                socklen_t(MemoryLayout<sockaddr_un>.size))
+        }
+        #expect(status == 0)
+        close(dead)
+        #expect(HostFiles.status(path)?.kind == .socket)
+        let listener = try Listener.listen(on: .unix(path: path)) { $0.close() }
+        listener.close()
+
+        try HostFiles.write(path, Array("a file".utf8))
+        let error = #expect(throws: LoopError.self) { _ = try Listener.listen(on: .unix(path: path)) { $0.close() } }
+        #expect(error?.detail == "a file that is no socket is in the way")
+        #expect(try HostFiles.read(path) == Array("a file".utf8))
+        try HostFiles.removeTree(folder)
+    }
+
+    @Test @LoopActor func tooLongPath_isAnErrorAndNotTruncated() async throws {
+        let path = "/tmp/" + String(repeating: "a", count: 120)
+        #expect(throws: LoopError.self) { _ = try Listener.listen(on: .unix(path: path)) { $0.close() } }
+        let error = await #expect(throws: LoopError.self) {
+            _ = try await ByteStream.connect(to: .unix(path: path), timeout: .seconds(1))
+        }
+        #expect(error?.kind == .invalid)
+    }
+
+    @Test @LoopActor func adoptedSocket_accepts_andOtherDescriptorsAreRefused() async throws {
+        let listening = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        #expect(throws: LoopError.self) { _ = try Listener.adopt(fileDescriptor: listening) { $0.close() } }
+        #expect(listen(listening, 5) == 0)
+        var count = 0
+        let listener = try Listener.adopt(fileDescriptor: listening) {
+            count += 1
+            $0.close()
+        }
+        guard case .tcp(_, let port) = listener.endpoint else { return }
+        let stream = try await ByteStream.connect(to: .tcp(host: "127.0.0.1", port: port), timeout: .seconds(5))
+        while count == 0 { await Task.yield() }
+        stream.close()
+        listener.close()
+    }
+
+    @Test func withoutDescriptors_theListenerRestsAndGoesOnLater() async {
+        await #expect(processExitsWith: .exitCode(5)) {
+            exit(Loop.run { await acceptWithoutDescriptors() })
+        }
+    }
+}
+
+/// 5 when connections that came while there were no descriptors are accepted after there are, and few attempts were made.
+@LoopActor private func acceptWithoutDescriptors() async -> Int32 {
+    var accepted = 0
+    guard
+        let listener = try? Listener.listen(
+            on: .tcp(host: "127.0.0.1", port: 0),
+            onConnection: {
+                accepted += 1
+                $0.close()
+            }),
+        let client = try? await ByteStream.connect(to: listener.endpoint, timeout: .seconds(5))
+    else { return 1 }
+    while accepted == 0 { await Task.yield() }
+    let second = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    var hoard: [Int32] = []
+    var limit = rlimit(rlim_cur: 64, rlim_max: 64)
+    unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    while true {
+        let descriptor = dup(0)
+        if descriptor < 0 { break }
+        hoard.append(descriptor)
+    }
+    guard case .tcp(_, let port) = listener.endpoint, connectBlocking(second, port) == 0 else { return 2 }
+    try? await Loop.sleep(for: .milliseconds(250))
+    guard accepted == 1, (1...5).contains(listener.acceptErrors) else { return 3 }
+    for descriptor in hoard { close(descriptor) }
+    try? await Loop.sleep(for: .milliseconds(250))
+    client.close()
+    listener.close()
+    return accepted == 2 ? 5 : 4
+}
+
+private func connectBlocking(_ descriptor: Int32, _ port: UInt16) -> Int32 {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    return unsafe withUnsafePointer(to: &address) { address in
+        unsafe connect(
+            descriptor, UnsafeRawPointer(address).assumingMemoryBound(to: sockaddr.self),
+            socklen_t(MemoryLayout<sockaddr_in>.size))
+    }
+}
