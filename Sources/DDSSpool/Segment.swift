@@ -33,7 +33,10 @@ final class Segment {
         name = SpoolFileName.segment(sequence, isTemporary: false).text
     }
 
-    var isEmpty: Bool { liveCount == 0 && unreadable.isEmpty }
+    /// Slots are taken by a pass that has not been written yet.
+    var isStaged = false
+
+    var isEmpty: Bool { liveCount == 0 && unreadable.isEmpty && !isStaged }
 
     /// Where a record of `slot` is, in words.
     func place(_ slot: Int) -> String { "segment \(name), slot \(slot) at byte \(SpoolFormat.slotOffset(slot))" }

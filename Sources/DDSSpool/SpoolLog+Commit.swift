@@ -124,6 +124,7 @@ extension SpoolLog {
         }
         parts[last].lastCommit = commit
         // The places are taken at once, so that the next transaction of the pass goes behind them.
+        segment.isStaged = true
         segment.slots += [SlotMeta?](repeating: nil, count: appends.count)
         segment.nextBody = bodyStart + layout.areaBytes
         return .success((0..<appends.count).map { SpoolUID(rawValue: segment.uid(of: firstSlot + $0)) })
@@ -189,6 +190,7 @@ extension SpoolLog {
             for (position, meta) in part.metas.enumerated() { part.segment.slots[part.firstSlot + position] = meta }
             part.segment.liveCount += part.metas.count
             part.segment.lastCommit = part.lastCommit
+            part.segment.isStaged = false
             lastCommit = part.lastCommit
             for meta in part.metas where meta.kind == .payload { index.insert(meta) }
             for meta in part.metas where meta.kind != .payload { index.insert(meta) }

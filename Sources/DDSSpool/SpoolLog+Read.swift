@@ -37,7 +37,7 @@ extension SpoolLog {
         try checkRunning()
         precondition(offset >= 0 && count >= 0, "a range of bytes of a record")
         closeSurplusFiles()
-        guard let (segment, slot, meta) = locate(uid.rawValue) else { throw .noSuchRecord(uid) }
+        guard let (segment, slot, meta) = locate(uid.rawValue) else { throw absence(of: uid) }
         let start = min(offset, Int(meta.length))
         let end = start + min(count, Int(meta.length) - start)
         if let lastRead, lastRead.uid == uid.rawValue { return Array(lastRead.body[start..<end]) }
@@ -85,6 +85,19 @@ extension SpoolLog {
         do { result.freeDiskBytes = try disk.freeBytes() } catch { throw stop(error) }
         result.damage = recovery.damage
         return result
+    }
+
+    /// A record that is not in the index is gone, unless its slot or segment is one that cannot be read.
+    private func absence(of uid: SpoolUID) -> SpoolError {
+        let sequence = uid.rawValue >> 16
+        let slot = Int(uid.rawValue & 0xffff)
+        if let segment = segments[sequence], segment.unreadable.contains(slot) {
+            return .damaged(uid, "\(segment.place(slot)) does not authenticate")
+        }
+        if quarantined.contains(sequence) {
+            return .damaged(uid, "the header of segment \(SpoolFileName.segment(sequence, isTemporary: false).text) is damaged")
+        }
+        return .noSuchRecord(uid)
     }
 
     private func checkRunning() throws(SpoolError) {

@@ -49,7 +49,11 @@ struct SpoolModel {
     }
 
     /// Commits a group and learns from the answers. Throws on an answer that no fault explains. False: the log stopped.
-    mutating func commit(_ group: [PlannedTransaction], on log: SpoolLog, _ disk: SimDisk) throws -> Bool {
+    mutating func commit(_ planned: [PlannedTransaction], on log: SpoolLog, _ disk: SimDisk) throws -> Bool {
+        // What has no UID yet cannot be erased.
+        let group = planned.map { plan in
+            PlannedTransaction(appends: plan.appends, erasures: plan.erasures.filter { live[$0] != nil })
+        }
         var slots: [RecordTag: [UInt8]] = [:]
         for tag in group.flatMap(\.erasures) {
             if let uid = live[tag]?.uid { slots[tag] = sealedSlot(uid, disk) }
@@ -95,7 +99,7 @@ struct SpoolModel {
         let digits = String(uid.rawValue >> 16, radix: 16)
         let name = "seg-" + String(repeating: "0", count: 16 - digits.count) + digits
         let start = 4096 + Int(uid.rawValue & 0xffff) * 128
-        return disk.durableContents[name].map { Array($0[start..<start + 128]) }
+        return disk.durableContents[name].flatMap { start + 128 <= $0.count ? Array($0[start..<start + 128]) : nil }
     }
 
     /// Compares with what `log` holds after a fault, and adopts what was in flight as it turned out.

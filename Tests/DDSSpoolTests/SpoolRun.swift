@@ -25,7 +25,7 @@ struct SpoolRun {
     private var log: SpoolLog?
     /// Operations of earlier processes, since fault numbers count over the whole run.
     private var operationsBefore = 0
-    private let faults: SimFaults
+    private var faults: SimFaults
 
     var operations: Int { operationsBefore + disk.operations }
 
@@ -96,15 +96,27 @@ struct SpoolRun {
         disk = next
     }
 
+    /// From now on `faults` apply, their numbers counted from here.
+    mutating func arm(_ faults: SimFaults) {
+        operationsBefore = 0
+        self.faults = faults
+        self.faults.stopAt = faults.stopAt.map { $0 + disk.operations }
+        self.faults.failAt = faults.failAt.map { $0 + disk.operations }
+        self.faults.fullFrom = faults.fullFrom.map { $0 + disk.operations }
+        disk.faults = self.faults
+    }
+
     /// The machine stops now and starts again, without further faults.
     mutating func crash() {
         log = nil
+        faults = SimFaults()
         disk = disk.crashed()
     }
 
     /// The process ends now and starts again, without further faults; the system's cache stays.
     mutating func restart() {
         log = nil
+        faults = SimFaults()
         disk = disk.restarted()
     }
 

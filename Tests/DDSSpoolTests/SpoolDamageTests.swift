@@ -1,0 +1,130 @@
+// A media fault costs the records in the faulty sector, is reported, and is never taken for a torn tail.
+
+import DDSCore
+import DDSSpool
+import DDSTestKit
+import Testing
+
+@Suite struct SpoolDamageTests {
+    private static let old = "seg-0000000000000001"
+
+    /// A spool with an old segment full of records of all kinds, and a newer one.
+    private func filled(closed: Bool) throws -> SpoolRun {
+        var run = try SpoolRun(seed: 21)
+        var script = SpoolScript(seed: 8)
+        script.add(.commit([script.record(1, 300), script.fanOut(3, payload: 900), script.record(2, 1500)]))
+        script.add(.commit([script.record(3, 0), script.record(3, 3000), script.fanOut(2, payload: 2500)]))
+        script.add(.commit([script.erase([script.live[0]])]))
+        script.add(.commit([script.record(1, 200)]))
+        script.add(closed ? .reopen : .kill)
+        script.add(.commit([script.record(1, 100), script.fanOut(2, payload: 600)]))
+        script.add(.commit([script.record(1, 150)]))
+        script.add(.maintain)
+        script.add(closed ? .reopen : .kill)
+        #expect(try run.play(script.steps))
+        return run
+    }
+
+    private struct Outcome {
+        var lost: [Expected] = []
+        var damage: [String] = []
+    }
+
+    /// Opens the damaged disk and compares every record; a record that is not there must be reported somewhere.
+    private func outcome(_ disk: SimDisk, _ run: SpoolRun) throws -> Outcome {
+        let log = try SpoolLog(opening: disk, cipher: run.cipher, time: run.time)
+        var outcome = Outcome(damage: log.recovery.damage)
+        var present: Set<SpoolUID> = []
+        for mailbox in try log.mailboxes().keys { present.formUnion(try log.entries(in: mailbox).map(\.uid)) }
+        #expect(present.isSubset(of: Set(run.model.live.values.compactMap(\.uid))), "garbage")
+        for record in run.model.live.values {
+            switch try reading(record, in: log) {
+            case nil: break
+            case .damaged: outcome.lost.append(record)
+            case let error?: Issue.record("\(record.tag): \(error)")
+            }
+        }
+        #expect(!run.maintain(log) || log.recovery.damage == outcome.damage)
+        return outcome
+    }
+
+    /// Compares a record and its payload with what was appended; the error when they cannot be read.
+    private func reading(_ record: Expected, in log: SpoolLog) throws -> SpoolError? {
+        let uid = try #require(record.uid)
+        let entry = try log.entries(in: record.mailbox).first { $0.uid == uid }
+        do throws(SpoolError) {
+            let body = try log.read(uid, offset: 0, count: .max)
+            #expect(body == record.body)
+            guard let payload = entry?.payload else { return nil }
+            let shared = try log.read(payload, offset: 0, count: .max)
+            #expect(shared == record.payload)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test(arguments: [true, false]) func anySectorOfAnOldSegment_costsOnlyItsOwnRecords(isClosed: Bool) throws {
+        let run = try filled(closed: isClosed)
+        let size = try #require(run.disk.durableContents[Self.old]?.count)
+        var losses = 0
+        for sector in 0..<size / 512 {
+            for offset in [3, 130, 470] {
+                let disk = run.disk.copy(seed: 1)
+                disk.flip(bit: 6, at: sector * 512 + offset, of: Self.old)
+                let outcome = try outcome(disk, run)
+                // A slot sector holds four slots; one of them may be the payload of three deliveries.
+                #expect(outcome.lost.count <= 4, "sector \(sector): \(outcome.lost.count) records are gone")
+                if sector < 8 { #expect(outcome.lost.isEmpty) }
+                if (8..<16).contains(sector) { #expect(!outcome.damage.isEmpty) }
+                losses += outcome.lost.count
+            }
+        }
+        #expect(losses > 10, "else this test shows nothing")
+    }
+
+    @Test func sectorThatCannotBeRead_costsOnlyItsOwnRecords() throws {
+        let run = try filled(closed: false)
+        for sector in 0..<40 {
+            let disk = run.disk.copy(seed: 1)
+            disk.unreadable = [Self.old: sector * 512..<sector * 512 + 1]
+            let outcome = try outcome(disk, run)
+            #expect(outcome.lost.count <= 4)
+            if (1..<16).contains(sector), ![1, 3, 5, 7].contains(sector) { #expect(!outcome.damage.isEmpty, "sector \(sector)") }
+        }
+    }
+
+    @Test func bothHeadersDamaged_setsTheSegmentAside() throws {
+        let run = try filled(closed: true)
+        let disk = run.disk.copy(seed: 1)
+        for offset in [70, 2118] { disk.flip(bit: 0, at: offset, of: Self.old) }
+        let before = disk.durableContents[Self.old]
+        let outcome = try outcome(disk, run)
+        #expect(outcome.damage.contains { $0.contains(Self.old) && $0.contains("set aside") })
+        #expect(outcome.lost.count < run.model.live.count)
+        #expect(disk.durableContents[Self.old] == before)
+    }
+
+    @Test func damagedMarks_doNotTurnErasureIntoLoss() throws {
+        // The newest marks are gone, and a set has lost members to erasure: its other members stay.
+        var run = try SpoolRun(seed: 22)
+        var script = SpoolScript(seed: 8)
+        #expect(try run.play([.commit([script.fanOut(3, payload: 100)]), .commit([script.erase([script.live[0]])]), .kill]))
+        for sector in [1024, 3072] {
+            let disk = run.disk.copy(seed: 1)
+            disk.flip(bit: 0, at: sector + 20, of: Self.old)
+            let log = try SpoolLog(opening: disk, cipher: run.cipher, time: run.time)
+            #expect(log.recovery.records == 3 && !log.recovery.damage.isEmpty)
+        }
+    }
+
+    @Test func damagedBigFile_answersDamagedAndNoMore() throws {
+        let run = try filled(closed: true)
+        for name in try run.disk.list() where name.hasPrefix("big-") {
+            let disk = run.disk.copy(seed: 1)
+            disk.flip(bit: 3, at: 1100, of: name)
+            let outcome = try outcome(disk, run)
+            #expect((1...2).contains(outcome.lost.count))
+        }
+    }
+}
