@@ -66,7 +66,8 @@ func smtpClientConfiguration(
     SMTPClientConfiguration(
         clientName: "[127.0.0.1]", tls: tls, credentials: credentials,
         envelope: Envelope(
-            reversePath: .address(smtpAddress("alice@node.example")), recipients: recipients.map { Recipient(smtpAddress($0)) }),
+            reversePath: .address(smtpAddress("alice@node.example")),
+            recipients: recipients.map { Recipient(smtpAddress($0)) }),
         message: Array(message.utf8), flavour: flavour)
 }
 
@@ -222,6 +223,25 @@ func smtpClientConfiguration(
             Issue.record("\(bench.outcomes)")
             return
         }
+    }
+
+    @Test func probe_tellsTheOffersInsideTLSAndSendsNoMail() {
+        var configuration = smtpClientConfiguration(tls: .startTLS)
+        configuration.isProbe = true
+        var listener = smtpServerConfiguration(.submission, .startTLSRequired)
+        listener.extraCapabilities = ["XNODE age1"]
+        var server = SMTPBench(listener, peer: smtpKeyedPeer)
+        var client = SMTPClientBench(configuration)
+        SMTPPairTests.converse(&client, &server, random: SeededRandom(seed: 3))
+        guard case .offered(let lines)? = client.outcomes.first, client.outcomes.count == 1 else {
+            Issue.record("\(client.outcomes)")
+            return
+        }
+        #expect(lines.first == "node.example" && lines.contains("XNODE age1"))
+        #expect(server.questions.isEmpty && server.messages.isEmpty && client.closed == .quit)
+        var clear = SMTPBench(listener)
+        clear.feed("EHLO c\r\n")
+        #expect(!clear.take().contains("XNODE"))
     }
 
     @Test func utf8_needsTheServersConsent() {

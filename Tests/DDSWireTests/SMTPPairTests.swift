@@ -94,7 +94,7 @@ import Testing
             case .delivered: #expect(server.messages.count == 1)
             case .lost(.message): break
             case .lost: #expect(server.messages.isEmpty)
-            case .refused, nil: Issue.record("cut at \(cut): \(client.outcomes)")
+            case .refused, .offered, nil: Issue.record("cut at \(cut): \(client.outcomes)")
             }
             #expect(server.openMessage == nil)
             wholes += server.messages.count
