@@ -19,7 +19,7 @@ struct SMTPClientBench {
 
     init(_ configuration: SMTPClientConfiguration) {
         session = SMTPClientSession(configuration: configuration)
-        if configuration.tls == .implicit { handle(.tlsEstablished(anonymousPeer)) }
+        if configuration.tls == .implicit { handle(.tlsEstablished(smtpPeer)) }
         var actions: [SMTPClientAction] = []
         session.start(now: time.now, into: &actions)
         perform(actions)
@@ -58,7 +58,7 @@ struct SMTPClientBench {
     }
 }
 
-func clientConfiguration(
+func smtpClientConfiguration(
     to recipients: [String] = ["bob@node.example"], _ message: String = "Subject: x\r\n\r\n.hidden\r\n",
     tls: SMTPClientConfiguration.TLS = .implicit, credentials: Credentials? = .external(authzid: nil),
     flavour: SMTPClientConfiguration.Flavour = .submission
@@ -66,7 +66,8 @@ func clientConfiguration(
     SMTPClientConfiguration(
         clientName: "[127.0.0.1]", tls: tls, credentials: credentials,
         envelope: Envelope(
-            reversePath: .address(mail("alice@node.example")), recipients: recipients.map { Recipient(mail($0)) }),
+            reversePath: .address(smtpAddress("alice@node.example")),
+            recipients: recipients.map { Recipient(smtpAddress($0)) }),
         message: Array(message.utf8), flavour: flavour)
 }
 
@@ -74,7 +75,7 @@ func clientConfiguration(
     static let hello = "250-node\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250 AUTH EXTERNAL PLAIN\r\n"
 
     @Test func plainServer_getsDATAWithDots() {
-        var bench = SMTPClientBench(clientConfiguration())
+        var bench = SMTPClientBench(smtpClientConfiguration())
         #expect(bench.take() == "")
         bench.feed("220 node\r\n")
         #expect(bench.take() == "EHLO [127.0.0.1]\r\n")
@@ -97,10 +98,13 @@ func clientConfiguration(
     }
 
     @Test func pipeliningServer_getsTheEnvelopeAtOnce() {
-        var bench = SMTPClientBench(clientConfiguration(to: ["a@b", "c@d", "e@f"], credentials: .plain(
-            authzid: nil, authcid: "alice", password: Redacted(Array("secret".utf8)))))
+        var bench = SMTPClientBench(
+            smtpClientConfiguration(
+                to: ["a@b", "c@d", "e@f"],
+                credentials: .plain(
+                    authzid: nil, authcid: "alice", password: Redacted(Array("secret".utf8)))))
         bench.feed("220 node\r\n" + Self.hello)
-        #expect(bench.take().hasSuffix(plainLogin))
+        #expect(bench.take().hasSuffix(smtpPlainLogin))
         bench.feed("235 ok\r\n")
         #expect(
             bench.take() == "MAIL FROM:<alice@node.example> SIZE=23\r\nRCPT TO:<a@b>\r\nRCPT TO:<c@d>\r\nRCPT TO:<e@f>\r\n")
@@ -120,7 +124,8 @@ func clientConfiguration(
     static let refusals: [(String, SMTPStage, Bool)] = [
         ("554 no\r\n", .greeting, false), ("421 busy\r\n", .greeting, false), ("220 x\r\n500 no\r\n", .hello, false),
         ("220 x\r\n250 node\r\n", .authentication, false), ("220 x\r\n\(hello)535 no\r\n", .authentication, false),
-        ("220 x\r\n\(hello)235 y\r\n550 no\r\n503 z\r\n", .sender, true), ("220 x\r\n\(hello)235 y\r\n451 no\r\n503 z\r\n", .sender, false),
+        ("220 x\r\n\(hello)235 y\r\n550 no\r\n503 z\r\n", .sender, true),
+        ("220 x\r\n\(hello)235 y\r\n451 no\r\n503 z\r\n", .sender, false),
         ("220 x\r\n\(hello)235 y\r\n250 y\r\n550 no\r\n", .recipients, true),
         ("220 x\r\n\(hello)235 y\r\n250 y\r\n450 no\r\n", .recipients, false),
         ("220 x\r\n\(hello)235 y\r\n250 y\r\n250 y\r\n554 no\r\n", .data, true),
@@ -133,9 +138,10 @@ func clientConfiguration(
     @Test(arguments: 0..<14) func refusals_nameStageAndHope(_ index: Int) {
         let (script, stage, permanent) = Self.refusals[index]
         for piecewise in [false, true] {
-            var bench = SMTPClientBench(clientConfiguration())
+            var bench = SMTPClientBench(smtpClientConfiguration())
             if piecewise { for byte in script.utf8 { bench.feed([byte]) } } else { bench.feed(script) }
-            guard case .refused(stage, let reply, permanent: permanent)? = bench.outcomes.first, bench.outcomes.count == 1 else {
+            guard case .refused(stage, let reply, permanent: permanent)? = bench.outcomes.first, bench.outcomes.count == 1
+            else {
                 Issue.record("\(script): \(bench.outcomes)")
                 return
             }
@@ -150,7 +156,7 @@ func clientConfiguration(
 
     @Test(arguments: 0..<7) func lostLines_nameTheStage(_ count: Int) {
         for event in [WireEvent<Never>.endOfInput, .timer(.idle), .drain] {
-            var bench = SMTPClientBench(clientConfiguration())
+            var bench = SMTPClientBench(smtpClientConfiguration())
             for step in Self.steps.prefix(count) { bench.feed(step) }
             #expect(bench.due != nil)
             bench.handle(event)
@@ -165,9 +171,10 @@ func clientConfiguration(
         }
     }
 
-    @Test(arguments: ["nonsense\r\n", "250\n", "99 x\r\n", "250-a\r\n251 b\r\n", "250 a\r\n250 unasked\r\n", "354 go\r\n", "6000\r\n"])
-    func nonsense_endsIt(_ text: String) {
-        var bench = SMTPClientBench(clientConfiguration(credentials: nil))
+    @Test(arguments: [
+        "nonsense\r\n", "250\n", "99 x\r\n", "250-a\r\n251 b\r\n", "250 a\r\n250 unasked\r\n", "354 go\r\n", "6000\r\n",
+    ]) func nonsense_endsIt(_ text: String) {
+        var bench = SMTPClientBench(smtpClientConfiguration(credentials: nil))
         bench.feed("220 x\r\n250 node\r\n" + text + "250 b\r\n250 c\r\n250 d\r\n")
         #expect(bench.closed == .protocolError)
         guard case .lost? = bench.outcomes.first else {
@@ -177,10 +184,10 @@ func clientConfiguration(
     }
 
     @Test func endlessReplies_areCutShort() {
-        var bench = SMTPClientBench(clientConfiguration())
+        var bench = SMTPClientBench(smtpClientConfiguration())
         bench.feed("220 x\r\n" + String(repeating: "250-more\r\n", count: 1000))
         #expect(bench.outcomes == [.lost(.hello)])
-        var long = SMTPClientBench(clientConfiguration())
+        var long = SMTPClientBench(smtpClientConfiguration())
         long.feed("220 " + String(repeating: "x", count: 100_000))
         #expect(long.session.bufferedBytes <= SMTPClientSession.replyLineBytesMax)
         long.feed("\r\n")
@@ -188,7 +195,7 @@ func clientConfiguration(
     }
 
     @Test func startTLS_isInsistedOn() {
-        var bench = SMTPClientBench(clientConfiguration(tls: .startTLS))
+        var bench = SMTPClientBench(smtpClientConfiguration(tls: .startTLS))
         bench.feed("220 x\r\n250-node\r\n250 AUTH EXTERNAL\r\n")
         guard case .refused(.startTLS, _, permanent: false)? = bench.outcomes.first else {
             Issue.record("\(bench.outcomes)")
@@ -198,18 +205,18 @@ func clientConfiguration(
     }
 
     @Test func startTLS_injectedRepliesAreNotBelieved() {
-        var bench = SMTPClientBench(clientConfiguration(tls: .startTLS))
+        var bench = SMTPClientBench(smtpClientConfiguration(tls: .startTLS))
         bench.feed("220 x\r\n250-node\r\n250 STARTTLS\r\n220 go\r\n250 AUTH EXTERNAL\r\n")
         #expect(bench.outcomes == [.lost(.startTLS)] && !bench.startedTLS && bench.closed == .protocolError)
     }
 
     @Test func startTLS_capabilitiesAreAskedAgain() {
-        var bench = SMTPClientBench(clientConfiguration(tls: .startTLS))
+        var bench = SMTPClientBench(smtpClientConfiguration(tls: .startTLS))
         bench.feed("220 x\r\n250-node\r\n250-AUTH EXTERNAL\r\n250 STARTTLS\r\n220 go\r\n")
         #expect(bench.startedTLS)
         bench.feed("250 AUTH EXTERNAL\r\n")
         _ = bench.take()
-        bench.handle(.tlsEstablished(anonymousPeer))
+        bench.handle(.tlsEstablished(smtpPeer))
         #expect(bench.take() == "EHLO [127.0.0.1]\r\n")
         bench.feed("250 node\r\n")
         guard case .refused(.authentication, _, permanent: false)? = bench.outcomes.first else {
@@ -218,12 +225,31 @@ func clientConfiguration(
         }
     }
 
+    @Test func probe_tellsTheOffersInsideTLSAndSendsNoMail() {
+        var configuration = smtpClientConfiguration(tls: .startTLS)
+        configuration.isProbe = true
+        var listener = smtpServerConfiguration(.submission, .startTLSRequired)
+        listener.extraCapabilities = ["XNODE age1"]
+        var server = SMTPBench(listener, peer: smtpKeyedPeer)
+        var client = SMTPClientBench(configuration)
+        SMTPPairTests.converse(&client, &server, random: SeededRandom(seed: 3))
+        guard case .offered(let lines)? = client.outcomes.first, client.outcomes.count == 1 else {
+            Issue.record("\(client.outcomes)")
+            return
+        }
+        #expect(lines.first == "node.example" && lines.contains("XNODE age1"))
+        #expect(server.questions.isEmpty && server.messages.isEmpty && client.closed == .quit)
+        var clear = SMTPBench(listener)
+        clear.feed("EHLO c\r\n")
+        #expect(!clear.take().contains("XNODE"))
+    }
+
     @Test func utf8_needsTheServersConsent() {
-        var bench = SMTPClientBench(clientConfiguration(to: ["m\u{fc}ller@b"], "x: \u{fc}\r\n", credentials: nil))
+        var bench = SMTPClientBench(smtpClientConfiguration(to: ["m\u{fc}ller@b"], "x: \u{fc}\r\n", credentials: nil))
         bench.feed("220 x\r\n250-node\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n")
         #expect(bench.take().hasSuffix("MAIL FROM:<alice@node.example> BODY=8BITMIME SMTPUTF8\r\n"))
         for (offer, code) in [("250 SMTPUTF8", 554), ("250 8BITMIME", 553)] {
-            var other = SMTPClientBench(clientConfiguration(to: ["m\u{fc}ller@b"], "x: \u{fc}\r\n", credentials: nil))
+            var other = SMTPClientBench(smtpClientConfiguration(to: ["m\u{fc}ller@b"], "x: \u{fc}\r\n", credentials: nil))
             other.feed("220 x\r\n250-node\r\n\(offer)\r\n")
             guard case .refused(.sender, let reply, permanent: true)? = other.outcomes.first else {
                 Issue.record("\(other.outcomes)")
@@ -234,19 +260,20 @@ func clientConfiguration(
     }
 
     @Test func lmtp_collectsAReplyPerRecipient() {
-        var configuration = clientConfiguration(to: ["a@b", "c@d", "e@f"], tls: .none, credentials: nil, flavour: .lmtp)
+        var configuration = smtpClientConfiguration(to: ["a@b", "c@d", "e@f"], tls: .none, credentials: nil, flavour: .lmtp)
         configuration.envelope.reversePath = .null
         var bench = SMTPClientBench(configuration)
         bench.feed("220 x\r\n250-node\r\n250-PIPELINING\r\n250 CHUNKING\r\n250 y\r\n250 y\r\n550 who\r\n250 y\r\n")
-        #expect(bench.take().hasSuffix("MAIL FROM:<>\r\nRCPT TO:<a@b>\r\nRCPT TO:<c@d>\r\nRCPT TO:<e@f>\r\nBDAT 23 LAST\r\nSubject: x\r\n\r\n.hidden\r\n"))
+        let envelope = "MAIL FROM:<>\r\nRCPT TO:<a@b>\r\nRCPT TO:<c@d>\r\nRCPT TO:<e@f>\r\n"
+        #expect(bench.take().hasSuffix(envelope + "BDAT 23 LAST\r\nSubject: x\r\n\r\n.hidden\r\n"))
         bench.feed("250 one\r\n")
         #expect(bench.outcomes.isEmpty)
         var cut = bench
         cut.feed("421 dying\r\n")
         #expect(cut.outcomes == [.lost(.message)])
         bench.feed("452 full\r\n")
-        #expect(
-            bench.outcomes == [.delivered([SMTPReply(250, nil, "one"), SMTPReply(550, nil, "who"), SMTPReply(452, nil, "full")])])
+        let replies = [SMTPReply(250, nil, "one"), SMTPReply(550, nil, "who"), SMTPReply(452, nil, "full")]
+        #expect(bench.outcomes == [.delivered(replies)])
     }
 
     @Test(arguments: [

@@ -27,14 +27,14 @@ import Testing
     ]
 
     static let scripts = [
-        "", "", "EHLO c\r\n", "EHLO c\r\n" + plainLogin, "EHLO c\r\n" + plainLogin + "MAIL FROM:<a@b>\r\n",
-        "EHLO c\r\n" + plainLogin + "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n",
-        "EHLO c\r\n" + plainLogin + "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 3\r\nabc",
+        "", "", "EHLO c\r\n", "EHLO c\r\n" + smtpPlainLogin, "EHLO c\r\n" + smtpPlainLogin + "MAIL FROM:<a@b>\r\n",
+        "EHLO c\r\n" + smtpPlainLogin + "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n",
+        "EHLO c\r\n" + smtpPlainLogin + "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 3\r\nabc",
     ]
 
     @Test(arguments: 0..<7) func everyCommandInEveryPhase(_ phase: Int) {
         for (command, codes) in Self.table {
-            var bench = SMTPBench(serverConfiguration(.submission, phase == 0 ? .startTLSRequired : .implicit))
+            var bench = SMTPBench(smtpServerConfiguration(.submission, phase == 0 ? .startTLSRequired : .implicit))
             bench.feed(Self.scripts[phase])
             #expect(bench.codes(command + "\r\n") == [codes[phase]], "\(command) in phase \(phase)")
             #expect((bench.closed == .quit) == (command == "QUIT"))
@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test func lmtp_greetsWithLHLOOnlyAndNeedsNoLogin() {
-        var bench = SMTPBench(serverConfiguration(.lmtp, .none))
+        var bench = SMTPBench(smtpServerConfiguration(.lmtp, .none))
         #expect(bench.take() == "220 node.example LMTP\r\n")
         #expect(bench.codes("EHLO mta\r\n") == [500])
         #expect(bench.codes("HELO mta\r\n") == [500])
@@ -50,20 +50,20 @@ import Testing
         bench.feed("LHLO mta\r\n")
         #expect(!bench.take().contains("AUTH"))
         #expect(bench.codes("STARTTLS\r\n") == [502])
-        #expect(bench.codes(plainLogin) == [500])
+        #expect(bench.codes(smtpPlainLogin) == [500])
         #expect(bench.codes("MAIL FROM:<>\r\n") == [250])
         #expect(bench.timers[.login] == nil)
     }
 
     @Test func capabilities_areThoseUsableNow() {
-        var bench = SMTPBench(serverConfiguration(.submission, .startTLSRequired))
+        var bench = SMTPBench(smtpServerConfiguration(.submission, .startTLSRequired))
         _ = bench.take()
         bench.feed("EHLO client.example\r\n")
         let clear = bench.take()
         #expect(clear.contains("STARTTLS\r\n") && !clear.contains("AUTH"))
         #expect(!clear.contains("client.example"))
         bench.feed("STARTTLS\r\n")
-        bench.handle(.tlsEstablished(keyedPeer))
+        bench.handle(.tlsEstablished(smtpKeyedPeer))
         _ = bench.take()
         bench.feed("EHLO client.example\r\n")
         #expect(
@@ -98,11 +98,12 @@ import Testing
         parameters.body = .eightBitMIME
         parameters.dsnReturn = .headers
         parameters.dsnEnvelopeID = "a+b"
-        let bob = Recipient(mail("bob@node.example"), notify: [.success, .failure], originalRecipient: "rfc822;bob+x@example")
+        let bob = Recipient(
+            smtpAddress("bob@node.example"), notify: [.success, .failure], originalRecipient: "rfc822;bob+x@example")
         #expect(
             bench.messages.first?.envelope
                 == Envelope(
-                    reversePath: .address(mail("alice@node.example")), parameters: parameters, recipients: [bob],
+                    reversePath: .address(smtpAddress("alice@node.example")), parameters: parameters, recipients: [bob],
                     authenticated: "alice", clientName: "client.example"))
     }
 
@@ -129,7 +130,7 @@ import Testing
     }
 
     @Test func lmtp_answersPerRecipient() {
-        var bench = SMTPBench.withRecipients(serverConfiguration(.lmtp, .none), count: 3, policy: { _ in nil })
+        var bench = SMTPBench.withRecipients(smtpServerConfiguration(.lmtp, .none), count: 3, policy: { _ in nil })
         #expect(bench.codes("DATA\r\nhello\r\n.\r\n") == [354])
         bench.answer(
             .perRecipient([
@@ -137,8 +138,9 @@ import Testing
             ]))
         #expect(bench.take() == "250 one\r\n452 4.2.2 two\r\n250 three\r\n")
         bench.policy = SMTPBench.usual
-        #expect(bench.codes("MAIL FROM:<>\r\nRCPT TO:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nx\ry\r\n.\r\n") == [250, 250, 250, 354, 550, 550])
-        #expect(bench.codes("MAIL FROM:<>\r\nRCPT TO:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 2\r\nabBDAT 1 LAST\r\nc") == [250, 250, 250, 250, 250, 250])
+        let envelope = "MAIL FROM:<>\r\nRCPT TO:<a@b>\r\nRCPT TO:<c@d>\r\n"
+        #expect(bench.codes(envelope + "DATA\r\nx\ry\r\n.\r\n") == [250, 250, 250, 354, 550, 550])
+        #expect(bench.codes(envelope + "BDAT 2\r\nabBDAT 1 LAST\r\nc") == [250, 250, 250, 250, 250, 250])
     }
 
     @Test func addresses_areJudged() {
@@ -155,12 +157,13 @@ import Testing
         ]
         for (command, code) in cases { #expect(bench.codes(command + "\r\n") == [code], "\(command)") }
         #expect(bench.codes("DATA\r\n.\r\n") == [354, 250])
-        #expect(bench.messages.last?.envelope.recipients == [Recipient(mail("postmaster@node.example"))])
+        #expect(bench.messages.last?.envelope.recipients == [Recipient(smtpAddress("postmaster@node.example"))])
         #expect(bench.messages.last?.body == [])
     }
 
     @Test func replies_carryTheOwnersWordsAndNothingElse() {
-        var bench = SMTPBench.loggedIn(policy: { _ in .declined(SMTPReply(550, EnhancedCode(5, 7, 1), "Say \u{fc}\r\n250 no")) })
+        var bench = SMTPBench.loggedIn(policy: { _ in .declined(SMTPReply(550, EnhancedCode(5, 7, 1), "Say \u{fc}\r\n250 no")) }
+        )
         bench.feed("MAIL FROM:<a@b>\r\n")
         #expect(bench.take() == "550 5.7.1 Say ???250 no\r\n")
         bench.feed("MAIL FROM:<a@b> SMTPUTF8\r\n")
@@ -172,7 +175,8 @@ import Testing
 
     @Test func oneFailedTransactionLeavesTheSessionUsable() {
         var bench = SMTPBench.withRecipients(policy: { question in
-            question == .endOfMessage ? .message(SMTPReply(452, EnhancedCode(4, 3, 1), "The disk is full")) : SMTPBench.usual(question)
+            guard question == .endOfMessage else { return SMTPBench.usual(question) }
+            return .message(SMTPReply(452, EnhancedCode(4, 3, 1), "The disk is full"))
         })
         #expect(bench.codes("DATA\r\nx\r\n.\r\n") == [354, 452])
         #expect(bench.codes("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\ny\r\n.\r\n") == [250, 250, 354, 452])

@@ -62,7 +62,8 @@ import Testing
     // MARK: Smuggling
 
     static let falseEnds = [
-        "\n.\n", "\n.\r\n", "\r.\r", "\r.\r\n", "\r\n.\n", "\r\n.\r", "\n\n.\r\n", "\r\n.\r\r\n", "\r\n.\n\r\n", "\n.\r", "\r.\n",
+        "\n.\n", "\n.\r\n", "\r.\r", "\r.\r\n", "\r\n.\n", "\r\n.\r", "\n\n.\r\n", "\r\n.\r\r\n", "\r\n.\n\r\n", "\n.\r",
+        "\r.\n",
         "\r\n\r.\r\n", "\r\n.\0\r\n", "\r\n\0.\r\n", "\r\n..\r\n", "\r\n. \r\n", "\u{85}.\u{85}", "\u{2028}.\r\n",
     ]
     static let rider = "MAIL FROM:<evil@b>\r\nRCPT TO:<bob@b>\r\nDATA\r\nsmuggled\r\n.\r\n"
@@ -74,7 +75,7 @@ import Testing
         #expect(bench.codes(text + "NOOP\r\n") == [354, hasBareEnd ? 550 : 250, 250])
         #expect(bench.messages.count == (hasBareEnd ? 0 : 1))
         #expect(bench.abandoned == (hasBareEnd ? 1 : 0))
-        var lmtp = SMTPBench.withRecipients(serverConfiguration(.lmtp, .none))
+        var lmtp = SMTPBench.withRecipients(smtpServerConfiguration(.lmtp, .none))
         #expect(lmtp.codes(text + "NOOP\r\n").count == 3)
         #expect(lmtp.messages.count <= 1)
     }
@@ -85,7 +86,7 @@ import Testing
     }
 
     @Test func lmtp_turnsLoneLFIntoCRLF() {
-        var bench = SMTPBench.withRecipients(serverConfiguration(.lmtp, .none))
+        var bench = SMTPBench.withRecipients(smtpServerConfiguration(.lmtp, .none))
         #expect(bench.codes("DATA\r\na\nb\n.\nc\r\n..d\n..e\r\n.\r\n") == [354, 250])
         #expect(bench.messages.map(\.text) == ["a\r\nb\r\n.\r\nc\r\n.d\r\n..e\r\n"])
     }
@@ -107,8 +108,8 @@ import Testing
     // MARK: STARTTLS
 
     @Test func startTLS_withBytesBehindItIsRefused() {
-        for tail in ["N", "NOOP\r\n", "EHLO evil\r\n\(plainLogin)"] {
-            var bench = SMTPBench(serverConfiguration(.submission, .startTLSRequired))
+        for tail in ["N", "NOOP\r\n", "EHLO evil\r\n\(smtpPlainLogin)"] {
+            var bench = SMTPBench(smtpServerConfiguration(.submission, .startTLSRequired))
             bench.feed("EHLO c\r\n")
             #expect(bench.codes("STARTTLS\r\n" + tail) == [503])
             #expect(bench.closed == .protocolError && !bench.startedTLS)
@@ -116,22 +117,22 @@ import Testing
     }
 
     @Test func startTLS_forgetsWhatWasSaidInClear() {
-        var bench = SMTPBench(serverConfiguration(.submission, .startTLSRequired))
+        var bench = SMTPBench(smtpServerConfiguration(.submission, .startTLSRequired))
         bench.feed("EHLO c\r\n")
         #expect(bench.codes("STARTTLS x\r\n") == [501])
         #expect(bench.codes("STARTTLS\r\n") == [220])
         #expect(bench.startedTLS)
         bench.feed("EHLO in.clear\r\nNOOP\r\n")
         #expect(bench.take().isEmpty && bench.session.bufferedBytes == 0)
-        bench.handle(.tlsEstablished(anonymousPeer))
+        bench.handle(.tlsEstablished(smtpPeer))
         #expect(bench.take().isEmpty)
-        #expect(bench.codes(plainLogin) == [503])
+        #expect(bench.codes(smtpPlainLogin) == [503])
         #expect(bench.codes("STARTTLS\r\n") == [503])
-        #expect(bench.codes("EHLO c\r\n" + plainLogin) == [250, 235])
+        #expect(bench.codes("EHLO c\r\n" + smtpPlainLogin) == [250, 235])
     }
 
     @Test func startTLS_handshakeHasADeadline() {
-        var bench = SMTPBench(serverConfiguration(.submission, .startTLSRequired))
+        var bench = SMTPBench(smtpServerConfiguration(.submission, .startTLSRequired))
         bench.feed("EHLO c\r\nSTARTTLS\r\n")
         #expect(bench.timers[.idle] == bench.time.now + .seconds(30))
         _ = bench.take()
@@ -142,16 +143,18 @@ import Testing
     // MARK: Login
 
     @Test func auth_exchangesAreUnderstood() {
-        let message = base64("\0alice\0secret")
+        let message = smtpBase64("\0alice\0secret")
         let cases: [(String, [Int])] = [
-            ("AUTH PLAIN \(message)\r\n", [235]), ("auth plain\r\n\(message)\r\n", [334, 235]), ("AUTH PLAIN\r\n*\r\n", [334, 501]),
-            ("AUTH PLAIN =\r\n", [501]), ("AUTH PLAIN !\r\n", [501]), ("AUTH PLAIN\r\n\r\n", [334, 501]), ("AUTH LOGIN\r\n", [504]),
+            ("AUTH PLAIN \(message)\r\n", [235]), ("auth plain\r\n\(message)\r\n", [334, 235]),
+            ("AUTH PLAIN\r\n*\r\n", [334, 501]),
+            ("AUTH PLAIN =\r\n", [501]), ("AUTH PLAIN !\r\n", [501]), ("AUTH PLAIN\r\n\r\n", [334, 501]),
+            ("AUTH LOGIN\r\n", [504]),
             ("AUTH\r\n", [501]), ("AUTH PLAIN a b\r\n", [501]), ("AUTH PLAIN\r\nx\ny\r\n", [334, 501]),
             ("AUTH EXTERNAL\r\n\r\n", [334, 235]), ("AUTH EXTERNAL =\r\n", [235]), ("AUTH EXTERNAL\r\n=\r\n", [334, 235]),
-            ("AUTH EXTERNAL \(base64("alice"))\r\n", [235]), ("AUTH EXTERNAL \(base64("a\nb"))\r\n", [501]),
+            ("AUTH EXTERNAL \(smtpBase64("alice"))\r\n", [235]), ("AUTH EXTERNAL \(smtpBase64("a\nb"))\r\n", [501]),
         ]
         for (text, codes) in cases {
-            var bench = SMTPBench(peer: keyedPeer)
+            var bench = SMTPBench(peer: smtpKeyedPeer)
             bench.feed("EHLO c\r\n")
             #expect(bench.codes(text) == codes, "\(text)")
             #expect((bench.timers[.login] == nil) == (codes.last == 235))
@@ -164,7 +167,7 @@ import Testing
         var texts: Set<String> = []
         for (attempt, message) in ["\0alice\0wrong", "\0nobody\0x", "bob\0alice\0secret"].enumerated() {
             let before = bench.time.now
-            #expect(bench.codes("AUTH PLAIN \(base64(message))\r\nNOOP\r\n").isEmpty)
+            #expect(bench.codes("AUTH PLAIN \(smtpBase64(message))\r\nNOOP\r\n").isEmpty)
             bench.runDelay()
             #expect(bench.time.now - before == .seconds(1 << attempt))
             texts.insert(String(bench.take().prefix { $0 != "\r\n" }))
@@ -176,7 +179,7 @@ import Testing
     @Test func auth_unavailableIsTemporary() {
         var bench = SMTPBench(policy: { _ in .unavailable })
         bench.feed("EHLO c\r\n")
-        #expect(bench.codes(plainLogin) == [454])
+        #expect(bench.codes(smtpPlainLogin) == [454])
         #expect(bench.closed == nil)
     }
 
@@ -208,7 +211,7 @@ import Testing
         #expect(bench.codes("FOO\r\nNOOP\r\n") == [500, 421])
         #expect(bench.closed == .protocolError)
         for verb in ["GET / HTTP/1.1", "POST /x HTTP/1.1", "CONNECT a:25 HTTP/1.1", "Host: node.example"] {
-            var bench = SMTPBench(serverConfiguration(.submission, .startTLSRequired))
+            var bench = SMTPBench(smtpServerConfiguration(.submission, .startTLSRequired))
             #expect(bench.codes(verb + "\r\nEHLO c\r\n").isEmpty)
             #expect(bench.closed == .protocolError)
         }

@@ -9,7 +9,7 @@ import Testing
     static let dialogue = """
         EHLO client.example\r
         AUTH PLAIN\r
-        \(base64("\0alice\0secret"))\r
+        \(smtpBase64("\0alice\0secret"))\r
         NO\nOP\r
         MAIL FROM:<m\u{fc}ller@node.example> SMTPUTF8 BODY=8BITMIME\r
         RCPT TO:<bob@node.example>\r
@@ -46,7 +46,7 @@ import Testing
     }
 
     static func run(_ pieces: [ArraySlice<UInt8>], answerLate: Bool = false) -> Result {
-        var bench = SMTPBench(policy: answerLate ? { _ in nil } : SMTPBench.usual)
+        var bench = SMTPBench(policy: { question in answerLate ? nil : SMTPBench.usual(question) })
         for piece in pieces {
             bench.feed(Array(piece))
             while answerLate, let (_, question) = bench.questions.first, let answer = SMTPBench.usual(question) {
@@ -73,7 +73,7 @@ import Testing
     // MARK: Limits
 
     @Test(arguments: [-1, 0, 1]) func messageSize(_ offset: Int) {
-        var configuration = serverConfiguration()
+        var configuration = smtpServerConfiguration()
         configuration.limits.messageBytesMax = 100
         let body = String(repeating: "x", count: 98 + offset) + "\r\n"
         let code = offset > 0 ? 552 : 250
@@ -82,7 +82,8 @@ import Testing
         bench.feed("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n")
         #expect(bench.codes("BDAT \(100 + offset) LAST\r\n\(body)NOOP\r\n") == [code, 250])
         bench.feed("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n")
-        #expect(bench.codes("BDAT 50\r\n\(body.prefix(50))BDAT \(50 + offset) LAST\r\n\(body.dropFirst(50))NOOP\r\n") == [250, code, 250])
+        let chunks = "BDAT 50\r\n\(body.prefix(50))BDAT \(50 + offset) LAST\r\n\(body.dropFirst(50))"
+        #expect(bench.codes(chunks + "NOOP\r\n") == [250, code, 250])
         #expect(bench.codes("MAIL FROM:<a@b> SIZE=\(100 + offset)\r\n") == [offset > 0 ? 552 : 250])
         #expect(bench.abandoned == (offset > 0 ? 3 : 0))
     }
@@ -109,7 +110,7 @@ import Testing
     }
 
     @Test(arguments: [-1, 0, 1]) func recipientCount(_ offset: Int) {
-        var configuration = serverConfiguration()
+        var configuration = smtpServerConfiguration()
         configuration.limits.recipientsMax = 5
         var bench = SMTPBench.withRecipients(configuration, count: 4 + offset)
         #expect(bench.codes("RCPT TO:<last@b>\r\n") == [offset > 0 ? 452 : 250])
@@ -118,7 +119,7 @@ import Testing
     }
 
     @Test func bodies_comeInPiecesAndAreNeverStored() {
-        var configuration = serverConfiguration(.lmtp, .none)
+        var configuration = smtpServerConfiguration(.lmtp, .none)
         configuration.limits.bodyPieceBytesMax = 1000
         var bench = SMTPBench.withRecipients(configuration)
         bench.feed("DATA\r\n")
@@ -142,18 +143,21 @@ import Testing
     // MARK: Noise
 
     static let words = [
-        "EHLO c", "LHLO c", "HELO c", plainLogin, "AUTH PLAIN\r\n", "AUTH EXTERNAL =", "*", "MAIL FROM:<a@b>", "MAIL FROM:<>",
-        "MAIL FROM:<\u{fc}@b> SMTPUTF8", "RCPT TO:<c@d>", "RCPT TO:<nobody@d> NOTIFY=NEVER", "DATA", "BDAT 5\r\nab\r\nc", "BDAT 0 LAST",
-        "BDAT 3 LAST\r\nabc", "RSET", "NOOP", "QUIT", "STARTTLS", "HELP", "VRFY x", ".", "..", "\r\n.\r\n", "\n.\r\n", "\r", "\n", "x",
+        "EHLO c", "LHLO c", "HELO c", smtpPlainLogin, "AUTH PLAIN\r\n", "AUTH EXTERNAL =", "*", "MAIL FROM:<a@b>",
+        "MAIL FROM:<>",
+        "MAIL FROM:<\u{fc}@b> SMTPUTF8", "RCPT TO:<c@d>", "RCPT TO:<nobody@d> NOTIFY=NEVER", "DATA", "BDAT 5\r\nab\r\nc",
+        "BDAT 0 LAST",
+        "BDAT 3 LAST\r\nabc", "RSET", "NOOP", "QUIT", "STARTTLS", "HELP", "VRFY x", ".", "..", "\r\n.\r\n", "\n.\r\n", "\r",
+        "\n", "x",
         "\0", "<", ">", " ", "=", "\u{fc}",
     ]
 
     @Test(arguments: Array(UInt64(1)...40)) func noise_neitherTrapsNorGrowsNorLies(_ seed: UInt64) {
         let random = SeededRandom(seed: seed)
         let flavour: SMTPServerConfiguration.Flavour = random.below(2) == 0 ? .submission : .lmtp
-        var configuration = serverConfiguration(flavour, flavour == .lmtp ? .none : .implicit)
+        var configuration = smtpServerConfiguration(flavour, flavour == .lmtp ? .none : .implicit)
         configuration.limits.messageBytesMax = 64
-        var bench = SMTPBench(configuration, peer: keyedPeer, policy: { _ in nil })
+        var bench = SMTPBench(configuration, peer: smtpKeyedPeer, policy: { _ in nil })
         if flavour == .lmtp { bench.feed("LHLO c\r\n") } else { bench.feed("EHLO c\r\n") }
         var queued = 0
         var fed = 0
@@ -183,7 +187,7 @@ import Testing
 
     @Test(arguments: Array(UInt64(1)...20)) func bytes_ofAnyKindAreSurvived(_ seed: UInt64) {
         let random = SeededRandom(seed: seed)
-        var bench = SMTPBench.withRecipients(serverConfiguration(.lmtp, .none))
+        var bench = SMTPBench.withRecipients(smtpServerConfiguration(.lmtp, .none))
         let alphabet: [UInt8] = [0x0d, 0x0a, 0x2e, 0x61, 0xff, 0]
         if random.below(2) == 0 { bench.feed("DATA\r\n") }
         for _ in 0..<200 {

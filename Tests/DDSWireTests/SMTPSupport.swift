@@ -6,19 +6,19 @@ import DDSWire
 
 typealias SMTPAction = WireAction<SMTPServerQuestion, SMTPServerEffect>
 
-let anonymousPeer = TLSPeer(version: "TLSv1.3", keyHash: nil)
-let keyedPeer = TLSPeer(version: "TLSv1.3", keyHash: [UInt8](repeating: 7, count: 32))
+let smtpPeer = TLSPeer(version: "TLSv1.3", keyHash: nil)
+let smtpKeyedPeer = TLSPeer(version: "TLSv1.3", keyHash: [UInt8](repeating: 7, count: 32))
 
-func mail(_ text: String) -> MailAddress {
+func smtpAddress(_ text: String) -> MailAddress {
     guard let address = MailAddress(text) else { preconditionFailure("the test's own address is wrong: \(text)") }
     return address
 }
 
-func base64(_ text: String) -> String { String(decoding: Base64.encode(Array(text.utf8)), as: UTF8.self) }
+func smtpBase64(_ text: String) -> String { String(decoding: Base64.encode(Array(text.utf8)), as: UTF8.self) }
 
-let plainLogin = "AUTH PLAIN \(base64("\0alice\0secret"))\r\n"
+let smtpPlainLogin = "AUTH PLAIN \(smtpBase64("\0alice\0secret"))\r\n"
 
-func serverConfiguration(
+func smtpServerConfiguration(
     _ flavour: SMTPServerConfiguration.Flavour = .submission, _ tls: SMTPServerConfiguration.TLS = .implicit
 ) -> SMTPServerConfiguration {
     SMTPServerConfiguration(hostName: "node.example", flavour: flavour, tls: tls)
@@ -50,7 +50,7 @@ struct SMTPBench {
     var startedTLS = false
 
     init(
-        _ configuration: SMTPServerConfiguration = serverConfiguration(), peer: TLSPeer = anonymousPeer,
+        _ configuration: SMTPServerConfiguration = smtpServerConfiguration(), peer: TLSPeer = smtpPeer,
         policy: @escaping Policy = SMTPBench.usual
     ) {
         session = SMTPServerSession(configuration: configuration)
@@ -150,10 +150,10 @@ struct SMTPBench {
 extension SMTPBench {
     /// In the state behind a login.
     static func loggedIn(
-        _ configuration: SMTPServerConfiguration = serverConfiguration(), policy: @escaping Policy = SMTPBench.usual
+        _ configuration: SMTPServerConfiguration = smtpServerConfiguration(), policy: @escaping Policy = SMTPBench.usual
     ) -> SMTPBench {
         var bench = SMTPBench(configuration, policy: SMTPBench.usual)
-        bench.feed("EHLO client.example\r\n" + plainLogin)
+        bench.feed("EHLO client.example\r\n" + smtpPlainLogin)
         bench.policy = policy
         bench.sent = ""
         return bench
@@ -161,10 +161,11 @@ extension SMTPBench {
 
     /// In the state behind MAIL and RCPT.
     static func withRecipients(
-        _ configuration: SMTPServerConfiguration = serverConfiguration(), count: Int = 1, policy: @escaping Policy = SMTPBench.usual
+        _ configuration: SMTPServerConfiguration = smtpServerConfiguration(), count: Int = 1,
+        policy: @escaping Policy = SMTPBench.usual
     ) -> SMTPBench {
         var bench = SMTPBench(configuration, policy: SMTPBench.usual)
-        bench.feed(configuration.flavour == .lmtp ? "LHLO mta.example\r\n" : "EHLO client.example\r\n" + plainLogin)
+        bench.feed(configuration.flavour == .lmtp ? "LHLO mta.example\r\n" : "EHLO client.example\r\n" + smtpPlainLogin)
         bench.feed("MAIL FROM:<alice@node.example>\r\n")
         for index in 0..<count { bench.feed("RCPT TO:<member\(index)@node.example>\r\n") }
         bench.policy = policy

@@ -46,7 +46,9 @@ import Testing
         for reply in all {
             var parser = SMTPReplyParser()
             var found: [SMTPReply] = []
-            for line in String(decoding: reply.encoded(), as: UTF8.self).split(separator: "\r\n", omittingEmptySubsequences: true) {
+            for line in String(decoding: reply.encoded(), as: UTF8.self).split(
+                separator: "\r\n", omittingEmptySubsequences: true)
+            {
                 if let reply = try parser.next(Array(line.utf8)) { found.append(reply) }
             }
             #expect(found == [reply])
@@ -65,7 +67,9 @@ import Testing
 
     @Test func xtext() {
         #expect(XText.decode("a+2Bb+3D+20") == "a+b= ")
-        for text in ["a=b", "+2", "+", "+2b", "+00", "+7F", "+E9", "a b", "\u{e9}"] { #expect(XText.decode(text) == nil, "\(text)") }
+        for text in ["a=b", "+2", "+", "+2b", "+00", "+7F", "+E9", "a b", "\u{e9}"] {
+            #expect(XText.decode(text) == nil, "\(text)")
+        }
         for text in ["", "plain", "a+b=c d~!"] { #expect(XText.decode(XText.encode(text)) == text) }
     }
 
@@ -73,7 +77,10 @@ import Testing
         let path = try SMTPPath("From:<\"a>b\"@c> SIZE=1 X-Y", prefix: "FROM:")
         #expect(path.mailbox == "\"a>b\"@c")
         #expect(path.parameters.map(\.keyword) == ["SIZE", "X-Y"])
-        for text in ["", "FROM", "FROM:", "FROM:<", "FROM:<a", "FROM:a>", "FROM:<a>b", "TO:<a>", "FROM:<a> =1", "FROM:<a> A=", "FROM:<a> -A"] {
+        for text in [
+            "", "FROM", "FROM:", "FROM:<", "FROM:<a", "FROM:a>", "FROM:<a>b", "TO:<a>", "FROM:<a> =1", "FROM:<a> A=",
+            "FROM:<a> -A",
+        ] {
             #expect(throws: SMTPSyntaxError.self, "\(text)") { try SMTPPath(text, prefix: "FROM:") }
         }
     }

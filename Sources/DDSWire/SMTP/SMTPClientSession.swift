@@ -143,19 +143,19 @@ package struct SMTPClientSession: WireSession {
 
     private mutating func take(_ reply: SMTPReply, for expectation: Expectation, _ turn: inout Turn) {
         if expectation == .quit { return close(.quit, &turn) }
-        if reply.isIntermediate != (expectation == .data && reply.code == 354) { return lose(.protocolError, &turn) }
+        guard Self.isPossible(reply, expectation) else { return lose(.protocolError, &turn) }
         if reply.code == 421 { return serverCloses(reply, expectation, &turn) }
         expectations.removeFirst()
         switch expectation {
         case .greeting:
-            reply.code == 220 ? sayHello(&turn) : refuse(.greeting, reply, &turn)
+            reply.isPositive ? sayHello(&turn) : refuse(.greeting, reply, &turn)
         case .hello:
             guard reply.isPositive else { return refuse(.hello, reply, &turn) }
             capabilities = SMTPCapabilities(reply)
             if configuration.isProbe, isInTLS || configuration.tls == .none { return endProbe(reply, &turn) }
             proceedAfterHello(&turn)
         case .startTLS:
-            reply.code == 220 ? startTLS(&turn) : refuse(.startTLS, reply, &turn)
+            reply.isPositive ? startTLS(&turn) : refuse(.startTLS, reply, &turn)
         case .authentication:
             reply.isPositive ? sendEnvelope(&turn) : refuse(.authentication, reply, &turn)
         case .sender:
@@ -165,12 +165,21 @@ package struct SMTPClientSession: WireSession {
             recipientReplies[index] = reply
             proceedWithEnvelope(&turn)
         case .data:
-            reply.code == 354 ? sendText(&turn) : refuse(.data, reply, &turn)
+            reply.isIntermediate ? sendText(&turn) : refuse(.data, reply, &turn)
         case .message(let index):
             for position in tried where index == nil || index == position { recipientReplies[position] = reply }
             if expectations.isEmpty { conclude(&turn) }
         case .quit:
             close(.quit, &turn)
+        }
+    }
+
+    /// Whether a server in its right mind could answer so.
+    private static func isPossible(_ reply: SMTPReply, _ expectation: Expectation) -> Bool {
+        switch expectation {
+        case .greeting, .startTLS: reply.code == 220 || reply.code >= 400
+        case .data: reply.code == 354 || reply.code >= 400
+        case .hello, .authentication, .sender, .recipient, .message, .quit: !reply.isIntermediate
         }
     }
 
