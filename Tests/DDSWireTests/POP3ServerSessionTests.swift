@@ -108,7 +108,7 @@ import Testing
     @Test func sessions_areTheSameHoweverTheyArrive() {
         let sessions = [
             "USER bob\r\nPASS secret word\r\nSTAT\r\nLIST\r\nUIDL\r\nRETR 1\r\nTOP 2 0\r\nDELE 1\r\nRSET\r\nDELE 2\r\nQUIT\r\n",
-            "AUTH EXTERNAL\r\nYm9i\r\nRETR 2\r\nDELE 2\r\nXDDS-WAIT 5\r\nRSET\r\nXDDS-WAIT 5\r\nNOOP\r\n",
+            "AUTH EXTERNAL\r\nYm9i\r\nRETR 2\r\nDELE 2\r\nXDDS-WAIT 5\r\nRSET\r\nXDDS-WAIT 5\r\n",
             "CAPA\nNOOP\r\nUSER \0\r\n\r\nAUTH PLAIN =\r\nAUTH EXTERNAL\r\n*\r\nAUTH EXTERNAL\r\n" + "QUIT",
             String(repeating: "x", count: 600) + "\r\nAUTH PLAIN\r\n" + String(repeating: "A", count: 300) + "\r\nQUIT\r\n",
         ]
