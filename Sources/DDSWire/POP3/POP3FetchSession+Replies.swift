@@ -11,6 +11,7 @@ extension POP3FetchSession {
                 guard readMessage(now: now, into: &actions) else { return }
                 continue
             }
+            if expected.isEmpty, partial == nil, isAnswerOutstanding { return }
             guard let line = reader.next() else { return }
             guard case .complete(let text) = line else { return violation("A reply that is no line", into: &actions) }
             if let current = partial {
@@ -19,6 +20,11 @@ extension POP3FetchSession {
                 readStatus(text, now: now, into: &actions)
             }
         }
+    }
+
+    /// What comes before our own side has answered, and with it sent the next request, is only stored.
+    private var isAnswerOutstanding: Bool {
+        if case .planning = stage { true } else { !storing.isEmpty }
     }
 
     /// The first line of a reply.

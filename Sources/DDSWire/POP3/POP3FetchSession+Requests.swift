@@ -103,12 +103,13 @@ extension POP3FetchSession {
         guard case .transferring = stage else { return }
         if receivedOctets >= configuration.sessionOctetsMax { postponeRest() }
         let retrievals = canPipeline ? configuration.retrievalsMax : 1
-        while let index = toRetrieve.last, expected.count + storing.count < retrievals {
+        let incomingCount = incoming == nil ? 0 : 1
+        while let index = toRetrieve.last, expected.count + incomingCount + storing.count < retrievals {
             toRetrieve.removeLast()
             request("RETR \(entries[index].number)", .message(index), now: now, into: &actions)
         }
         // Stores come first: deleting begins when all their answers are here.
-        guard toRetrieve.isEmpty, storing.isEmpty, !expected.contains(where: \.isMessage) else { return }
+        guard toRetrieve.isEmpty, incoming == nil, storing.isEmpty, !expected.contains(where: \.isMessage) else { return }
         let deletions = canPipeline ? configuration.deletionsMax : 1
         while deletionsSent < toDelete.count, expected.count < deletions {
             let index = toDelete[deletionsSent]
