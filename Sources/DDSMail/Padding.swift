@@ -22,8 +22,10 @@ package enum Padding {
     }
 
     /// The message with an `X-DDS-Pad` field as the last of its header section, so that its size is a size class. Lines end
-    /// with CRLF.
+    /// with CRLF; where the header section is all there is, its last line is ended too.
     package static func pad(_ message: [UInt8]) -> [UInt8] {
+        var message = message
+        if endOfFields(message) == message.count, let last = message.last, last != 0x0a { message += [0x0d, 0x0a] }
         let size = paddedSize(message.count + fieldMinOctets)
         let position = endOfFields(message)
         return message[..<position] + field(octets: size - message.count) + message[position...]

@@ -24,6 +24,11 @@ package struct ParsedMessage: Hashable, Sendable {
         package var seconds: Int64
         /// East of Greenwich.
         package var zoneMinutes: Int
+
+        package init(seconds: Int64, zoneMinutes: Int) {
+            self.seconds = seconds
+            self.zoneMinutes = zoneMinutes
+        }
     }
 
     /// Something to save, not to show.

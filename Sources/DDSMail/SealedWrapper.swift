@@ -21,11 +21,16 @@ package enum SealedWrapper {
         head(node: node, recipient: recipient, uidl: uidl, day: day).count + armoredSize(ageBytes: ageBytes)
     }
 
-    /// Octets of an age file in armor with CRLF: base64 in lines of 64 columns between the two marker lines (SEALING 1.6).
+    // The two marker lines with CRLF. SEALING 1.6 says 37 and 35; stock age and the letters say one less each.
+    private static let beginOctets = "-----BEGIN AGE ENCRYPTED FILE-----".utf8.count + 2
+    private static let endOctets = "-----END AGE ENCRYPTED FILE-----".utf8.count + 2
+
+    /// Octets of an age file in armor with CRLF: base64 in lines of 64 columns between the two marker lines (C2SP age.md,
+    /// "ASCII armor").
     package static func armoredSize(ageBytes: Int) -> Int {
         precondition(ageBytes >= 0, "a size is no negative number")
         let characters = (ageBytes + 2) / 3 * 4
-        return characters + (characters + 63) / 64 * 2 + 37 + 35
+        return characters + (characters + 63) / 64 * 2 + beginOctets + endOctets
     }
 
     private static func head(from: String, to: String, messageID: String, day: Int) -> [UInt8] {
