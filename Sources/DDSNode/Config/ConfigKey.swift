@@ -53,7 +53,9 @@ package struct ConfigKind: Sendable {
             guard range.contains(duration) else { return "must be from \(limits), not \(value.spoken)" }
             config[keyPath: field] = duration
             return nil
-        } read: { .text(ConfigDuration.format($0[keyPath: field])) }
+        } read: {
+            .text(ConfigDuration.format($0[keyPath: field]))
+        }
     }
 
     static func size(_ field: any Field<Int>, _ range: ClosedRange<Int>) -> ConfigKind {
@@ -65,7 +67,9 @@ package struct ConfigKind: Sendable {
             guard range.contains(size) else { return "must be from \(limits), not \(value.spoken)" }
             config[keyPath: field] = size
             return nil
-        } read: { .text(ConfigSize.format($0[keyPath: field])) }
+        } read: {
+            .text(ConfigSize.format($0[keyPath: field]))
+        }
     }
 
     static func integer(_ field: any Field<Int>, _ range: ClosedRange<Int>) -> ConfigKind {
@@ -75,7 +79,9 @@ package struct ConfigKind: Sendable {
             guard range.contains(number) else { return "must be from \(limits), not \(number)" }
             config[keyPath: field] = number
             return nil
-        } read: { .integer($0[keyPath: field]) }
+        } read: {
+            .integer($0[keyPath: field])
+        }
     }
 
     static func flag(_ field: any Field<Bool>) -> ConfigKind {
@@ -83,7 +89,9 @@ package struct ConfigKind: Sendable {
             guard case .flag(let flag) = value else { return "must be true or false, not \(value.spoken)" }
             config[keyPath: field] = flag
             return nil
-        } read: { .flag($0[keyPath: field]) }
+        } read: {
+            .flag($0[keyPath: field])
+        }
     }
 
     static func word<Word>(_ field: any Field<Word>) -> ConfigKind
@@ -93,7 +101,9 @@ package struct ConfigKind: Sendable {
             guard case .text(let text) = value, let word = Word(rawValue: text) else { return Self.complaint(value, words) }
             config[keyPath: field] = word
             return nil
-        } read: { .text($0[keyPath: field].rawValue) }
+        } read: {
+            .text($0[keyPath: field].rawValue)
+        }
     }
 
     /// Any of `words`, each at most once.
@@ -108,7 +118,9 @@ package struct ConfigKind: Sendable {
             }
             config[keyPath: field] = chosen
             return nil
-        } read: { .list($0[keyPath: field].map { .text($0) }) }
+        } read: {
+            .list($0[keyPath: field].map { .text($0) })
+        }
     }
 
     /// An endpoint; with `isOptional` also the empty string.
@@ -118,7 +130,9 @@ package struct ConfigKind: Sendable {
             if !(isOptional && text.isEmpty), let complaint = Self.check(endpoint: text, isLocal) { return complaint }
             config[keyPath: field] = text
             return nil
-        } read: { .text($0[keyPath: field]) }
+        } read: {
+            .text($0[keyPath: field])
+        }
     }
 
     static func endpoints(_ field: any Field<[String]>, isLocal: Bool) -> ConfigKind {
@@ -133,7 +147,9 @@ package struct ConfigKind: Sendable {
             }
             config[keyPath: field] = chosen
             return nil
-        } read: { .list($0[keyPath: field].map { .text($0) }) }
+        } read: {
+            .list($0[keyPath: field].map { .text($0) })
+        }
     }
 
     /// Text that satisfies `isValid`, which `name` names and `example` shows; `normal` is the form that is kept.
@@ -148,7 +164,9 @@ package struct ConfigKind: Sendable {
             }
             config[keyPath: field] = normal(text)
             return nil
-        } read: { .text($0[keyPath: field]) }
+        } read: {
+            .text($0[keyPath: field])
+        }
     }
 
     // MARK: - Wording
@@ -168,6 +186,7 @@ package struct ConfigKind: Sendable {
     private static func check(endpoint text: String, _ isLocal: Bool) -> String? {
         guard let endpoint = ConfigEndpoint(text) else { return endpointComplaint(.text(text)) }
         guard isLocal, !endpoint.isLocal else { return nil }
-        return "must stay on this machine (\"127.0.0.1:port\", \"[::1]:port\" or \"unix:/path\"), not \(ConfigValue.quoted(text))"
+        return
+            "must stay on this machine (\"127.0.0.1:port\", \"[::1]:port\" or \"unix:/path\"), not \(ConfigValue.quoted(text))"
     }
 }

@@ -1,5 +1,5 @@
-// Where in a TOML text each key stands. The text has been parsed by TOMLKit, which gives no positions for values; so this reads
-// only as much of the grammar (TOML 1.0) as it takes to follow keys, and decides nothing about validity.
+// Where in a TOML text each key stands, for TOMLKit gives no positions. This reads only as much of the grammar (TOML 1.0) as it
+// takes to follow keys. It is exact up to the first syntax error, and what it says about the text behind one is not used.
 
 /// A place in a text, counted from one; columns count Unicode scalars.
 struct ConfigPosition: Hashable, Comparable, Sendable {
@@ -19,10 +19,18 @@ struct ConfigLocator {
     private(set) var keys: [[String]: ConfigPosition] = [:]
     /// Where each value starts.
     private(set) var values: [[String]: ConfigPosition] = [:]
+    /// The first place where a table's name or a value must begin and cannot, what is missing there, and the text before the statement.
+    /// TOMLKit's parser asserts at some of these places instead of reporting them, so it must never see any.
+    private(set) var hole: (place: ConfigPosition, missing: String, before: String)?
 
     private let text: [Unicode.Scalar]
     private var index = 0
     private var position = ConfigPosition.start
+    private var statement = 0
+    private var depth = 0
+    /// Deeper keys and values are none of ours, and TOMLKit's parser refuses values nested deeper than 256.
+    private static let keyDepth = 8
+    private static let valueDepth = 300
 
     init(_ text: String) {
         self.text = Array(text.unicodeScalars)
@@ -71,16 +79,18 @@ struct ConfigLocator {
         while true {
             skipFiller()
             guard let scalar = current else { return }
-            let before = index
+            statement = index
             if scalar == "[" {
                 step(startsWith("[[") ? 2 : 1)
+                skip { $0 == " " || $0 == "\t" }
+                if let first = current, first != "]", !Self.startsKey(first) { note("the name of a table") }
                 table = dottedKey(inside: [])
                 skip { $0 != "\n" && $0 != "#" }
             } else {
                 pair(inside: table)
             }
             // The text is valid, so this always moves on; should the two readers ever differ, a position is lost and no more.
-            if index == before { step() }
+            if index == statement { step() }
         }
     }
 
@@ -89,8 +99,14 @@ struct ConfigLocator {
         guard current == "=" else { return }
         step()
         skip { $0 == " " || $0 == "\t" }
-        if values[path] == nil { values[path] = position }
+        if path.count <= Self.keyDepth, values[path] == nil { values[path] = position }
+        if let first = current, !Self.startsValue(first) { note("a value") }
         readValue(path)
+    }
+
+    private mutating func note(_ missing: String) {
+        guard hole == nil else { return }
+        hole = (position, missing, String(String.UnicodeScalarView(text[..<statement])))
     }
 
     /// Reads `a."b".c` and white space behind it; notes each part and returns the whole path.
@@ -101,7 +117,7 @@ struct ConfigLocator {
             let start = position
             guard let part = simpleKey() else { return path }
             path.append(part)
-            if keys[path] == nil { keys[path] = start }
+            if path.count <= Self.keyDepth, keys[path] == nil { keys[path] = start }
             skip { $0 == " " || $0 == "\t" }
             guard current == "." else { return path }
             step()
@@ -113,12 +129,30 @@ struct ConfigLocator {
         case "\"", "'": return string()
         default:
             let start = index
-            skip { $0 == "-" || $0 == "_" || ($0.isASCII && $0.properties.isAlphabetic) || ("0"..."9").contains($0) }
+            skip { Self.isBare($0) }
             return index > start ? String(String.UnicodeScalarView(text[start..<index])) : nil
         }
     }
 
+    private static func isBare(_ scalar: Unicode.Scalar) -> Bool {
+        scalar == "-" || scalar == "_" || (scalar.isASCII && scalar.properties.isAlphabetic) || ("0"..."9").contains(scalar)
+    }
+
+    private static func startsValue(_ scalar: Unicode.Scalar) -> Bool {
+        isBare(scalar) || "\"'[{+.".unicodeScalars.contains(scalar)
+    }
+
+    private static func startsKey(_ scalar: Unicode.Scalar) -> Bool {
+        isBare(scalar) || scalar == "\"" || scalar == "'"
+    }
+
     private mutating func readValue(_ path: [String]) {
+        depth += 1
+        defer { depth -= 1 }
+        guard depth < Self.valueDepth else {
+            index = text.count
+            return
+        }
         switch current {
         case "\"", "'": _ = string()
         case "[":
@@ -127,7 +161,12 @@ struct ConfigLocator {
                 skipFiller()
                 guard let scalar = current, scalar != "]" else { return step() }
                 let before = index
-                if scalar == "," { step() } else { readValue(path) }
+                if scalar == "," {
+                    step()
+                } else {
+                    if !Self.startsValue(scalar) { note("a value") }
+                    readValue(path)
+                }
                 if index == before { step() }
             }
         case "{":
