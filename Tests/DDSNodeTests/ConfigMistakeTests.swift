@@ -32,12 +32,8 @@ import Testing
         Broken("log.\"\\u001b[31m\" = 1", #"1:1: unknown key "\u001b[31m""#),
         Broken("# ü\nrölés = 1", "2:2: "),
         Broken("\"rölés\" = 1", #"1:1: unknown key "rölés""#),
-<<<<<<< HEAD
-        Broken("ro = 1\r\nrolez = []\r\nx = 1", #"1:1: unknown key "ro""#, #"2:1: unknown key "rolez", did you mean "roles"?"#,
-=======
         Broken(
             "ro = 1\r\nrolez = []\r\nx = 1", #"1:1: unknown key "ro""#, #"2:1: unknown key "rolez", did you mean "roles"?"#,
->>>>>>> tls
             #"3:1: unknown key "x""#),
     ]
 
@@ -47,12 +43,8 @@ import Testing
         Broken("agent.lock = 5", #"1:14: "lock" must be a table, not the integer 5"#),
         Broken("[[server]]", #"1:3: "server" must be a table, not a list"#),
         Broken("[log.level]\nx = 1", #"1:6: "level" must be "error" or "notice" or "info" or "debug", not a table"#),
-<<<<<<< HEAD
-        Broken("log.level = \"inof\"",
-=======
         Broken(
             "log.level = \"inof\"",
->>>>>>> tls
             #"1:13: "level" must be "error" or "notice" or "info" or "debug", not "inof", did you mean "info"?"#),
         Broken("server.limits.connections = \"many\"", #"1:29: "connections" must be an integer, not "many""#),
         Broken("server.limits.connections = 1.5", #"1:29: "connections" must be an integer, not a number with a fraction"#),
@@ -64,16 +56,6 @@ import Testing
         Broken("[server.listen]\npop3s = \"[::]:995\"", #"2:9: "pop3s" must be a list of endpoints, not "[::]:995""#),
         Broken("[server.listen]\npop3s = [995]", #"2:9: "pop3s" must be "host:port" or "unix:/path", not the integer 995"#),
         Broken("[server.listen]\npop3s = [\"a:1\", \"a:1\"]", #"2:9: "pop3s" names "a:1" twice"#),
-<<<<<<< HEAD
-        Broken("[server.listen]\nlmtp = [\n  \"0.0.0.0:24\", # all\n]",
-            #"2:8: "lmtp" must stay on this machine ("127.0.0.1:port", "[::1]:port" or "unix:/path"), not "0.0.0.0:24""#),
-        Broken("[agent.web]\nlisten = \"\"", #"2:10: "listen" must be "host:port" or "unix:/path", not """#),
-        Broken("roles = \"server\"", #"1:9: "roles" must be a list such as ["server"], not "server""#),
-        Broken("roles = [\"server\", \"agnet\"]",
-            #"1:9: "roles" must be "server" or "agent", not "agnet", did you mean "agent"?"#),
-        Broken("roles = [\"agent\", \"agent\"]", #"1:9: "roles" names "agent" twice"#),
-        Broken("node.state_dir = \"state\"", #"1:18: "state_dir" must be an absolute path such as "/var/lib/ddsnode", not "state""#),
-=======
         Broken(
             "[server.listen]\nlmtp = [\n  \"0.0.0.0:24\", # all\n]",
             #"2:8: "lmtp" must stay on this machine ("127.0.0.1:port", "[::1]:port" or "unix:/path"), not "0.0.0.0:24""#),
@@ -86,17 +68,10 @@ import Testing
         Broken(
             "node.state_dir = \"state\"", #"1:18: "state_dir" must be an absolute path such as "/var/lib/ddsnode", not "state""#
         ),
->>>>>>> tls
         Broken("node.name = \"a b\"", #"1:13: "name" must be a domain such as "node.example.org", not "a b""#),
         Broken("node.name = \"\"", #"1:13: "name" must be a domain such as "node.example.org", not """#),
         Broken("node.host = \"a:b\"", #"1:13: "host" must be a host such as "mail.example.org", not "a:b""#),
         Broken("agent.address = \"bob\"", #"1:17: "address" must be a mail address such as "bob@node.example.org", not "bob""#),
-<<<<<<< HEAD
-        Broken("agent.node_key = \"abc\"", #"1:18: "node_key" must be a node key such as "7Q2KM4VX9TREA1ZPC3HD8NWY5B", not "abc""#),
-        Broken("[server.tls]\nkey_file = \"/k\"", #"2:1: "key_file" needs "certificate_file" beside it"#),
-        Broken("[server.tls]\ncertificate_file = \"/c\"\nkey_file = \"\"", #"2:1: "certificate_file" needs "key_file" beside it"#),
-        Broken("server.tls = { certificate_file = \"/c\", key_file = \"k\" }",
-=======
         Broken(
             "agent.node_key = \"abc\"", #"1:18: "node_key" must be a node key such as "7Q2KM4VX9TREA1ZPC3HD8NWY5B", not "abc""#),
         Broken("[server.tls]\nkey_file = \"/k\"", #"2:1: "key_file" needs "certificate_file" beside it"#),
@@ -104,7 +79,6 @@ import Testing
             "[server.tls]\ncertificate_file = \"/c\"\nkey_file = \"\"", #"2:1: "certificate_file" needs "key_file" beside it"#),
         Broken(
             "server.tls = { certificate_file = \"/c\", key_file = \"k\" }",
->>>>>>> tls
             #"1:52: "key_file" must be an absolute path such as "/etc/ddsnode/tls.key", not "k""#),
         Broken("server.keys.master = \"fd:3\"", #"1:22: "master" must be "file", not "fd:3""#),
     ]
@@ -123,11 +97,6 @@ import Testing
 
     @Test(arguments: [
         ("a = ", "1:"), ("[node\nname = \"x\"", "1:6: "), ("[node]\nname = \"a\"\nname = \"b\"", "3:"),
-<<<<<<< HEAD
-        ("[node]\n[node]", "2:"), ("[log]\nlevel = info", "2:9: "), ("[log]\nlevel = \"info", "2:"), ("\u{1}", "1:1: "),
-        ("log.level = \"info\" log.addresses = \"full\"", "1:"), ("roles = [\"server\"\n[node]\n", "2:"), ("x\0y = 1", "1:2: "),
-        ("\n\n \0", "3:2: "), ("n = 99999999999999999999", "1:"),
-=======
         ("[node]\n[node]", "2:"), ("[log]\nlevel = info", "2:"), ("[log]\nlevel = \"info", "2:"), ("\u{1}", "1:1: "),
         ("log.level = \"info\" log.addresses = \"full\"", "1:"), ("roles = [\"server\"\n[node]\n", "2:"), ("x\0y = 1", "1:2: "),
         ("\n\n \0", "3:2: "), ("a = 1\n[=", "2:2: "), ("[", "1:"), ("[\n]", "1:2: "), ("[[ {", "1:4: "), ("a = \n[=", "1:"),
@@ -136,7 +105,6 @@ import Testing
         ("a = 1 2\nb = [}]", "1:"), ("a = {b=}", "1:8: "), ("a = \nb", "1:5: "), (String(repeating: "a=[", count: 2000), "1:"),
         ("a=" + String(repeating: "[", count: 100_000), "1:"), ("[a.]", "1:"), ("a = [\n[=", "2:"), ("[ü]", "1:2: "),
         ("n = 99999999999999999999", "1:"),
->>>>>>> tls
     ])
     func syntaxError_isPlaced(text: String, place: String) {
         let error = #expect(throws: ConfigError.self) { try load(text) }
@@ -147,12 +115,8 @@ import Testing
     /// Whatever precedes a mistake, its place is found.
     @Test(arguments: [
         "# [agent.lock]\n# idle = 1\n", "[log]\nlevel = 'info'\n", "node.name = \"\"\"\\\n  a.b\"\"\"\n",
-<<<<<<< HEAD
-        "node.state_dir = '''\n/x'''\n", "node.host = \"#[=]\"\n".replacingHost(), "[server.listen]\npop3 = [ # [x]\n \"a:1\" , ]\n",
-=======
         "node.state_dir = '''\n/x'''\n", "node.host = \"#[=]\"\n".replacingHost(),
         "[server.listen]\npop3 = [ # [x]\n \"a:1\" , ]\n",
->>>>>>> tls
         "server.limits = { connections = 5 } # {\n", "[server.'limits']\n\"connections\" = 0x1f\n", "\u{feff}# mark\n",
         "[node]\r\nname = \"a.b\"\r\n", "server.spool.keep_undelivered=\"2d\"\n", "server.listen.pop3s = []\n",
     ])
@@ -166,13 +130,9 @@ import Testing
     }
 
     @Test func mistakes_comeInTheOrderOfTheFile() {
-<<<<<<< HEAD
-        let error = #expect(throws: ConfigError.self) { try load("log.level = 1\nzzz = 1\nagent.fetch_every = 1\nnode.name = 1") }
-=======
         let error = #expect(throws: ConfigError.self) {
             try load("log.level = 1\nzzz = 1\nagent.fetch_every = 1\nnode.name = 1")
         }
->>>>>>> tls
         #expect(error?.messages.map { $0.dropFirst(7).prefix(2) } == ["1:", "2:", "3:", "4:"])
     }
 
@@ -180,11 +140,7 @@ import Testing
         let random = SeededRandom(seed: 7)
         let samples = [ConfigSchema.example(for: ["server", "agent"])] + (Self.unknown + Self.mistyped).map(\.text)
         let marks = Array("[]{}=\"'.,#\n\r\\ \tax1é".unicodeScalars)
-<<<<<<< HEAD
-        for round in 0..<600 {
-=======
         for round in 0..<2000 {
->>>>>>> tls
             var text = Array(samples[random.below(samples.count)].unicodeScalars.prefix(400 + round))
             for _ in 0...random.below(6) where !text.isEmpty {
                 text[random.below(text.count)] = marks[random.below(marks.count)]

@@ -102,12 +102,8 @@ func load(_ text: String, role: [String]? = nil) throws(ConfigError) -> Config {
 
     @Test(arguments: [
         "", ":", "995", ":995", "host", "host:", "host:x", "host:-1", "host:65536", "::1:995", "[::1]", "[::1]995", "[host]:1",
-<<<<<<< HEAD
-        "ho st:1", "a/b:1", "unix:", "unix:run/x", "unix:/run/", "unix:/" + String(repeating: "a", count: 107), "host:99999999999999999999",
-=======
         "ho st:1", "a/b:1", "unix:", "unix:run/x", "unix:/run/", "unix:/" + String(repeating: "a", count: 107),
         "host:99999999999999999999",
->>>>>>> tls
     ])
     func badEndpoints_areRefused(text: String) {
         #expect(throws: ConfigError.self) { try load("server.listen.pop3s = [\"\(text)\"]") }
@@ -115,12 +111,8 @@ func load(_ text: String, role: [String]? = nil) throws(ConfigError) -> Config {
 
     @Test(arguments: [
         ("127.0.0.1:1", true), ("127.9.9.9:1", true), ("[::1]:1", true), ("localhost:1", true), ("unix:/run/x", true),
-<<<<<<< HEAD
-        ("0.0.0.0:1", false), ("[::]:1", false), ("10.0.0.1:1", false), ("127.0.0.1.example.org:1", false), ("127.0.0:1", false),
-=======
         ("0.0.0.0:1", false), ("[::]:1", false), ("10.0.0.1:1", false), ("127.0.0.1.example.org:1", false),
         ("127.0.0:1", false),
->>>>>>> tls
         ("localhost.example.org:1", false), ("[::ffff:127.0.0.1]:1", false),
     ])
     func localEndpoints_stayLocal(text: String, isFine: Bool) {
@@ -148,13 +140,9 @@ func load(_ text: String, role: [String]? = nil) throws(ConfigError) -> Config {
         #expect(config.roles == ["agent"])
         #expect(config.explain().first { $0.key == "roles" }?.origin == "--role")
         #expect(try load("", role: ["both"]).roles == ["server", "agent"])
-<<<<<<< HEAD
-        #expect(throws: ConfigError(messages: ["--role must be \"server\" or \"agent\", not \"sever\", did you mean \"server\"?"])) {
-=======
         #expect(
             throws: ConfigError(messages: ["--role must be \"server\" or \"agent\", not \"sever\", did you mean \"server\"?"])
         ) {
->>>>>>> tls
             try load("", role: ["sever"])
         }
     }

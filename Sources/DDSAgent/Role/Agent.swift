@@ -36,7 +36,7 @@ import Logging
     package static func open(
         services: Services, onSpoolStopped: @escaping @LoopActor @Sendable (String) -> Void
     ) async throws(Failure) -> Agent {
-        let folder = AgentFolder(stateDir: services.config.node.stateDir)
+        let folder = AgentFolder(stateDir: services.config.node.stateDirectory)
         guard let account = try folder.loadAccount() else {
             throw Failure(.fileMissing, "nobody has joined a node from \(folder.path) yet; run: ddsnode join INVITE")
         }

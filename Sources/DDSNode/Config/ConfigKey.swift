@@ -53,13 +53,9 @@ package struct ConfigKind: Sendable {
             guard range.contains(duration) else { return "must be from \(limits), not \(value.spoken)" }
             config[keyPath: field] = duration
             return nil
-<<<<<<< HEAD
-        } read: { .text(ConfigDuration.format($0[keyPath: field])) }
-=======
         } read: {
             .text(ConfigDuration.format($0[keyPath: field]))
         }
->>>>>>> tls
     }
 
     static func size(_ field: any Field<Int>, _ range: ClosedRange<Int>) -> ConfigKind {
@@ -71,13 +67,9 @@ package struct ConfigKind: Sendable {
             guard range.contains(size) else { return "must be from \(limits), not \(value.spoken)" }
             config[keyPath: field] = size
             return nil
-<<<<<<< HEAD
-        } read: { .text(ConfigSize.format($0[keyPath: field])) }
-=======
         } read: {
             .text(ConfigSize.format($0[keyPath: field]))
         }
->>>>>>> tls
     }
 
     static func integer(_ field: any Field<Int>, _ range: ClosedRange<Int>) -> ConfigKind {
@@ -87,13 +79,9 @@ package struct ConfigKind: Sendable {
             guard range.contains(number) else { return "must be from \(limits), not \(number)" }
             config[keyPath: field] = number
             return nil
-<<<<<<< HEAD
-        } read: { .integer($0[keyPath: field]) }
-=======
         } read: {
             .integer($0[keyPath: field])
         }
->>>>>>> tls
     }
 
     static func flag(_ field: any Field<Bool>) -> ConfigKind {
@@ -101,13 +89,9 @@ package struct ConfigKind: Sendable {
             guard case .flag(let flag) = value else { return "must be true or false, not \(value.spoken)" }
             config[keyPath: field] = flag
             return nil
-<<<<<<< HEAD
-        } read: { .flag($0[keyPath: field]) }
-=======
         } read: {
             .flag($0[keyPath: field])
         }
->>>>>>> tls
     }
 
     static func word<Word>(_ field: any Field<Word>) -> ConfigKind
@@ -117,13 +101,9 @@ package struct ConfigKind: Sendable {
             guard case .text(let text) = value, let word = Word(rawValue: text) else { return Self.complaint(value, words) }
             config[keyPath: field] = word
             return nil
-<<<<<<< HEAD
-        } read: { .text($0[keyPath: field].rawValue) }
-=======
         } read: {
             .text($0[keyPath: field].rawValue)
         }
->>>>>>> tls
     }
 
     /// Any of `words`, each at most once.
@@ -138,13 +118,9 @@ package struct ConfigKind: Sendable {
             }
             config[keyPath: field] = chosen
             return nil
-<<<<<<< HEAD
-        } read: { .list($0[keyPath: field].map { .text($0) }) }
-=======
         } read: {
             .list($0[keyPath: field].map { .text($0) })
         }
->>>>>>> tls
     }
 
     /// An endpoint; with `isOptional` also the empty string.
@@ -154,13 +130,9 @@ package struct ConfigKind: Sendable {
             if !(isOptional && text.isEmpty), let complaint = Self.check(endpoint: text, isLocal) { return complaint }
             config[keyPath: field] = text
             return nil
-<<<<<<< HEAD
-        } read: { .text($0[keyPath: field]) }
-=======
         } read: {
             .text($0[keyPath: field])
         }
->>>>>>> tls
     }
 
     static func endpoints(_ field: any Field<[String]>, isLocal: Bool) -> ConfigKind {
@@ -175,13 +147,9 @@ package struct ConfigKind: Sendable {
             }
             config[keyPath: field] = chosen
             return nil
-<<<<<<< HEAD
-        } read: { .list($0[keyPath: field].map { .text($0) }) }
-=======
         } read: {
             .list($0[keyPath: field].map { .text($0) })
         }
->>>>>>> tls
     }
 
     /// Text that satisfies `isValid`, which `name` names and `example` shows; `normal` is the form that is kept.
@@ -196,13 +164,9 @@ package struct ConfigKind: Sendable {
             }
             config[keyPath: field] = normal(text)
             return nil
-<<<<<<< HEAD
-        } read: { .text($0[keyPath: field]) }
-=======
         } read: {
             .text($0[keyPath: field])
         }
->>>>>>> tls
     }
 
     // MARK: - Wording
@@ -222,11 +186,7 @@ package struct ConfigKind: Sendable {
     private static func check(endpoint text: String, _ isLocal: Bool) -> String? {
         guard let endpoint = ConfigEndpoint(text) else { return endpointComplaint(.text(text)) }
         guard isLocal, !endpoint.isLocal else { return nil }
-<<<<<<< HEAD
-        return "must stay on this machine (\"127.0.0.1:port\", \"[::1]:port\" or \"unix:/path\"), not \(ConfigValue.quoted(text))"
-=======
         return
             "must stay on this machine (\"127.0.0.1:port\", \"[::1]:port\" or \"unix:/path\"), not \(ConfigValue.quoted(text))"
->>>>>>> tls
     }
 }

@@ -38,13 +38,8 @@ private struct ConfigLoader {
     }
 
     mutating func load(environment: [String: String], roleOverride: [String]?) throws(ConfigError) -> Config {
-<<<<<<< HEAD
-        let table = try parse()
-        locator = ConfigLocator(text)
-=======
         locator = ConfigLocator(text)
         let table = try parse()
->>>>>>> tls
         collect(table, at: [])
         for key in ConfigSchema.keys { apply(key) }
         if let roleOverride { try override(roleOverride) }
@@ -67,8 +62,6 @@ private struct ConfigLoader {
             let column = before.reversed().prefix { $0 != "\n" }.count + 1
             throw ConfigError(messages: ["\(fileName):\(line):\(column): a zero character is not text"])
         }
-<<<<<<< HEAD
-=======
         if let hole = locator.hole {
             let place = hole.place
             _ = try parse(hole.before)
@@ -78,7 +71,6 @@ private struct ConfigLoader {
     }
 
     private func parse(_ text: String) throws(ConfigError) -> TOMLTable {
->>>>>>> tls
         do {
             return try TOMLTable(string: text)
         } catch let error as TOMLParseError {
@@ -180,13 +172,9 @@ private struct ConfigLoader {
         if config.origins["node.state_dir"] == nil {
             if isServer {
                 config.node.stateDirectory = "/var/lib/ddsnode"
-<<<<<<< HEAD
-            } else if let base = folder("XDG_STATE_HOME", environment) ?? folder("HOME", environment).map({ $0 + "/.local/state" }) {
-=======
             } else if let base = folder("XDG_STATE_HOME", environment)
                 ?? folder("HOME", environment).map({ $0 + "/.local/state" })
             {
->>>>>>> tls
                 config.node.stateDirectory = base + "/ddsnode"
             } else if found["node.state_dir"] == nil {
                 mistakes.append((.start, "\"node.state_dir\" is not set, and neither is $XDG_STATE_HOME or $HOME"))

@@ -1,10 +1,5 @@
-<<<<<<< HEAD
-// Where in a TOML text each key stands. The text has been parsed by TOMLKit, which gives no positions for values; so this reads
-// only as much of the grammar (TOML 1.0) as it takes to follow keys, and decides nothing about validity.
-=======
 // Where in a TOML text each key stands, for TOMLKit gives no positions. This reads only as much of the grammar (TOML 1.0) as it
 // takes to follow keys. It is exact up to the first syntax error, and what it says about the text behind one is not used.
->>>>>>> tls
 
 /// A place in a text, counted from one; columns count Unicode scalars.
 struct ConfigPosition: Hashable, Comparable, Sendable {
@@ -24,24 +19,18 @@ struct ConfigLocator {
     private(set) var keys: [[String]: ConfigPosition] = [:]
     /// Where each value starts.
     private(set) var values: [[String]: ConfigPosition] = [:]
-<<<<<<< HEAD
-=======
     /// The first place where a table's name or a value must begin and cannot, what is missing there, and the text before the statement.
     /// TOMLKit's parser asserts at some of these places instead of reporting them, so it must never see any.
     private(set) var hole: (place: ConfigPosition, missing: String, before: String)?
->>>>>>> tls
 
     private let text: [Unicode.Scalar]
     private var index = 0
     private var position = ConfigPosition.start
-<<<<<<< HEAD
-=======
     private var statement = 0
     private var depth = 0
     /// Deeper keys and values are none of ours, and TOMLKit's parser refuses values nested deeper than 256.
     private static let keyDepth = 8
     private static let valueDepth = 300
->>>>>>> tls
 
     init(_ text: String) {
         self.text = Array(text.unicodeScalars)
@@ -90,28 +79,18 @@ struct ConfigLocator {
         while true {
             skipFiller()
             guard let scalar = current else { return }
-<<<<<<< HEAD
-            let before = index
-            if scalar == "[" {
-                step(startsWith("[[") ? 2 : 1)
-=======
             statement = index
             if scalar == "[" {
                 step(startsWith("[[") ? 2 : 1)
                 skip { $0 == " " || $0 == "\t" }
                 if let first = current, first != "]", !Self.startsKey(first) { note("the name of a table") }
->>>>>>> tls
                 table = dottedKey(inside: [])
                 skip { $0 != "\n" && $0 != "#" }
             } else {
                 pair(inside: table)
             }
             // The text is valid, so this always moves on; should the two readers ever differ, a position is lost and no more.
-<<<<<<< HEAD
-            if index == before { step() }
-=======
             if index == statement { step() }
->>>>>>> tls
         }
     }
 
@@ -120,12 +99,6 @@ struct ConfigLocator {
         guard current == "=" else { return }
         step()
         skip { $0 == " " || $0 == "\t" }
-<<<<<<< HEAD
-        if values[path] == nil { values[path] = position }
-        readValue(path)
-    }
-
-=======
         if path.count <= Self.keyDepth, values[path] == nil { values[path] = position }
         if let first = current, !Self.startsValue(first) { note("a value") }
         readValue(path)
@@ -136,7 +109,6 @@ struct ConfigLocator {
         hole = (position, missing, String(String.UnicodeScalarView(text[..<statement])))
     }
 
->>>>>>> tls
     /// Reads `a."b".c` and white space behind it; notes each part and returns the whole path.
     private mutating func dottedKey(inside table: [String]) -> [String] {
         var path = table
@@ -145,11 +117,7 @@ struct ConfigLocator {
             let start = position
             guard let part = simpleKey() else { return path }
             path.append(part)
-<<<<<<< HEAD
-            if keys[path] == nil { keys[path] = start }
-=======
             if path.count <= Self.keyDepth, keys[path] == nil { keys[path] = start }
->>>>>>> tls
             skip { $0 == " " || $0 == "\t" }
             guard current == "." else { return path }
             step()
@@ -161,18 +129,11 @@ struct ConfigLocator {
         case "\"", "'": return string()
         default:
             let start = index
-<<<<<<< HEAD
-            skip { $0 == "-" || $0 == "_" || ($0.isASCII && $0.properties.isAlphabetic) || ("0"..."9").contains($0) }
-=======
             skip { Self.isBare($0) }
->>>>>>> tls
             return index > start ? String(String.UnicodeScalarView(text[start..<index])) : nil
         }
     }
 
-<<<<<<< HEAD
-    private mutating func readValue(_ path: [String]) {
-=======
     private static func isBare(_ scalar: Unicode.Scalar) -> Bool {
         scalar == "-" || scalar == "_" || (scalar.isASCII && scalar.properties.isAlphabetic) || ("0"..."9").contains(scalar)
     }
@@ -192,7 +153,6 @@ struct ConfigLocator {
             index = text.count
             return
         }
->>>>>>> tls
         switch current {
         case "\"", "'": _ = string()
         case "[":
@@ -201,16 +161,12 @@ struct ConfigLocator {
                 skipFiller()
                 guard let scalar = current, scalar != "]" else { return step() }
                 let before = index
-<<<<<<< HEAD
-                if scalar == "," { step() } else { readValue(path) }
-=======
                 if scalar == "," {
                     step()
                 } else {
                     if !Self.startsValue(scalar) { note("a value") }
                     readValue(path)
                 }
->>>>>>> tls
                 if index == before { step() }
             }
         case "{":

@@ -18,13 +18,6 @@ package enum ConfigSchema {
             "roles", .words(\.roles, roles), .value(.list([])), restart: true,
             "What this process is: a server, a person's agent, or both. The flag --role overrides it."),
         ConfigKey(
-<<<<<<< HEAD
-            "node.name", .text("domain", example: "node.example.org", \.node.name, normal: { $0.lowercased() }) { isDomain($0) },
-            .value(.text("localhost")), restart: true,
-            "The mail domain: members are name@this."),
-        ConfigKey(
-            "node.host", .text("host", example: "mail.example.org", \.node.host, isOptional: true) { ConfigEndpoint.isHost($0) },
-=======
             "node.name",
             .text("domain", example: "node.example.org", \.node.name, normal: { $0.lowercased() }) { isDomain($0) },
             .value(.text("localhost")), restart: true,
@@ -32,18 +25,13 @@ package enum ConfigSchema {
         ConfigKey(
             "node.host",
             .text("host", example: "mail.example.org", \.node.host, isOptional: true) { ConfigEndpoint.isHost($0) },
->>>>>>> tls
             .derived(spoken: "node.name", sample: .text("")),
             "The host name or address that invites carry. Ports other than 995 and 465 travel in the invite too."),
         ConfigKey(
             "node.state_dir", .text("absolute path", example: "/var/lib/ddsnode", \.node.stateDirectory) { isPath($0) },
             .derived(
-<<<<<<< HEAD
-                spoken: "/var/lib/ddsnode with the server role, else $XDG_STATE_HOME/ddsnode", sample: .text("/var/lib/ddsnode")),
-=======
                 spoken: "/var/lib/ddsnode with the server role, else $XDG_STATE_HOME/ddsnode", sample: .text("/var/lib/ddsnode")
             ),
->>>>>>> tls
             restart: true,
             "Where state is kept, each role in a folder of its own name."),
         ConfigKey(
@@ -66,12 +54,8 @@ package enum ConfigSchema {
             "server.listen.pop3", .endpoints(\.server.listen.pop3, isLocal: false), .value(.list([])), restart: true,
             "POP3 with STLS. There is no login before TLS."),
         ConfigKey(
-<<<<<<< HEAD
-            "server.listen.submission", .endpoints(\.server.listen.submission, isLocal: false), .value(.list([])), restart: true,
-=======
             "server.listen.submission", .endpoints(\.server.listen.submission, isLocal: false), .value(.list([])),
             restart: true,
->>>>>>> tls
             "Submission with STARTTLS. There is no login before TLS."),
         ConfigKey(
             "server.listen.lmtp", .endpoints(\.server.listen.lmtp, isLocal: true), .value(.list([])), restart: true,
@@ -81,13 +65,9 @@ package enum ConfigSchema {
     private static let server = [
         ConfigKey(
             "server.tls.certificate_file",
-<<<<<<< HEAD
-            .text("absolute path", example: "/etc/ddsnode/tls.crt", \.server.tls.certificateFile, isOptional: true) { isPath($0) },
-=======
             .text("absolute path", example: "/etc/ddsnode/tls.crt", \.server.tls.certificateFile, isOptional: true) {
                 isPath($0)
             },
->>>>>>> tls
             .value(.text("")),
             "A certificate in PEM, with its chain, for mail programs that ask authorities. Without one the node shows its own, "
                 + "which every invite pins."),
@@ -130,13 +110,6 @@ package enum ConfigSchema {
     private static let agent = [
         ConfigKey(
             "agent.address",
-<<<<<<< HEAD
-            .text("mail address", example: "bob@node.example.org", \.agent.address, isOptional: true) { MailAddress($0) != nil },
-            .value(.text("")),
-            "The member whose agent this is. Known from the joined account, like the next three; set them only to override."),
-        ConfigKey(
-            "agent.node_key", .text("node key", example: "7Q2KM4VX9TREA1ZPC3HD8NWY5B", \.agent.nodeKey, isOptional: true) { isNodeKey($0) },
-=======
             .text("mail address", example: "bob@node.example.org", \.agent.address, isOptional: true) {
                 MailAddress($0) != nil
             },
@@ -145,7 +118,6 @@ package enum ConfigSchema {
         ConfigKey(
             "agent.node_key",
             .text("node key", example: "7Q2KM4VX9TREA1ZPC3HD8NWY5B", \.agent.nodeKey, isOptional: true) { isNodeKey($0) },
->>>>>>> tls
             .value(.text("")),
             "The hash of the node's key, as the invite has it."),
         ConfigKey(
@@ -161,12 +133,8 @@ package enum ConfigSchema {
             "agent.lock.idle", .duration(\.agent.lock.idle, .seconds(1)...days(30)), .value(.text("15m")),
             "After how long without use the agent forgets its keys."),
         ConfigKey(
-<<<<<<< HEAD
-            "agent.web.listen", .endpoint(\.agent.web.listen, isLocal: true, isOptional: false), .value(.text("127.0.0.1:7381")),
-=======
             "agent.web.listen", .endpoint(\.agent.web.listen, isLocal: true, isOptional: false),
             .value(.text("127.0.0.1:7381")),
->>>>>>> tls
             restart: true,
             "Where the page is served. The next free port is taken where this one is in use, and status tells which."),
         ConfigKey(
@@ -192,12 +160,8 @@ package enum ConfigSchema {
     private static func days(_ count: Int) -> Duration { .seconds(count * 86400) }
 
     private static func isDomain(_ text: String) -> Bool {
-<<<<<<< HEAD
-        MailAddress(local: "a", domain: text) != nil && ConfigEndpoint.isHost(text) && !text.contains(":") && !text.hasSuffix(".")
-=======
         MailAddress(local: "a", domain: text) != nil && ConfigEndpoint.isHost(text) && !text.contains(":")
             && !text.hasSuffix(".")
->>>>>>> tls
     }
 
     private static func isPath(_ text: String) -> Bool {

@@ -54,13 +54,9 @@ package enum ConfigValue: Equatable, Sendable {
 
 /// A whole number and a unit, such as `15m`.
 enum ConfigDuration {
-<<<<<<< HEAD
-    private static let units: [(name: String, seconds: Int64)] = [("w", 604_800), ("d", 86400), ("h", 3600), ("m", 60), ("s", 1)]
-=======
     private static let units: [(name: String, seconds: Int64)] = [
         ("w", 604_800), ("d", 86400), ("h", 3600), ("m", 60), ("s", 1),
     ]
->>>>>>> tls
 
     static func parse(_ text: String) -> Duration? {
         guard let (count, unit) = split(text), let factor = units.first(where: { $0.name == unit })?.seconds else { return nil }
@@ -87,13 +83,9 @@ enum ConfigDuration {
 
 /// A whole number and a binary unit, such as `25MiB`.
 enum ConfigSize {
-<<<<<<< HEAD
-    private static let units: [(name: String, bytes: Int)] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)]
-=======
     private static let units: [(name: String, bytes: Int)] = [
         ("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1),
     ]
->>>>>>> tls
 
     static func parse(_ text: String) -> Int? {
         guard let (count, unit) = ConfigDuration.split(text), let factor = units.first(where: { $0.name == unit })?.bytes else {
@@ -162,11 +154,7 @@ enum ConfigEndpoint: Equatable {
     /// The characters of an IPv6 address with an optional zone; the system's own parser has the last word when it binds.
     private static func isIPv6(_ text: String) -> Bool {
         let address = text.prefix { $0 != "%" }
-<<<<<<< HEAD
-        return address.count >= 2
-=======
         return address.count { $0 == ":" } >= 2
->>>>>>> tls
             && address.utf8.allSatisfy { octet in
                 switch octet {
                 case 0x30...0x39, 0x41...0x46, 0x61...0x66, 0x3a, 0x2e: true

@@ -1,6 +1,7 @@
 // Commands every process answers, whatever its roles: status, stop, reload, events.
 
 package import DDSBus
+import DDSBus
 import DDSCore
 import DDSLoop
 

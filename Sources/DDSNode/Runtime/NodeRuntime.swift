@@ -1,5 +1,6 @@
 // The life of a process with roles: start in order, serve, reload, drain with a deadline, stop in reverse.
 
+import DDSBus
 package import DDSCore
 package import DDSLoop
 import DDSSeal
@@ -89,14 +90,14 @@ package import Logging
             log.notice("role started", metadata: ["role": "\(name)"])
         }
         try makeRuntimeFolder()
-        controlServer = try ControlServer(path: config.node.runtimeDir + "/control.sock", commands: control)
+        controlServer = try ControlServer(path: config.node.runtimeDirectory + "/control.sock", commands: control)
     }
 
     private func makeRuntimeFolder() throws(Failure) {
         do {
-            try HostFiles.makeFolders(config.node.runtimeDir)
+            try HostFiles.makeFolders(config.node.runtimeDirectory)
         } catch {
-            throw Failure(.cannotCreate, "cannot make the runtime folder \(config.node.runtimeDir): \(error); set node.runtime_dir")
+            throw Failure(.cannotCreate, "cannot make the runtime folder \(config.node.runtimeDirectory): \(error); set node.runtime_dir")
         }
     }
 

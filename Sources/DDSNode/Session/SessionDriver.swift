@@ -118,7 +118,7 @@ package final class SessionDriver<Machine: WireSession> {
         Loop.spawn(name: "session") { [self] in
             let answer = await handler.answer(question)
             guard closing == nil else { return }
-            if stream.queuedBytes >= ByteStream.highWaterBytes {
+            if stream.queuedBytes >= stream.highWaterBytes {
                 heldAnswers.append((request, answer))
             } else {
                 handle(.answer(request, answer))
@@ -127,7 +127,7 @@ package final class SessionDriver<Machine: WireSession> {
     }
 
     private func outputDrained() {
-        while let (request, answer) = heldAnswers.first, stream.queuedBytes < ByteStream.highWaterBytes, closing == nil {
+        while let (request, answer) = heldAnswers.first, stream.queuedBytes < stream.highWaterBytes, closing == nil {
             heldAnswers.removeFirst()
             handle(.answer(request, answer))
         }
@@ -148,7 +148,7 @@ package final class SessionDriver<Machine: WireSession> {
     /// Stops reading while the machine or the peer cannot keep up, and starts again when both can.
     private func adjustReading() {
         guard closing == nil else { return }
-        if machine.bufferedBytes > Self.inputHighWaterBytes || stream.queuedBytes >= ByteStream.highWaterBytes * 4 {
+        if machine.bufferedBytes > Self.inputHighWaterBytes || stream.queuedBytes >= stream.highWaterBytes * 4 {
             stream.stopReading()
         } else {
             stream.startReading()

@@ -27,7 +27,7 @@ import Logging
 
     /// `ddsnode init server`: keys, certificate, empty spool. Refuses to overwrite anything.
     package static func create(config: Config, random: any RandomSource, time: any TimeSource) async throws(Failure) {
-        let folder = ServerFolder(stateDir: config.node.stateDir)
+        let folder = ServerFolder(stateDir: config.node.stateDirectory)
         guard !folder.isInitialised else {
             throw Failure(.cannotCreate, "there is a node in \(folder.path) already; it was left as it is. Choose another node.state_dir for a new one")
         }
@@ -46,7 +46,7 @@ import Logging
         config: Config, services: (time: any TimeSource, random: any RandomSource),
         onSpoolStopped: @escaping @LoopActor @Sendable (String) -> Void
     ) async throws(Failure) -> ServerState {
-        let folder = ServerFolder(stateDir: config.node.stateDir)
+        let folder = ServerFolder(stateDir: config.node.stateDirectory)
         let keys = try ServerKeys.open(in: folder)
         let identity = try certificate(config: config, keys: keys, time: services.time)
         let spool = try await EmbeddedSpool.open(
