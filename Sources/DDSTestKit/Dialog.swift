@@ -166,7 +166,7 @@ package struct Dialog: Sendable {
         }.filter { $0.onlyFor != .live }
     }
 
-    /// Runs the dialog against a session that is not started yet. Returns a sentence for the first step that went wrong, or nil.
+    /// Runs the dialog against a session that is not started yet. Returns a sentence for the first step that failed, or nil.
     /// `peer` is what a handshake tells the session; its key hash is withheld unless the dialog says `@key`.
     package func run<Session: WireSession>(
         _ harness: SessionHarness<Session>, peer: TLSPeer, isImplicit: Bool

@@ -27,7 +27,8 @@ import Testing
     private static func line(_ text: String) -> LineReader.Line { .complete(Array(text.utf8)) }
 
     @Test func linesEndInCRLFOnly() {
-        #expect(Self.readEachWay("NOOP\r\n\r\nQUIT\r\nmore", limit: 20) == [Self.line("NOOP"), Self.line(""), Self.line("QUIT")])
+        let lines = Self.readEachWay("NOOP\r\n\r\nQUIT\r\nmore", limit: 20)
+        #expect(lines == [Self.line("NOOP"), Self.line(""), Self.line("QUIT")])
     }
 
     @Test func limitCountsTheLineEnd() {

@@ -188,7 +188,8 @@ import Testing
     @Test func retrievals_keepTheWindow() {
         let store = POP3FetchStore()
         var harness = Self.loggedIn(store)
-        harness.receive("+OK\r\n1 a\r\n2 b\r\n3 c\r\n4 d\r\n5 e\r\n6 f\r\n.\r\n+OK\r\n1 9\r\n2 9\r\n3 9\r\n4 9\r\n5 9\r\n6 9\r\n.\r\n")
+        harness.receive("+OK\r\n1 a\r\n2 b\r\n3 c\r\n4 d\r\n5 e\r\n6 f\r\n.\r\n")
+        harness.receive("+OK\r\n1 9\r\n2 9\r\n3 9\r\n4 9\r\n5 9\r\n6 9\r\n.\r\n")
         #expect(harness.takeText() == "RETR 1\r\nRETR 2\r\nRETR 3\r\nRETR 4\r\n")
         harness.receive("+OK\r\na\r\n.\r\n")
         #expect(harness.takeText() == "RETR 5\r\n")
@@ -299,7 +300,8 @@ import Testing
             harness.start(peer: Model.peer)
             harness.receive(replies)
             #expect(harness.closeReason != nil, "\(replies)")
-            #expect(store.outcome.map { "\($0.end)".contains(words) || words.isEmpty } == true, "\(replies): \(store.outcome as Any)")
+            let end = store.outcome.map { "\($0.end)" } ?? "no outcome"
+            #expect(words.isEmpty ? end == "completed" : end.contains(words), "\(replies): \(end)")
         }
     }
 
@@ -350,7 +352,8 @@ import Testing
         var harness = store.harness(POP3FetchConfiguration(login: .external(user: nil), waitSeconds: 5))
         harness.start(peer: Model.peer)
         let words = [
-            "+OK\r\n", "+OK\r\n", "+OK\r\n", "+OK 2 messages\r\n", "-ERR\r\n", "+ \r\n", ".\r\n", ".\r\n", "1 a\r\n2 b\r\n", "1 5\r\n2 9\r\n",
+            "+OK\r\n", "+OK\r\n", "+OK\r\n", "+OK 2 messages\r\n", "-ERR\r\n", "+ \r\n", ".\r\n", ".\r\n", "1 a\r\n2 b\r\n",
+            "1 5\r\n2 9\r\n",
             "SASL EXTERNAL\r\nPIPELINING\r\n", "XDDS-WAIT 9\r\n", "..\r\n", "text\r\n",
         ]
         if random.below(2) == 0 { harness.receive("+OK\r\n" + Self.capabilities + "+OK\r\n") }

@@ -46,7 +46,7 @@ package struct POP3ServerConfiguration: Sendable {
 /// What a POP3 server session asks. It has at most one question outstanding.
 package enum POP3ServerQuestion: Hashable, Sendable {
     /// Who is this, and what is in the maildrop? USER/PASS comes as `.plain`. Answered `.maildrop` (which now is locked for
-    /// this session), `.refused`, `.inUse` or `.unavailable`; the same time should pass for a wrong name as for a wrong password.
+    /// this session), `.refused`, `.inUse` or `.unavailable`. A wrong name should take as long as a wrong password.
     case authenticate(Credentials, TLSPeer?)
     /// Octets of a message of the snapshot from `offset` on. Answered `.bytes`, as few or many as suit, or `.gone`.
     case body(index: Int, offset: Int)

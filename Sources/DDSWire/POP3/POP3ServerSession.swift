@@ -1,5 +1,5 @@
 // A POP3 server session: the states, what events do to them, and when a line may be taken. What single commands do is in
-// POP3ServerSession+Commands. Whose password is right, what is in a maildrop and what is durable is asked and never decided here.
+// POP3ServerSession+Commands. Whose password is right, what is in a maildrop and what is durable is asked, not decided here.
 //
 // Theory. A session is between commands (`authorization`, `transaction`, `unlocked`) or in one of the states that owe
 // a reply. Lines are taken only between commands and in `saslResponse`; everything else waits in the reader, which is the whole
@@ -76,6 +76,7 @@ package struct POP3ServerSession: WireSession {
 
     package mutating func start(now: Instant, into actions: inout [Action]) {
         guard case .initial = state else { return }
+        precondition(configuration.tls == .stlsRequired || peer != nil, "with implicit TLS the handshake comes first")
         state = .authorization(user: nil)
         let timeout = peer == nil ? configuration.startTLSTimeout : configuration.loginTimeout
         actions.append(.setTimer(.login, now + timeout))
@@ -215,8 +216,8 @@ package struct POP3ServerSession: WireSession {
                 send("-ERR [SYS/TEMP] Some deleted messages not removed", into: &actions)
             }
             close(.quit, into: &actions)
-        case .initial, .authorization, .saslResponse, .startingTLS, .authenticating, .delaying, .transaction, .sending, .pausing,
-            .waiting, .unlocked, .erasing, .closed:
+        case .initial, .authorization, .saslResponse, .startingTLS, .authenticating, .delaying, .transaction, .sending,
+            .pausing, .waiting, .unlocked, .erasing, .closed:
             return
         }
     }
