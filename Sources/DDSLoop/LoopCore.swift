@@ -1,0 +1,119 @@
+// The loop-thread half of the executor: the ring of jobs, the libuv handles that drain it, and the measurement of lag.
+
+import CUV
+import DDSCore
+
+/// State of `Loop` that only the loop's thread touches.
+@safe
+final class LoopCore {
+    /// So many jobs run before I/O gets its turn again.
+    private static let jobBudget = 256
+
+    let loop = UnsafeMutablePointer<uv_loop_t>.allocate(capacity: 1)
+    private let async = UnsafeMutablePointer<uv_async_t>.allocate(capacity: 1)
+    private let prepare = UnsafeMutablePointer<uv_prepare_t>.allocate(capacity: 1)
+    private let check = UnsafeMutablePointer<uv_check_t>.allocate(capacity: 1)
+    private let idle = UnsafeMutablePointer<uv_idle_t>.allocate(capacity: 1)
+
+    private var jobs: [UnownedJob] = []
+    private var isIdleArmed = false
+    private var iterationStart: UInt64 = 0
+    private var idleTime: UInt64 = 0
+    var lag = LagHistogram()
+
+    func append(_ job: UnownedJob) {
+        jobs.append(job)
+    }
+
+    /// From any thread, between `open` and `closeHandles`.
+    func wake() {
+        unsafe uv_async_send(async)
+    }
+
+    @LoopActor
+    func open() {
+        var status = unsafe uv_loop_init(loop)
+        status |= unsafe dds_uv_measure_idle_time(loop)
+        // The check hook follows in the same iteration and drains what woke us.
+        status |= unsafe uv_async_init(loop, async) { _ in }
+        status |= unsafe uv_prepare_init(loop, prepare)
+        status |= unsafe uv_check_init(loop, check)
+        status |= unsafe uv_idle_init(loop, idle)
+        status |= unsafe uv_prepare_start(prepare) { _ in Loop.main.beforePoll() }
+        status |= unsafe uv_check_start(check) { _ in Loop.main.afterPoll() }
+        precondition(status == 0, "a fresh process can open an event loop")
+        iterationStart = uv_hrtime()
+    }
+
+    /// Runs until `stop`.
+    func spin() {
+        unsafe uv_run(loop, UV_RUN_DEFAULT)
+    }
+
+    func stop() {
+        unsafe uv_stop(loop)
+    }
+
+    /// Runs queued jobs and sends what they wrote; jobs that arise meanwhile count against the same budget.
+    @LoopActor
+    func turn() {
+        jobs.append(contentsOf: Loop.main.takeInbox())
+        let loop = Loop.main
+        var next = 0
+        while next < jobs.count, next < Self.jobBudget {
+            let job = jobs[next]
+            next += 1
+            unsafe job.runSynchronously(
+                isolatedTo: loop.asUnownedSerialExecutor(), taskExecutor: loop.asUnownedTaskExecutor())
+        }
+        jobs.removeFirst(next)
+        ByteStream.flushAll()
+    }
+
+    /// With jobs left, an idle handle keeps the poll from sleeping.
+    @LoopActor
+    func armIdle() {
+        let isNeeded = !jobs.isEmpty
+        guard isNeeded != isIdleArmed else { return }
+        isIdleArmed = isNeeded
+        if isNeeded {
+            unsafe uv_idle_start(idle) { _ in }
+        } else {
+            unsafe uv_idle_stop(idle)
+        }
+    }
+
+    /// An iteration ends where the next poll begins; libuv tells how much of it was sleep.
+    func measure() {
+        let now = uv_hrtime()
+        let idleNow = unsafe uv_metrics_idle_time(loop)
+        let busy = (now &- iterationStart) &- (idleNow &- idleTime)
+        iterationStart = now
+        idleTime = idleNow
+        lag.record(.nanoseconds(Int64(clamping: Int64(bitPattern: busy))))
+    }
+
+    /// Closes every handle: the program's by their wrappers, then our own, and lets the close callbacks run.
+    @LoopActor
+    func closeHandles() {
+        unsafe uv_walk(
+            loop,
+            { handle, _ in
+                guard let handle = unsafe handle, let data = unsafe handle.pointee.data else { return }
+                unsafe Unmanaged<LoopHandle>.fromOpaque(data).takeUnretainedValue().close()
+            }, nil)
+        for _ in 0..<16 {
+            unsafe uv_run(loop, UV_RUN_NOWAIT)
+        }
+    }
+
+    /// Ends the loop. When the pool still works on something the memory is left to the end of the process.
+    func close() {
+        unsafe uv_close(UnsafeMutableRawPointer(async).assumingMemoryBound(to: uv_handle_t.self), nil)
+        unsafe uv_close(UnsafeMutableRawPointer(prepare).assumingMemoryBound(to: uv_handle_t.self), nil)
+        unsafe uv_close(UnsafeMutableRawPointer(check).assumingMemoryBound(to: uv_handle_t.self), nil)
+        unsafe uv_close(UnsafeMutableRawPointer(idle).assumingMemoryBound(to: uv_handle_t.self), nil)
+        unsafe uv_run(loop, UV_RUN_NOWAIT)
+        _ = unsafe uv_loop_close(loop)
+    }
+}
