@@ -10,15 +10,15 @@ extension Templates {
             <input type="hidden" name="back" value="{{herePath}}" autocomplete="off">
             <div class="tools">
             <h1>{{#headingHue}}<span class="hue {{headingHue}}" aria-hidden="true"></span>{{/headingHue}}<bdi dir="auto">{{heading}}</bdi></h1>
-            {{#hasRows}}<span class="grow"></span>
+            {{#hasActions}}<span class="grow"></span>
             <button name="action" value="read">Mark read</button>
             <button name="action" value="unread">Mark unread</button>
-            <button name="action" value="allread" class="wideonly">Mark all read</button>{{/hasRows}}
+            <button name="action" value="allread" class="wideonly">Mark all read</button>{{/hasActions}}
             </div>
             {{#hasRows}}<ul class="rows">
             {{#rows}}<li class="row{{#isUnread}} unread{{/isUnread}}{{#isMutedRow}} muted{{/isMutedRow}}">
-            <label class="pick"><input type="checkbox" name="id" value="{{threadID}}" autocomplete="off"><span class="sr">Select</span></label>
-            <a href="/t/{{threadID}}">
+            <label class="pick">{{#hasActions}}<input type="checkbox" name="id" value="{{threadID}}" autocomplete="off"><span class="sr">Select</span>{{/hasActions}}</label>
+            <a href="{{rowPath}}">
             <span class="dot">{{#isUnread}}<span class="sr">unread</span>{{/isUnread}}</span>
             <span class="from"><bdi dir="auto">{{senders}}</bdi>{{#showsCount}} <small>{{messageCount}}</small>{{/showsCount}}</span>
             <span class="what"><span class="subject"><bdi dir="auto">{{subject}}</bdi></span> <span class="snippet"><bdi dir="auto">{{snippet}}</bdi></span></span>

@@ -24,6 +24,12 @@ package struct WebGate {
         package var level: WebSessions.Level
         /// The cookie's value, for the form token; never logged.
         package var token: Redacted<String>
+
+        package init(id: WebSessionID, level: WebSessions.Level, token: Redacted<String>) {
+            self.id = id
+            self.level = level
+            self.token = token
+        }
     }
 
     /// Set anew when the port is known; sessions stay.
