@@ -16,6 +16,12 @@ package enum PeerUID {
         return nil
     }
 
+    /// True when the connection is this process's own user's, or the superuser's, who can read everything anyway.
+    package static func isTrusted(peer: HTTPEndpoint, local: HTTPEndpoint) -> Bool {
+        guard let uid = owner(peer: peer, local: local) else { return false }
+        return uid == geteuid() || uid == 0
+    }
+
     /// The same in the text of one table. A socket whose process has closed it has inode 0 and is shown with uid 0, so such
     /// rows say nothing about who connected and are passed over.
     package static func owner(peer: HTTPEndpoint, local: HTTPEndpoint, table: [UInt8]) -> UInt32? {

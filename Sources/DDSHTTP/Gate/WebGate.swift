@@ -24,9 +24,16 @@ package struct WebGate {
         package var level: WebSessions.Level
         /// The cookie's value, for the form token; never logged.
         package var token: Redacted<String>
+
+        package init(id: WebSessionID, level: WebSessions.Level, token: Redacted<String>) {
+            self.id = id
+            self.level = level
+            self.token = token
+        }
     }
 
-    package let site: WebSite
+    /// Set anew when the port is known; sessions stay.
+    package var site: WebSite
     /// `__Host-dds-` and eight hexadecimal digits of the agent's id, so that two agents do not sign each other out.
     package let cookieName: String
     package var sessions: WebSessions
@@ -142,7 +149,7 @@ extension WebGate {
         if request.method == "POST" {
             // Without a session there is nothing a forged form could use; the visitor only gets one to try again with.
             guard let visit else { return .unlockFirst(nil, .sessionMissing) }
-            // The two endpoints of the script have no form; they carry the token in a field that no form can set.
+            // The script's endpoint has no form; it carries the token in a field that no form can set.
             let formToken = request.body.value("token") ?? request.headers.only("X-DDS-Token") ?? ""
             guard sessions.isRight(formToken: formToken, session: visit.token.exposed) else { return .refuse(.formTokenWrong) }
         }
@@ -178,8 +185,8 @@ package enum WebPath {
         path == "/" || ["/t/", "/g/", "/open/"].contains { path.hasPrefix($0) }
     }
 
-    /// Called by the page's script.
+    /// Called by the page's script, which has no form.
     package static func takesPlainText(_ path: String) -> Bool {
-        path == "/active" || path == "/lock"
+        path == "/active"
     }
 }

@@ -1,0 +1,218 @@
+// The screens that show and write mail.
+
+import DDSCore
+
+extension PageRenderer {
+    /// A list of threads.
+    package func list(_ context: Context, frame: FrameModel, folder: FolderReference, _ model: ThreadListModel) -> String {
+        var title = Title.inbox
+        var hueClass: String?
+        if case .group(let id) = folder {
+            title = .group
+            hueClass = hue(id)
+        }
+        var values = surroundings(title, kind: "list", context, frame, current: folder)
+        values["heading"] = heading(folder, name: model.name)
+        values["headingHue"] = optional(hueClass)
+        values["hasRows"] = !model.rows.isEmpty
+        values["hasActions"] = !model.rows.isEmpty && folder != .drafts
+        values["rows"] = model.rows.map { row($0, frame: frame, in: folder, now: context.now) }
+        let path = Route.path(folder)
+        values["newerPath"] = optional(model.newer.map { "\(path)?c=\($0)" })
+        values["olderPath"] = optional(model.older.map { "\(path)?c=\($0)" })
+        values["rangeText"] = "\(model.first)–\(model.first + max(0, model.rows.count - 1)) of \(model.total)"
+        let empty = emptyTexts(folder)
+        values["emptyHeading"] = empty.heading
+        values["emptyText"] = empty.text
+        return templates.render("list", values)
+    }
+
+    /// A thread with all its messages.
+    package func thread(_ context: Context, frame: FrameModel, _ model: ThreadModel) -> String {
+        var values = surroundings(.thread, kind: "thread", context, frame, current: model.group.map { .group($0.id) })
+        values["threadID"] = model.id
+        values["subject"] = subject(model.subject)
+        values["threadHue"] = hue(model.group?.id ?? model.id)
+        values["threadGroup"] = optional(model.group.map { "#" + DisplayText.line($0.name).text })
+        values["readersText"] = Self.people(model.readers.count) + " can read this"
+        values["readers"] = model.readers.map { ["reader": DisplayText.line($0).text] }
+        values["backPath"] = model.group.map { Route.path(.group($0.id)) } ?? "/"
+        values["backText"] = model.group.map { "#" + DisplayText.line($0.name).text } ?? "Inbox"
+        values["replyAllText"] = replyAllText(model)
+        let firstNew = model.messages.firstIndex { $0.isUnread }
+        values["messages"] = model.messages.enumerated().map { index, message in
+            var entry = self.message(message, now: context.now)
+            // The divider says where to go on; with nothing read before it, there is nothing to divide.
+            entry["isFirstNew"] = index == firstNew && index > 0
+            entry["isOpen"] = message.isUnread || index == model.messages.count - 1
+            entry["offersAuthor"] = model.readers.count > 2 && !message.isOwn
+            entry["canAnswer"] = true
+            return entry
+        }
+        return templates.render("thread", values)
+    }
+
+    /// The write page. `isNew` puts the cursor into the recipients' field.
+    package func write(
+        _ context: Context, frame: FrameModel, _ draft: DraftModel, choices: [RecipientChoice], isNew: Bool
+    ) -> String {
+        // No reload under somebody's half-written text.
+        var values = surroundings(.write, kind: "write", context, frame, current: nil, refreshes: false)
+        let onlyWarnings = draft.problems.allSatisfy(\.isWarning)
+        values["heading"] = isNew ? "New message" : draft.thread == nil ? "Draft" : "Reply"
+        values["draftID"] = draft.id
+        values["draftHue"] = hue(draft.thread ?? draft.id)
+        values["backPath"] = draft.thread.map { "/t/\($0)" } ?? "/"
+        values["backText"] = draft.thread == nil ? "Inbox" : "Thread"
+        values["savedText"] = draft.savedAt.map { "Saved \(time($0, now: context.now).short) (encrypted)" } ?? ""
+        values["to"] = DisplayText.line(draft.fields.recipients).text
+        values["subject"] = DisplayText.line(draft.fields.subject).text
+        values["body"] = draft.fields.body
+        values["audience"] = optional(DisplayText.line(draft.audience).text)
+        values["hasProblems"] = !draft.problems.isEmpty
+        values["onlyWarnings"] = onlyWarnings
+        values["problemsText"] = onlyWarnings ? "Please look at this before it goes out:" : "Not sent yet. Please mend this:"
+        values["problems"] = draft.problems.map {
+            ["problemField": $0.field.rawValue, "problemText": DisplayText.line($0.text).text]
+        }
+        values["choices"] = choices.map {
+            ["choiceValue": DisplayText.line($0.value).text, "choiceLabel": DisplayText.line($0.label).text]
+        }
+        values["hasFiles"] = !draft.attachments.isEmpty
+        values["files"] = fileValues(draft.attachments)
+        values["autofocusTo"] = draft.problems.isEmpty && draft.fields.recipients.isEmpty
+        values["autofocusBody"] = draft.problems.isEmpty && !draft.fields.recipients.isEmpty
+        return templates.render("write", values)
+    }
+
+    private func heading(_ folder: FolderReference, name: String?) -> String {
+        switch folder {
+        case .inbox: "Inbox"
+        case .all: "All mail"
+        case .privateMail: "Private"
+        case .sent: "Sent"
+        case .drafts: "Drafts"
+        case .group: "#" + DisplayText.line(name ?? "").text
+        }
+    }
+
+    private func emptyTexts(_ folder: FolderReference) -> (heading: String, text: String) {
+        switch folder {
+        case .inbox: ("All read", "New messages to you and your groups come here.")
+        case .all: ("No mail yet", "Every message you may read will be here.")
+        case .privateMail: ("No private mail yet", "Messages that go to you alone come here. Only you and the sender can read them.")
+        case .sent: ("Nothing sent yet", "What you write waits here until the node has it.")
+        case .drafts: ("No drafts", "Messages you have begun are kept here, encrypted.")
+        case .group: ("No messages yet", "Be the first to write to this group.")
+        }
+    }
+
+    private func row(_ row: ThreadRowModel, frame: FrameModel, in folder: FolderReference, now: WallTime) -> [String: Any] {
+        var values: [String: Any] = [
+            "threadID": row.id,
+            "rowPath": (folder == .drafts ? "/w/" : "/t/") + row.id,
+            "senders": row.senders.map { DisplayText.line($0).text }.joined(separator: ", "),
+            "showsCount": row.messageCount > 1,
+            "messageCount": "(\(row.messageCount))",
+            "subject": subject(row.subject),
+            "snippet": String(DisplayText.line(row.snippet).text.prefix(120)),
+            "isUnread": row.isUnread,
+            "isMutedRow": row.isMuted,
+            "hasFile": row.hasAttachment,
+        ]
+        let group = row.group.flatMap { name in frame.groups.first { $0.name == name } }
+        var showsGroup = true
+        if case .group = folder { showsGroup = false }
+        values["groupName"] = showsGroup ? optional(row.group.map { "#" + DisplayText.line($0).text }) : false
+        values["groupHue"] = group.map { hue($0.id) } ?? ""
+        values.merge(sentValues(row.sent)) { _, new in new }
+        values.merge(timeValues(row.time, now: now)) { _, new in new }
+        return values
+    }
+
+    private func message(_ message: MessageModel, now: WallTime) -> [String: Any] {
+        let body = DisplayText.body(message.body)
+        let name = DisplayText.line(message.senderName)
+        let address = DisplayText.line(message.senderAddress)
+        let parts = BodyPart.parts(of: body.text)
+        var marks = message.marks.map { mark($0, now: now) }
+        if body.hadHiddenCharacters || name.hadHiddenCharacters || address.hadHiddenCharacters {
+            marks.append(["markText": "Hidden characters removed", "markClass": ""])
+        }
+        var values: [String: Any] = [
+            "messageID": message.id,
+            "senderName": name.text.isEmpty ? address.text : name.text,
+            "senderAddress": address.text,
+            "preview": preview(parts),
+            "depth": "\(min(3, max(0, message.depth)))",
+            "isNew": message.isUnread,
+            "isOwn": message.isOwn,
+            "marks": marks,
+            "parts": parts.map(part),
+            "hasFiles": !message.attachments.isEmpty,
+            "files": fileValues(message.attachments),
+            "recipients": message.recipients.map { ["recipient": DisplayText.line($0).text] },
+            "internetID": optional(DisplayText.line(message.messageID).text),
+        ]
+        values.merge(sentValues(message.sent)) { _, new in new }
+        values.merge(timeValues(message.time, now: now)) { _, new in new }
+        return values
+    }
+
+    private func part(_ part: BodyPart) -> [String: Any] {
+        var values: [String: Any] = ["isText": false, "isQuote": false, "isSignature": false, "quoteText": ""]
+        switch part {
+        case .text(let text):
+            values["isText"] = true
+            values["partText"] = text
+        case .quote(let text, let lines):
+            values["isQuote"] = true
+            values["partText"] = text
+            values["quoteText"] = "\(lines) quoted \(lines == 1 ? "line" : "lines")"
+        case .signature(let text):
+            values["isSignature"] = true
+            values["partText"] = text
+        }
+        return values
+    }
+
+    private func preview(_ parts: [BodyPart]) -> String {
+        for case .text(let text) in parts { return String(DisplayText.line(text).text.prefix(120)) }
+        return ""
+    }
+
+    private func mark(_ mark: MessageMark, now: WallTime) -> [String: Any] {
+        let text =
+            switch mark {
+            case .unknownKey: "First message from this key. Compare it before you trust it."
+            case .keyChanged(let since): "The key changed on \(time(since, now: now).short). Compare it before you trust it."
+            case .notSigned: "Not signed: the sender's name is a claim."
+            case .notEncryptedOnTheWay: "Not encrypted on the way."
+            case .looksLike(let name): "The name looks like \(DisplayText.line(name).text), who has another key."
+            case .hasHTML: "This message also has a formatted version. You see its text."
+            case .remoteImagesBlocked(let count): "\(count) remote \(count == 1 ? "image" : "images") not loaded."
+            }
+        let isInformation =
+            switch mark {
+            case .hasHTML, .remoteImagesBlocked: true
+            case .unknownKey, .keyChanged, .notSigned, .notEncryptedOnTheWay, .looksLike: false
+            }
+        return ["markText": text, "markClass": isInformation ? "info" : ""]
+    }
+
+    private func replyAllText(_ model: ThreadModel) -> String {
+        if let group = model.group {
+            return "Reply to #\(DisplayText.line(group.name).text) — \(Self.people(model.readers.count))"
+        }
+        return model.readers.count > 2 ? "Reply to all — \(Self.people(model.readers.count))" : "Reply"
+    }
+
+    private func subject(_ raw: String) -> String {
+        let text = DisplayText.line(raw).text
+        return text.allSatisfy(\.isWhitespace) ? "(no subject)" : text
+    }
+
+    static func people(_ count: Int) -> String {
+        count == 1 ? "1 person" : "\(count) people"
+    }
+}

@@ -1,0 +1,70 @@
+// The page's addresses. Ids are opaque and short; no address holds a word of mail.
+
+/// Everything the page serves, apart from static files.
+package enum Route: Hashable, Sendable {
+    case list(FolderReference)
+    case thread(String)
+    case write
+    case draft(String)
+    case attachment(String)
+    case act
+    case active
+    case events
+    case unlock
+    case lock
+    case open(String)
+    case health
+
+    /// The route of a path as sent; nil when there is none.
+    package init?(path: String) {
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map(String.init)
+        switch (parts.first, parts.count) {
+        case ("", 1): self = .list(.inbox)
+        case ("l", 1): self = .list(.all)
+        case ("p", 1): self = .list(.privateMail)
+        case ("x", 1): self = .list(.sent)
+        case ("d", 1): self = .list(.drafts)
+        case ("w", 1): self = .write
+        case ("do", 1): self = .act
+        case ("active", 1): self = .active
+        case ("events", 1): self = .events
+        case ("unlock", 1): self = .unlock
+        case ("lock", 1): self = .lock
+        case ("healthz", 1): self = .health
+        case ("g", 2) where Self.isID(parts[1]): self = .list(.group(parts[1]))
+        case ("t", 2) where Self.isID(parts[1]): self = .thread(parts[1])
+        case ("w", 2) where Self.isID(parts[1]): self = .draft(parts[1])
+        case ("a", 2) where Self.isID(parts[1]): self = .attachment(parts[1])
+        case ("open", 2) where Self.isID(parts[1]): self = .open(parts[1])
+        default: return nil
+        }
+    }
+
+    /// The address of a folder.
+    package static func path(_ folder: FolderReference) -> String {
+        switch folder {
+        case .inbox: "/"
+        case .all: "/l"
+        case .privateMail: "/p"
+        case .sent: "/x"
+        case .drafts: "/d"
+        case .group(let id): "/g/\(id)"
+        }
+    }
+
+    /// True for paths that a form or a remembered wish may send the browser to: pages, never actions.
+    package static func isPage(_ target: String) -> Bool {
+        let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        if parts.count == 2, !(parts[1].hasPrefix("c=") && isID(String(parts[1].dropFirst(2)))) { return false }
+        switch Route(path: String(parts[0])) {
+        case .list, .thread, .write, .draft: return true
+        case .attachment, .act, .active, .events, .unlock, .lock, .open, .health, nil: return false
+        }
+    }
+
+    /// Letters and digits, at most 64: nothing that could be a word of another language or mean something in HTML.
+    package static func isID(_ text: String) -> Bool {
+        !text.isEmpty && text.utf8.count <= 64
+            && text.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x41...0x5a).contains($0) || (0x61...0x7a).contains($0) }
+    }
+}

@@ -1,0 +1,108 @@
+// What surrounds every page, and the pages that say why there is nothing else. All user text is in `bdi`.
+
+extension Templates {
+    static let frameTexts = [
+        "head": #"""
+            <!doctype html>
+            <html lang="en" dir="ltr">
+            <head>
+            <meta charset="utf-8">
+            <title>{{title}}</title>
+            <meta name="viewport" content="width=device-width, initial-scale=1">
+            <meta name="color-scheme" content="light dark">
+            <meta name="robots" content="noindex">
+            <link rel="icon" href="{{iconPath}}" type="image/svg+xml">
+            <link rel="stylesheet" href="{{stylePath}}">
+            <script src="{{scriptPath}}" defer></script>
+            {{#refreshSeconds}}<noscript><meta http-equiv="refresh" content="{{refreshSeconds}}"></noscript>{{/refreshSeconds}}
+            </head>
+
+            """#,
+
+        "top": #"""
+            <body class="app {{pageClass}}" data-page="{{pageKind}}" data-token="{{formToken}}" data-unread="{{totalUnread}}">
+            <a class="skip" href="#main">Skip to content</a>
+            <header class="bar">
+            <a class="burger" href="#nav" aria-label="Folders and groups">☰</a>
+            <a class="brand" href="/"><span class="gem" aria-hidden="true">◆</span> DDS</a>
+            <span class="grow"></span>
+            <form method="post" action="/lock" autocomplete="off" id="lock">
+            <input type="hidden" name="token" value="{{formToken}}" autocomplete="off">
+            <button class="quiet" title="Lock now (Shift+L)"><span aria-hidden="true">🔒︎</span> Lock</button>
+            </form>
+            <button class="quiet help js" type="button" data-help aria-label="Keyboard help">?</button>
+            </header>
+            <div class="columns">
+            <nav id="nav" aria-label="Folders and groups">
+            <a class="shut" href="#main">Close</a>
+            <a class="write" href="/w"><span aria-hidden="true">✎</span> Write <kbd>c</kbd></a>
+            <ul>
+            {{#folders}}<li><a href="{{path}}"{{#isCurrent}} aria-current="page"{{/isCurrent}}><span>{{label}}</span>{{>count}}</a></li>
+            {{/folders}}</ul>
+            <h2>Groups</h2>
+            <ul>
+            {{#groups}}<li><a href="{{path}}"{{#isCurrent}} aria-current="page"{{/isCurrent}}{{#isMuted}} class="muted"{{/isMuted}}><span class="hue {{hue}}" aria-hidden="true"></span><bdi dir="auto">{{label}}</bdi>{{#isMuted}}<small>muted</small>{{/isMuted}}{{>count}}</a></li>
+            {{/groups}}</ul>
+            {{^groups}}<p class="hint">You are in no group yet.</p>{{/groups}}
+            </nav>
+            <main id="main" tabindex="-1">
+            <p class="newmail" role="status" id="live"><a href="{{herePath}}" hidden>New messages · Show</a></p>
+            {{#notice}}<p class="notice" role="status">{{notice}}</p>{{/notice}}
+
+            """#,
+
+        "count": #"<b class="count" data-count="{{path}}">{{#hasCount}}{{countText}}<span class="sr"> {{countMeaning}}</span>{{/hasCount}}</b>"#,
+
+        "bottom": #"""
+            </main>
+            </div>
+            <footer class="state{{#trouble}} bad{{/trouble}}">
+            <span id="state">{{state}}</span>{{#waitingText}}<span> · <a href="/x">{{waitingText}}</a></span>{{/waitingText}}{{#trouble}}<strong role="alert">{{trouble}}</strong>{{/trouble}}
+            </footer>
+            <dialog id="help" aria-labelledby="help-title">
+            <h2 id="help-title">Keys</h2>
+            <table>
+            <tr><th scope="row"><kbd>j</kbd> <kbd>k</kbd></th><td>next, previous</td></tr>
+            <tr><th scope="row"><kbd>o</kbd> <kbd>Enter</kbd></th><td>open, fold or unfold</td></tr>
+            <tr><th scope="row"><kbd>u</kbd></th><td>back to the list</td></tr>
+            <tr><th scope="row"><kbd>c</kbd></th><td>write</td></tr>
+            <tr><th scope="row"><kbd>r</kbd> <kbd>R</kbd></th><td>reply to all, only to the author</td></tr>
+            <tr><th scope="row"><kbd>x</kbd></th><td>select</td></tr>
+            <tr><th scope="row"><kbd>/</kbd></th><td>go to a folder or group</td></tr>
+            <tr><th scope="row"><kbd>Ctrl</kbd> <kbd>Enter</kbd></th><td>send</td></tr>
+            <tr><th scope="row"><kbd>Shift</kbd> <kbd>L</kbd></th><td>lock now</td></tr>
+            </table>
+            <p><label><input type="checkbox" id="keys-on" checked autocomplete="off"> Keys are on for this page</label></p>
+            <form method="dialog" autocomplete="off"><button class="primary">Close</button></form>
+            </dialog>
+            </body>
+            </html>
+
+            """#,
+
+        "plain": #"""
+            {{>head}}
+            <body class="alone" data-page="{{pageKind}}">
+            <main class="card" id="main">
+            <p class="brand"><span class="gem" aria-hidden="true">◆</span> DDS</p>
+            <h1>{{heading}}</h1>
+            <p>{{text}}</p>
+            {{#linkPath}}<p><a class="button primary" href="{{linkPath}}">{{linkText}}</a></p>{{/linkPath}}
+            </main>
+            </body>
+            </html>
+
+            """#,
+
+        "missing": #"""
+            {{>head}}
+            {{>top}}
+            <div class="empty">
+            <h1>{{heading}}</h1>
+            <p>{{text}}</p>
+            <p><a class="button" href="/">Inbox</a></p>
+            </div>
+            {{>bottom}}
+            """#,
+    ]
+}

@@ -1,0 +1,40 @@
+// Lists of threads. The whole row is one link; the actions are one form, so they work without the script.
+
+extension Templates {
+    static let listTexts = [
+        "list": #"""
+            {{>head}}
+            {{>top}}
+            <form method="post" action="/do" autocomplete="off" id="rows">
+            <input type="hidden" name="token" value="{{formToken}}" autocomplete="off">
+            <input type="hidden" name="back" value="{{herePath}}" autocomplete="off">
+            <div class="tools">
+            <h1>{{#headingHue}}<span class="hue {{headingHue}}" aria-hidden="true"></span>{{/headingHue}}<bdi dir="auto">{{heading}}</bdi></h1>
+            {{#hasActions}}<span class="grow"></span>
+            <button name="action" value="read">Mark read</button>
+            <button name="action" value="unread">Mark unread</button>
+            <button name="action" value="allread" class="wideonly">Mark all read</button>{{/hasActions}}
+            </div>
+            {{#hasRows}}<ul class="rows">
+            {{#rows}}<li class="row{{#isUnread}} unread{{/isUnread}}{{#isMutedRow}} muted{{/isMutedRow}}">
+            <label class="pick">{{#hasActions}}<input type="checkbox" name="id" value="{{threadID}}" autocomplete="off"><span class="sr">Select</span>{{/hasActions}}</label>
+            <a href="{{rowPath}}">
+            <span class="dot">{{#isUnread}}<span class="sr">unread</span>{{/isUnread}}</span>
+            <span class="from"><bdi dir="auto">{{senders}}</bdi>{{#showsCount}} <small>{{messageCount}}</small>{{/showsCount}}</span>
+            <span class="what"><span class="subject"><bdi dir="auto">{{subject}}</bdi></span> <span class="snippet"><bdi dir="auto">{{snippet}}</bdi></span></span>
+            <span class="tags">{{#hasFile}}<span title="has a file">📎︎<span class="sr">has a file</span></span>{{/hasFile}}{{#groupName}}<span class="tag {{groupHue}}"><bdi dir="auto">{{groupName}}</bdi></span>{{/groupName}}{{#isMutedRow}}<span class="tag">muted</span>{{/isMutedRow}}{{#sentText}}<span class="sent {{sentClass}}">{{sentText}}</span>{{/sentText}}</span>
+            <time datetime="{{timeMachine}}" title="{{timeFull}}">{{timeShort}}</time>
+            </a>
+            </li>
+            {{/rows}}</ul>
+            <p class="pages">{{#newerPath}}<a href="{{newerPath}}" rel="prev">‹ Newer</a>{{/newerPath}}<span>{{rangeText}}</span>{{#olderPath}}<a href="{{olderPath}}" rel="next">Older ›</a>{{/olderPath}}</p>{{/hasRows}}
+            {{^hasRows}}<div class="empty">
+            <p class="big">{{emptyHeading}}</p>
+            <p>{{emptyText}}</p>
+            <p><a class="button" href="/w">Write a message</a></p>
+            </div>{{/hasRows}}
+            </form>
+            {{>bottom}}
+            """#
+    ]
+}

@@ -1,0 +1,55 @@
+// A thread on one page, and the marks and states of its messages.
+
+extension Templates {
+    static let threadTexts = [
+        "thread": #"""
+            {{>head}}
+            {{>top}}
+            <div class="tools">
+            <a class="back" href="{{backPath}}" data-back>‹ <span>{{backText}}</span></a>
+            <span class="grow"></span>
+            <form method="post" action="/do" autocomplete="off">
+            <input type="hidden" name="token" value="{{formToken}}" autocomplete="off">
+            <input type="hidden" name="id" value="{{threadID}}" autocomplete="off">
+            <input type="hidden" name="back" value="{{backPath}}" autocomplete="off">
+            <button name="action" value="unread">Mark unread</button>
+            </form>
+            </div>
+            <article class="thread">
+            <h1><bdi dir="auto">{{subject}}</bdi></h1>
+            <details class="readers band {{threadHue}}"><summary>{{#threadGroup}}<strong><bdi dir="auto">{{threadGroup}}</bdi></strong> — {{/threadGroup}}{{readersText}}</summary>
+            <ul>{{#readers}}<li><bdi dir="auto">{{reader}}</bdi></li>{{/readers}}</ul>
+            </details>
+            {{#messages}}
+            {{#isFirstNew}}<p class="divider"><span>new since you were here</span></p>{{/isFirstNew}}
+            <details class="message depth{{depth}}{{#isNew}} new{{/isNew}}{{#isOwn}} own{{/isOwn}}" id="m-{{messageID}}"{{#isOpen}} open{{/isOpen}}>
+            <summary><span class="name"><bdi dir="auto">{{senderName}}</bdi></span> <span class="address"><bdi dir="auto">{{senderAddress}}</bdi></span>{{#isNew}} <span class="dot"><span class="sr">unread</span></span>{{/isNew}}<span class="preview"><bdi dir="auto">{{preview}}</bdi></span>{{#sentText}}<span class="sent {{sentClass}}" title="{{sentLong}}">{{sentText}}</span>{{/sentText}}<time datetime="{{timeMachine}}" title="{{timeFull}}">{{timeShort}}</time></summary>
+            {{#marks}}<p class="mark {{markClass}}">⚠ {{markText}}</p>
+            {{/marks}}<div class="body">
+            {{#parts}}{{#isQuote}}<details class="quote"><summary>{{quoteText}}</summary><blockquote class="text" dir="auto">{{partText}}</blockquote></details>
+            {{/isQuote}}{{#isSignature}}<div class="text signature" dir="auto">{{partText}}</div>
+            {{/isSignature}}{{#isText}}<div class="text" dir="auto">{{partText}}</div>
+            {{/isText}}{{/parts}}</div>
+            {{#hasFiles}}<ul class="files">{{#files}}<li><span aria-hidden="true">📎︎</span> <span class="filename"><bdi dir="auto">{{fileStem}}</bdi><b>{{fileEnding}}</b></span> <small>{{fileSize}}</small> <a href="/a/{{fileID}}" download>Save to disk (decrypted)</a></li>{{/files}}</ul>{{/hasFiles}}
+            <details class="more"><summary>Details</summary>
+            <dl>
+            <dt>To</dt><dd>{{#recipients}}<bdi dir="auto">{{recipient}}</bdi><br>{{/recipients}}</dd>
+            <dt>Sent</dt><dd>{{timeFull}}</dd>
+            {{#internetID}}<dt>Message-ID</dt><dd><bdi dir="auto">{{internetID}}</bdi></dd>{{/internetID}}
+            {{#sentText}}<dt>State</dt><dd>{{sentLong}}</dd>{{/sentText}}
+            </dl>
+            </details>
+            {{#canAnswer}}<form class="answer" method="post" action="/do" autocomplete="off">
+            <input type="hidden" name="token" value="{{formToken}}" autocomplete="off">
+            <input type="hidden" name="id" value="{{messageID}}" autocomplete="off">
+            <input type="hidden" name="back" value="{{herePath}}" autocomplete="off">
+            <button name="action" value="reply" class="hued {{threadHue}}" data-reply="all">{{replyAllText}}</button>
+            {{#offersAuthor}}<button name="action" value="author" data-reply="author">Reply only to <bdi dir="auto">{{senderName}}</bdi></button>{{/offersAuthor}}
+            </form>{{/canAnswer}}
+            </details>
+            {{/messages}}
+            </article>
+            {{>bottom}}
+            """#
+    ]
+}

@@ -1,0 +1,240 @@
+// What each route does once the gate has let a request through. Every POST ends in 303, the script's in 204.
+
+import DDSCore
+import DDSHTTP
+import DDSLoop
+
+extension WebApp {
+    func serve(_ request: HTTPRequest, _ visit: WebGate.Visit?) async -> HTTPResponse {
+        if let file = pages.file(at: request.path) { return file.response }
+        guard let route = Route(path: request.path) else { return await notFound(request, visit) }
+        let isPost = request.method == "POST"
+        switch (route, isPost) {
+        case (.health, false): return .text("ok\n")
+        case (.unlock, false): return unlockPage(request, visit)
+        case (.unlock, true): return await unlock(request, visit)
+        case (.open(let token), false): return open(token, request)
+        case (.list(let folder), false): return await list(folder, request, visit)
+        case (.thread(let id), false): return await thread(id, request, visit)
+        case (.write, false): return await write(nil, request, visit)
+        case (.draft(let id), false): return await write(id, request, visit)
+        case (.attachment(let id), false): return await attachment(id, request, visit)
+        case (.events, false): return .events(openStream())
+        case (.draft(let id), true): return await post(draft: id, request, visit)
+        case (.act, true): return await act(request, visit)
+        case (.active, true):
+            backend.noteActivity()
+            return HTTPResponse(status: 204)
+        case (.lock, true):
+            await backend.lock()
+            return .redirect(to: "/unlock")
+        case (.health, true), (.open, true), (.list, true), (.thread, true), (.write, true), (.attachment, true),
+            (.events, true), (.act, false), (.active, false), (.lock, false):
+            gate.count(.methodNotAllowed)
+            var response = page(for: .methodNotAllowed)
+            response.headers.set("Allow", isPost ? "GET, HEAD" : "POST")
+            return response
+        }
+    }
+
+    private func context(_ request: HTTPRequest, _ visit: WebGate.Visit?) -> PageRenderer.Context {
+        PageRenderer.Context(
+            formToken: visit.map { gate.sessions.formToken($0.token.exposed) } ?? "",
+            here: Route.isPage(request.target) ? request.target : "/",
+            notice: visit.flatMap { gate.sessions.takeNotice($0.id) },
+            now: configuration.time.wall)
+    }
+
+    private func notFound(_ request: HTTPRequest, _ visit: WebGate.Visit?) async -> HTTPResponse {
+        guard let visit, visit.level == .signedIn, !backend.isLocked else { return HTTPResponse(status: 404) }
+        let frame = await backend.frame()
+        return .html(
+            pages.missing(
+                context(request, visit), frame: frame, heading: "Not here",
+                text: "This page does not exist, or is no longer there."),
+            status: 404)
+    }
+}
+
+// Signing in.
+extension WebApp {
+    private func unlockPage(_ request: HTTPRequest, _ visit: WebGate.Visit?) -> HTTPResponse {
+        if let visit, visit.level == .signedIn, !backend.isLocked { return .redirect(to: "/") }
+        var visit = visit
+        var cookie: String?
+        if visit == nil, gate.maySetCookie(request) {
+            let token = gate.sessions.begin(.visitor, now: configuration.time.now)
+            cookie = gate.cookie(token)
+            if let found = gate.sessions.find(token, now: configuration.time.now) {
+                visit = WebGate.Visit(id: found.id, level: found.level, token: Redacted(token))
+            }
+        }
+        var response = HTTPResponse.html(
+            pages.unlock(context(request, visit), identity: backend.identityWhenLocked, failed: limiter.failed))
+        if let cookie { response.headers.set("Set-Cookie", cookie) }
+        return response
+    }
+
+    private func unlock(_ request: HTTPRequest, _ visit: WebGate.Visit?) async -> HTTPResponse {
+        guard let visit else { return .redirect(to: "/unlock") }
+        if case .wait(let seconds) = limiter.begin(now: configuration.time.now) {
+            gate.count(.unlockTooSoon)
+            var response = page(for: .unlockTooSoon)
+            response.headers.set("Retry-After", "\(seconds)")
+            return response
+        }
+        let passphrase = Redacted(Array((request.body.value("passphrase") ?? "").utf8))
+        let outcome = await backend.unlock(passphrase: passphrase)
+        limiter.finish(opened: outcome == .opened, now: configuration.time.now, wall: configuration.time.wall)
+        switch outcome {
+        case .refused:
+            gate.sessions.leave(notice: "That passphrase did not open the key.", for: visit.id)
+            return .redirect(to: "/unlock")
+        case .opened:
+            let wanted = gate.sessions.takeWanted(visit.id) ?? "/"
+            // A new token: what a visitor's cookie was known to, must not be signed in.
+            gate.sessions.end(visit.id)
+            return signIn(to: wanted, notice: limiter.takeFailed())
+        }
+    }
+
+    private func open(_ token: String, _ request: HTTPRequest) -> HTTPResponse {
+        guard gate.maySetCookie(request), gate.sessions.redeem(openToken: token, now: configuration.time.now) else {
+            gate.count(.openTokenUnknown)
+            return page(for: .openTokenUnknown)
+        }
+        return backend.isLocked ? .redirect(to: "/unlock") : signIn(to: "/", notice: limiter.takeFailed())
+    }
+
+    private func signIn(to path: String, notice failed: (count: Int, since: WallTime)?) -> HTTPResponse {
+        let now = configuration.time.now
+        let token = gate.sessions.begin(.signedIn, now: now)
+        if let failed, let id = gate.sessions.find(token, now: now)?.id {
+            gate.sessions.leave(notice: pages.failedText(failed, now: configuration.time.wall), for: id)
+        }
+        var response = HTTPResponse.redirect(to: path)
+        response.headers.set("Set-Cookie", gate.cookie(token))
+        return response
+    }
+}
+
+// Reading and writing.
+extension WebApp {
+    private func list(_ folder: FolderReference, _ request: HTTPRequest, _ visit: WebGate.Visit?) async -> HTTPResponse {
+        backend.noteActivity()
+        guard let model = await backend.list(folder, cursor: request.parameter("c").flatMap { Route.isID($0) ? $0 : nil }) else {
+            return await notFound(request, visit)
+        }
+        let frame = await backend.frame()
+        return .html(pages.list(context(request, visit), frame: frame, folder: folder, model))
+    }
+
+    private func thread(_ id: String, _ request: HTTPRequest, _ visit: WebGate.Visit?) async -> HTTPResponse {
+        backend.noteActivity()
+        guard let model = await backend.thread(id) else { return await notFound(request, visit) }
+        let frame = await backend.frame()
+        return .html(pages.thread(context(request, visit), frame: frame, model))
+    }
+
+    /// A new draft gets its id here and exists only after the first POST: a GET changes nothing, and a form sent twice is the
+    /// same draft twice.
+    private func write(_ id: String?, _ request: HTTPRequest, _ visit: WebGate.Visit?) async -> HTTPResponse {
+        backend.noteActivity()
+        let draft: DraftModel
+        if let id {
+            guard let known = await backend.draft(id) else { return await notFound(request, visit) }
+            draft = known
+        } else {
+            draft = DraftModel(id: Hex.encode(configuration.random.bytes(8)), fields: DraftFields())
+        }
+        let choices = await backend.recipients()
+        let frame = await backend.frame()
+        return .html(pages.write(context(request, visit), frame: frame, draft, choices: choices, isNew: id == nil))
+    }
+
+    private func post(draft id: String, _ request: HTTPRequest, _ visit: WebGate.Visit?) async -> HTTPResponse {
+        var fields = Self.fields(request.body)
+        switch request.body.value("action") {
+        case "save" where request.body.value("quiet") != nil:
+            return HTTPResponse(status: await backend.save(draft: id, fields) ? 204 : 409)
+        case "discard":
+            backend.noteActivity()
+            await backend.discard(draft: id)
+            leave("Draft discarded.", visit)
+            return .redirect(to: "/")
+        case "send", "anyway":
+            backend.noteActivity()
+            fields.sendsAnyway = request.body.value("action") == "anyway"
+            switch await backend.send(draft: id, fields) {
+            case .queued(let thread):
+                leave("Your message is on its way.", visit)
+                return .redirect(to: thread.map { "/t/\($0)" } ?? "/x")
+            case .refused: return .redirect(to: "/w/\(id)")
+            }
+        default:
+            backend.noteActivity()
+            let isKept = await backend.save(draft: id, fields)
+            leave(isKept ? "Draft saved, encrypted." : "This draft was sent already.", visit)
+            return .redirect(to: isKept ? "/w/\(id)" : "/x")
+        }
+    }
+
+    private func act(_ request: HTTPRequest, _ visit: WebGate.Visit?) async -> HTTPResponse {
+        backend.noteActivity()
+        let ids = request.body.values("id").filter(Route.isID)
+        let back = request.body.value("back").flatMap { Route.isPage($0) ? $0 : nil } ?? "/"
+        switch request.body.value("action") {
+        case "read": await backend.mark(threads: ids, read: true)
+        case "unread": await backend.mark(threads: ids, read: false)
+        case "allread":
+            if case .list(let folder)? = Route(path: String(back.prefix { $0 != "?" })) { await backend.markAllRead(folder) }
+        case "reply", "author":
+            let audience: ReplyTarget.Audience = request.body.value("action") == "author" ? .author : .all
+            guard let message = ids.first,
+                let draft = await backend.newDraft(replyTo: ReplyTarget(message: message, audience: audience))
+            else { break }
+            return .redirect(to: "/w/\(draft)")
+        default: break
+        }
+        return .redirect(to: back)
+    }
+
+    /// Always a download: what a browser would show, it would also keep and perhaps run.
+    private func attachment(_ id: String, _ request: HTTPRequest, _ visit: WebGate.Visit?) async -> HTTPResponse {
+        backend.noteActivity()
+        guard let file = await backend.attachment(id) else { return await notFound(request, visit) }
+        let name = DisplayText.fileName(file.name)
+        let headers = HTTPHeaders([
+            HTTPField("Content-Type", "application/octet-stream"),
+            HTTPField("Content-Disposition", "attachment; filename*=UTF-8''" + Self.percentEncoded(name.stem + name.ending)),
+        ])
+        return HTTPResponse(status: 200, headers: headers, body: .bytes(file.bytes))
+            .with(SecurityHeaders.page)
+            .with([HTTPField("Content-Security-Policy", "sandbox; default-src 'none'")])
+    }
+
+    private func leave(_ notice: String, _ visit: WebGate.Visit?) {
+        if let visit { gate.sessions.leave(notice: notice, for: visit.id) }
+    }
+
+    /// A write form's fields. Browsers send CR LF in textareas whatever the page had.
+    static func fields(_ body: HTTPBody) -> DraftFields {
+        DraftFields(
+            recipients: body.value("to") ?? "",
+            subject: body.value("subject") ?? "",
+            body: String(decoding: (body.value("body") ?? "").utf8.filter { $0 != 0x0d }, as: UTF8.self),
+            // A file field left empty comes as a file without name and bytes.
+            uploads: body.uploads.filter { $0.field == "file" && !($0.fileName.isEmpty && $0.bytes.isEmpty) },
+            removals: body.values("remove").filter(Route.isID))
+    }
+
+    /// RFC 8187 section 3.2.1: everything but letters, digits and a few signs.
+    static func percentEncoded(_ text: String) -> String {
+        text.utf8.map { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f: String(decoding: [byte], as: UTF8.self)
+            default: "%" + Hex.encode([byte])
+            }
+        }.joined()
+    }
+}

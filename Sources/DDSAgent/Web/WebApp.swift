@@ -1,0 +1,243 @@
+// The local page as a whole: asks the gate, finds the route, adds the security fields. Owns the sessions, the unlock limiter
+// and the event streams; everything about mail is the backend's.
+
+package import DDSCore
+package import DDSHTTP
+package import DDSLoop
+
+/// Serves the page for one agent. Lives on the loop until `stop`.
+@LoopActor
+package final class WebApp {
+    package struct Configuration: Sendable {
+        /// At least four octets that tell this agent from others of the same user.
+        package var agentID: [UInt8]
+        package var random: any RandomSource
+        /// A one-way function of at least 256 bits.
+        package var hash: WebHash
+        package var time: any TimeSource
+        /// Names with port from `[web] hosts`.
+        package var configuredHosts: [String] = []
+        /// `(3) ` in front of titles.
+        package var showsUnreadInTitle = false
+        /// The idle lock; pages without the script reload a little later.
+        package var idleLockSeconds = 900
+        /// The seconds that local time is ahead of UTC at a moment.
+        package var offset: @Sendable (WallTime) -> Int = { _ in 0 }
+
+        package init(
+            agentID: [UInt8], random: any RandomSource, hash: @escaping WebHash, time: any TimeSource
+        ) {
+            self.agentID = agentID
+            self.random = random
+            self.hash = hash
+            self.time = time
+        }
+    }
+
+    /// More would block the browser's other tabs: it allows six connections to one host.
+    static let streamsMax = 3
+
+    let configuration: Configuration
+    let backend: any WebBackend
+    let pages: PageRenderer
+    package internal(set) var gate: WebGate
+    var limiter = UnlockLimiter()
+    var streams: [EventChannel] = []
+    private var subscription: WebSubscription?
+    private var server: HTTPServer?
+    private var lastUnread: WebEvent?
+    private var lastState: String?
+
+    package init(_ configuration: Configuration, backend: any WebBackend) {
+        self.configuration = configuration
+        self.backend = backend
+        gate = WebGate(
+            site: WebSite(port: 0, configuredHosts: configuration.configuredHosts), agentID: configuration.agentID,
+            sessions: WebSessions(random: configuration.random, hash: configuration.hash))
+        pages = PageRenderer(
+            hash: configuration.hash, showsUnreadInTitle: configuration.showsUnreadInTitle,
+            refreshSeconds: configuration.idleLockSeconds + 5, offset: configuration.offset)
+        subscription = backend.subscribe { [weak self] event in self?.heard(event) }
+    }
+
+    /// Serves on the loopback addresses at `port` or one of the next; returns the one that was free. Must be followed by
+    /// `stop`.
+    @discardableResult
+    package func start(port: UInt16, limits: HTTPServer.Limits = HTTPServer.Limits()) throws(Failure) -> UInt16 {
+        var settings = HTTPServer.Configuration(
+            allowsPeer: { [weak self] peer, local in self?.allows(peer: peer, local: local) ?? false },
+            screen: { [weak self] request in self?.screen(request) },
+            overLimit: { [weak self] limit in self?.overLimit(limit) ?? HTTPResponse(status: 503) },
+            handler: { [weak self] request in await self?.respond(to: request) ?? HTTPResponse(status: 503) })
+        settings.limits = limits
+        let server = HTTPServer(settings)
+        try server.start(port: port)
+        self.server = server
+        let got = server.port ?? port
+        use(port: got)
+        return got
+    }
+
+    /// Tells the gate which port it serves; `start` does.
+    package func use(port: UInt16) {
+        gate.site = WebSite(port: port, configuredHosts: configuration.configuredHosts)
+    }
+
+    /// Ends all streams and connections.
+    package func stop() {
+        if let subscription { backend.unsubscribe(subscription) }
+        subscription = nil
+        for stream in streams {
+            stream.send(event: "bye", data: "")
+            stream.close()
+        }
+        streams = []
+        server?.stop()
+        server = nil
+    }
+
+    /// The address that signs a browser in once within a minute, for `ddsnode open` over the control socket.
+    package func makeOpenAddress() -> String {
+        gate.site.address + "/open/" + gate.sessions.makeOpenToken(now: configuration.time.now)
+    }
+
+    /// What the backend has to say, to every open tab. After a lock nobody is signed in.
+    private func heard(_ event: WebEvent) {
+        switch event {
+        case .unread(let total, let folders):
+            lastUnread = event
+            let data = unreadData(total: total, folders: folders)
+            for stream in streams { stream.send(event: "unread", data: data) }
+        case .state(let text):
+            let line = DisplayText.line(text).text
+            lastState = line
+            for stream in streams { stream.send(event: "state", data: line) }
+        case .locked:
+            gate.sessions.lock()
+            lastUnread = nil
+            lastState = nil
+            let ending = streams
+            streams = []
+            for stream in ending {
+                stream.send(event: "lock", data: "")
+                stream.close()
+            }
+        }
+    }
+
+    /// Opens a stream and tells it what is known; beyond the limit the oldest ends.
+    func openStream() -> EventChannel {
+        while streams.count >= Self.streamsMax {
+            let oldest = streams.removeFirst()
+            oldest.send(event: "bye", data: "")
+            oldest.close()
+        }
+        let stream = EventChannel()
+        stream.onClose = { [weak self, weak stream] in self?.streams.removeAll { $0 === stream } }
+        streams.append(stream)
+        // Something must be written at once, or the browser does not learn that the stream is open.
+        stream.sendHeartbeat()
+        if case .unread(let total, let folders) = lastUnread {
+            stream.send(event: "unread", data: unreadData(total: total, folders: folders))
+        }
+        if let lastState { stream.send(event: "state", data: lastState) }
+        return stream
+    }
+
+    /// Numbers by the address of their folder; addresses need no escaping in JSON.
+    private func unreadData(total: Int, folders: [FolderReference: Int]) -> String {
+        let counts = folders.map { "\"\(Route.path($0.key))\":\($0.value)" }.sorted()
+        return "{" + (["\"total\":\(total)"] + counts).joined(separator: ",") + "}"
+    }
+}
+
+// What the HTTP server asks.
+extension WebApp {
+    /// Only processes of the user who runs the agent get a byte.
+    package func allows(peer: HTTPEndpoint, local: HTTPEndpoint) -> Bool {
+        if PeerUID.isTrusted(peer: peer, local: local) { return true }
+        gate.count(.peerForeign)
+        return false
+    }
+
+    /// The answer to a request whose body need not be read; nil for the others.
+    package func screen(_ request: HTTPRequest) -> HTTPResponse? {
+        gate.screen(request).map { finish(answer($0, to: request)) }
+    }
+
+    package func overLimit(_ limit: HTTPLimit) -> HTTPResponse {
+        let refusal: WebRefusal =
+            switch limit {
+            case .headersTooLarge: .headersTooLarge
+            case .fieldsTooMany: .fieldsTooMany
+            case .bodyTooLarge: .bodyTooLarge
+            }
+        gate.count(refusal)
+        return finish(page(for: refusal))
+    }
+
+    /// Answers a whole request.
+    package func respond(to request: HTTPRequest) async -> HTTPResponse {
+        let verdict = gate.judge(request, isLocked: backend.isLocked, now: configuration.time.now)
+        guard case .serve(let visit) = verdict else {
+            if case .unlockFirst = verdict { await shelterDraft(request) }
+            return finish(answer(verdict, to: request))
+        }
+        return finish(await serve(request, visit))
+    }
+
+    /// Adds the fields that everything carries; static files have brought their own.
+    private func finish(_ response: HTTPResponse) -> HTTPResponse {
+        response.headers.contains("Content-Security-Policy") ? response : response.with(SecurityHeaders.page)
+    }
+
+    private func answer(_ verdict: WebGate.Verdict, to request: HTTPRequest) -> HTTPResponse {
+        switch verdict {
+        case .serve: preconditionFailure("served by a route")
+        case .refuse(let refusal): page(for: refusal)
+        case .moved(let address): .redirect(302, to: address)
+        case .offerLink(let path):
+            .html(
+                pages.plain(
+                    heading: "Continue", text: "You come from another site. Go on to your mail?",
+                    link: (path, "Continue")))
+        case .unlockFirst(let visit, _): unlockFirst(visit, request)
+        }
+    }
+
+    /// The public text of a refusal as a page. Never repeats anything of the request.
+    func page(for refusal: WebRefusal) -> HTTPResponse {
+        var response = HTTPResponse.html(
+            pages.plain(
+                heading: "Not served", text: refusal.publicText(address: gate.site.address),
+                link: refusal == .hostForeign || refusal == .hostMissing ? (gate.site.address + "/", gate.site.address) : nil),
+            status: refusal.status)
+        if refusal == .methodNotAllowed { response.headers.set("Allow", "GET, HEAD, POST") }
+        return response
+    }
+
+    /// To the unlock page, remembering in memory where a reader wanted to go.
+    private func unlockFirst(_ visit: WebGate.Visit?, _ request: HTTPRequest) -> HTTPResponse {
+        // The script asks for a stream after the lock: an answer that is no stream ends it.
+        if request.path == "/events" || request.path == "/active" { return HTTPResponse(status: 403) }
+        var response = HTTPResponse.redirect(to: "/unlock")
+        var id = visit?.id
+        if id == nil, gate.maySetCookie(request) {
+            let token = gate.sessions.begin(.visitor, now: configuration.time.now)
+            response.headers.set("Set-Cookie", gate.cookie(token))
+            id = gate.sessions.find(token, now: configuration.time.now)?.id
+        }
+        if let id, request.method == "GET", Route.isPage(request.target) {
+            gate.sessions.remember(wanted: request.target, for: id)
+        }
+        return response
+    }
+
+    /// A draft that was posted after the lock is not lost. The gate has seen that the form came from our own origin.
+    private func shelterDraft(_ request: HTTPRequest) async {
+        guard request.method == "POST", case .draft(let id)? = Route(path: request.path),
+            request.body.value("body") != nil, request.body.value("action") != "discard"
+        else { return }
+        await backend.shelter(draft: id, Self.fields(request.body))
+    }
+}
