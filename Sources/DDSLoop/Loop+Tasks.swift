@@ -5,6 +5,9 @@ package import DDSCore
 import Synchronization
 
 extension Loop {
+    /// How many pieces of work it pays to offload at once: the cores, but no more than libuv's pool has threads.
+    package static var workerCount: Int { min(4, Int(uv_available_parallelism())) }
+
     /// The program's clocks.
     package static let time: any TimeSource = SystemTime()
 

@@ -45,7 +45,7 @@ package struct EnrolmentRequest: Sendable {
 
     /// What the node keeps of an invite's secret.
     package static func secretHash(_ secret: [UInt8]) -> String {
-        Hex.encode(Hash.blake2b(secret, key: Array("ddsnode/v1/invite-secret".utf8), size: 32))
+        Hex.encode(Hash.blake2b(secret, key: Array("ddsnode/v1/invite-secret".utf8), count: 32))
     }
 }
 

@@ -4,6 +4,7 @@ import DDSBus
 package import DDSCore
 package import DDSLoop
 package import DDSNode
+import DDSSeal
 import DDSSpool
 import DDSTLS
 import DDSWire
@@ -28,7 +29,7 @@ import Logging
 
     package func start() async throws(Failure) {
         let state = try await ServerState.open(
-            config: services.config, services: (services.time, services.random),
+            config: services.config, random: services.random, time: services.time,
             onSpoolStopped: { [services] reason in
                 services.log.critical("the spool stopped", metadata: ["error": "\(reason)"])
                 services.bus.publish(.spoolProblem(text: "a write failed; nothing more is accepted until the node has read its disk again"))

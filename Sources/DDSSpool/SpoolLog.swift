@@ -126,6 +126,9 @@ package final class SpoolLog {
         disk.unlock()
     }
 
+    /// True after `close`, `release` or an error that has stopped the log.
+    package var isStopped: Bool { stopped != nil }
+
     // MARK: - Shared steps
 
     /// The first failed write or sync ends the log: what is on the medium is unknown until it is read again.

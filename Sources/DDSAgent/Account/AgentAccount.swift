@@ -94,7 +94,7 @@ package struct AgentFolder: Sendable {
 
     func save(_ value: AgentAccount) throws(Failure) {
         do {
-            try HostFiles.replace(account, with: Array(value.json.pretty.utf8) + [0x0a])
+            try HostFiles.write(account, with: Array(value.json.pretty.utf8) + [0x0a])
         } catch {
             throw Failure(.cannotCreate, "cannot write \(account): \(error)")
         }

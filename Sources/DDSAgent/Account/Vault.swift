@@ -69,7 +69,7 @@ struct Vault: Sendable {
             let file = try await Loop.offload {
                 try PassphraseFile.seal(keys.content, passphrase: passphrase, workFactor: workFactor, random: random)
             }
-            try HostFiles.replace(path, with: file)
+            try HostFiles.write(path, with: file)
         } catch {
             throw Failure(.cannotCreate, "cannot write the key file \(path): \(error)")
         }

@@ -1,7 +1,7 @@
 // The command line's side of the control socket.
 
 package import DDSCore
-import DDSLoop
+package import DDSLoop
 
 @LoopActor package enum ControlClient {
     /// Sends one request to the daemon at `path`. Returns nil when no daemon answers there; throws what the daemon refuses.

@@ -2,7 +2,7 @@
 // commands; there is no administration over TCP and no administrator's password.
 
 package import DDSCore
-import DDSLoop
+package import DDSLoop
 import Glibc
 
 /// Where a command may send lines before its result, as `events --follow` does.

@@ -22,7 +22,7 @@ package struct AddressPrivacy: Sendable {
         switch level {
         case .full: address
         case .none: "-"
-        case .hash: String(Hex.encode(Hash.blake2b(Array(address.utf8), key: key, size: 16)).prefix(10))
+        case .hash: String(Hex.encode(Hash.blake2b(Array(address.utf8), key: key, count: 16)).prefix(10))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 package import DDSBus
 package import DDSCore
-import DDSLoop
+package import DDSLoop
 
 /// The process's event bus. Subscribers are called at the next loop turn with everything published since.
 @LoopActor package final class NodeBus {

@@ -15,9 +15,10 @@ package import Logging
     private let registry: [any Role.Type]
     private let reloadConfig: @Sendable () throws(ConfigError) -> Config
     private let log: Logger
-    private let bus: NodeBus
-    private let control = ControlCommands()
-    private var roles: [any Role] = []
+    let bus: NodeBus
+    /// The commands of this process's roles, for the socket and for callers in the same process.
+    package let commands = ControlCommands()
+    private(set) var roles: [any Role] = []
     private var controlServer: ControlServer?
     private var stopContinuation: CheckedContinuation<Int32, Never>?
     private var requestedExit: Int32?
@@ -72,12 +73,11 @@ package import Logging
         stopContinuation = nil
     }
 
-    /// The commands of this process's roles, for callers in the same process.
-    package var commands: ControlCommands { control }
+    var uptime: Duration { Loop.time.now - startedAt }
 
     private func start() async throws(Failure) {
         let services = Services(
-            config: config, time: Loop.time, random: SystemRandom(), bus: bus, log: log, control: control,
+            config: config, time: Loop.time, random: SystemRandom(), bus: bus, log: log, control: commands,
             requestStop: { [weak self] code in self?.requestStop(code) })
         for name in config.roles {
             guard let type = registry.first(where: { $0.name == name }) else {
@@ -90,7 +90,7 @@ package import Logging
             log.notice("role started", metadata: ["role": "\(name)"])
         }
         try makeRuntimeFolder()
-        controlServer = try ControlServer(path: config.node.runtimeDirectory + "/control.sock", commands: control)
+        controlServer = try ControlServer(path: config.node.runtimeDirectory + "/control.sock", commands: commands)
     }
 
     private func makeRuntimeFolder() throws(Failure) {
@@ -111,7 +111,7 @@ package import Logging
 
     private func received(_ signal: Int32) {
         switch signal {
-        case SIGHUP: Loop.spawn(name: "reload") { [self] in await reload() }
+        case SIGHUP: Loop.spawn(name: "reload") { [self] in try? await reload() }
         case SIGUSR1: dumpState()
         default:
             log.notice("stopping", metadata: ["signal": "\(signal)"])
@@ -119,18 +119,24 @@ package import Logging
         }
     }
 
-    private func reload() async {
+    /// Reads the configuration again and hands it to the roles. On an error the old one stays in force.
+    func reload() async throws(Failure) {
         ServiceManager.reloading(now: Loop.time.now)
+        defer { ServiceManager.ready("serving as \(config.roles.joined(separator: " and "))") }
+        let fresh: Config
         do throws(ConfigError) {
-            let fresh = try reloadConfig()
-            for role in roles { await role.reload(fresh) }
-            config = fresh
-            bus.publish(.configReloaded)
-            log.notice("configuration loaded again")
+            fresh = try reloadConfig()
         } catch {
-            log.error("configuration not loaded, the old one stays in force: \(error)")
+            log.error("configuration not loaded, the old one stays in force", metadata: ["error": "\(error)"])
+            throw Failure(.configuration, "\(error); the old configuration stays in force")
         }
-        ServiceManager.ready("serving as \(config.roles.joined(separator: " and "))")
+        for change in fresh.changes(since: config) where change.needsRestart {
+            log.warning("a changed key takes effect at the next start", metadata: ["key": "\(change.key)"])
+        }
+        for role in roles { await role.reload(fresh) }
+        config = fresh
+        bus.publish(.configReloaded)
+        log.notice("configuration loaded again")
     }
 
     private func dumpState() {
@@ -147,19 +153,19 @@ package import Logging
         }
     }
 
+    /// Drains the roles in reverse order, for as long as the deadline allows.
     private func drain() async {
         bus.publish(.draining)
         let roles = roles
-        let drained = Loop.spawn(name: "drain") {
+        let race = Race()
+        let deadline = LoopTimer { race.end() }
+        deadline.schedule(at: Loop.time.now + Self.drainDeadline)
+        Loop.spawn(name: "drain") {
             for role in roles.reversed() { await role.drain() }
+            race.end()
         }
-        let deadline = Loop.spawn(name: "drain deadline") {
-            // Cancelled when the drain is done in time.
-            try? await Loop.sleep(for: Self.drainDeadline)
-            drained.cancel()
-        }
-        await drained.value
-        deadline.cancel()
+        await race.wait()
+        deadline.close()
     }
 
     private func stopRoles() async {
@@ -191,5 +197,22 @@ package import Logging
     func tick() {
         ServiceManager.watchdog()
         timer?.schedule(at: Loop.time.now + interval)
+    }
+}
+
+/// Waits for the first of several ends.
+@LoopActor private final class Race {
+    private var isOver = false
+    private var waiter: CheckedContinuation<Void, Never>?
+
+    func end() {
+        isOver = true
+        waiter?.resume()
+        waiter = nil
+    }
+
+    func wait() async {
+        guard !isOver else { return }
+        await withCheckedContinuation { waiter = $0 }
     }
 }

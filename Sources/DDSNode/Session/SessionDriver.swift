@@ -1,7 +1,7 @@
 // The one shell around every protocol machine: moves bytes between a stream, TLS and the machine, performs the machine's
 // actions in order, runs its timers, and holds back input and answers when a side cannot keep up. Knows no protocol.
 
-package import DDSCore
+import DDSCore
 package import DDSLoop
 package import DDSTLS
 package import DDSWire

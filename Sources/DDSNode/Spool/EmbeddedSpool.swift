@@ -105,10 +105,11 @@ package final class EmbeddedSpool: SpoolEngine {
     }
 
     private static func maintain(_ log: SpoolLog, _ watch: StopWatch) -> Duration? {
+        guard !log.isStopped else { return nil }
         do throws(SpoolError) {
             return try log.maintain() ? .zero : maintenancePause
         } catch {
-            if case .stopped(let reason) = error, !log.isClosed { watch.stopped(reason) }
+            if case .stopped(let reason) = error { watch.stopped(reason) }
             return nil
         }
     }

@@ -1,6 +1,6 @@
 // The spool's cryptography over libsodium: everything hangs on one root key.
 
-import DDSCore
+package import DDSCore
 package import DDSSeal
 package import DDSSpool
 

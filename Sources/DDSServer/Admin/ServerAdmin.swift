@@ -2,31 +2,31 @@
 // control socket of a running node and in the command line's own process when the node is stopped.
 
 import DDSBus
-package import DDSCore
+import DDSCore
 import DDSLoop
-package import DDSNode
+import DDSNode
 import DDSSeal
 
 /// What an invite says about the node.
-package struct NodeFacts: Sendable {
+struct NodeFacts: Sendable {
     /// The mail domain.
-    package var domain: String
+    var domain: String
     /// The host name or address that agents connect to.
-    package var host: String
-    package var pop3sPort: UInt16
-    package var submissionsPort: UInt16
+    var host: String
+    var pop3sPort: UInt16
+    var submissionsPort: UInt16
     /// SHA-256 of the node's TLS key (DER SubjectPublicKeyInfo).
-    package var keyHash: [UInt8]
+    var keyHash: [UInt8]
 }
 
-@LoopActor package final class ServerAdmin {
+@LoopActor final class ServerAdmin {
     private let store: DirectoryStore
     private let facts: NodeFacts
     private let time: any TimeSource
     private let random: any RandomSource
     private let publish: @LoopActor (NodeEvent) -> Void
 
-    package init(
+    init(
         store: DirectoryStore, facts: NodeFacts, time: any TimeSource, random: any RandomSource,
         publish: @escaping @LoopActor (NodeEvent) -> Void
     ) {
@@ -38,7 +38,7 @@ package struct NodeFacts: Sendable {
     }
 
     /// Makes the commands known.
-    package func register(in commands: ControlCommands) {
+    func register(in commands: ControlCommands) {
         for (name, action) in users + groups + invites {
             commands.register(name) { [self] request, _ throws(Failure) in try await action(self)(request) }
         }
@@ -272,7 +272,7 @@ extension ServerAdmin {
             var number: UInt32
             repeat { number = UInt32(truncatingIfNeeded: random.number()) & 0xfffff } while directory.invites[number] != nil
             let events = try directory.creatingInvite(
-                for: name, number: number, secretHash: Enrolment.secretHash(secret), expires: until)
+                for: name, number: number, secretHash: EnrolmentRequest.secretHash(secret), expires: until)
             return (events, number)
         }
         publish(.inviteCreated)

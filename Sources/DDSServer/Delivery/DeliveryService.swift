@@ -67,7 +67,7 @@ enum DeliveryOutcome: Hashable, Sendable {
         defer { if let receipt { inFlight.remove(receipt) } }
         let readers = store.directory.readers(of: destinations, author: author)
         do {
-            let headers = try await Self.headers(for: readers, fileKey: message.fileKey)
+            let headers = try await headers(for: readers, fileKey: message.fileKey)
             try await commit(message, headers: headers, readers: readers, receipt: receipt)
         } catch let error as SpoolError {
             return failed(error)
@@ -112,20 +112,26 @@ enum DeliveryOutcome: Hashable, Sendable {
     }
 
     private static func receiptTag(author: String, id: String) -> RecordTag {
-        RecordTag(Hash.blake2b(Array("\(author)\0\(id)".utf8), key: Array("ddsnode/v1/receipt".utf8), size: 16))
+        RecordTag(Hash.blake2b(Array("\(author)\0\(id)".utf8), key: Array("ddsnode/v1/receipt".utf8), count: 16))
     }
 
     /// One header per reader, in their order; many are made on worker threads, a slice each.
-    private static func headers(for readers: [Account], fileKey: AgeFileKey) async throws -> [[UInt8]] {
+    private func headers(for readers: [Account], fileKey: AgeFileKey) async throws -> [[UInt8]] {
+        let random = services.random
         let recipients = readers.compactMap(\.recipient)
         precondition(recipients.count == readers.count, "readers have keys")
-        if recipients.count <= headersOnLoopMax { return try FanOut.headers(fileKey: fileKey, recipients: recipients.map { try AgeRecipient($0) }) }
+        if recipients.count <= Self.headersOnLoopMax {
+            return try FanOut.headers(fileKey: fileKey, recipients: recipients.map { try AgeRecipient($0) }, random: random)
+        }
         let slice = max(16, (recipients.count + Loop.workerCount - 1) / Loop.workerCount)
         return try await withThrowingTaskGroup(of: (Int, [[UInt8]]).self) { group in
             for start in stride(from: 0, to: recipients.count, by: slice) {
                 let part = Array(recipients[start..<min(start + slice, recipients.count)])
                 group.addTask {
-                    (start, try await Loop.offload { try FanOut.headers(fileKey: fileKey, recipients: part.map { try AgeRecipient($0) }) })
+                    let made = try await Loop.offload {
+                        try FanOut.headers(fileKey: fileKey, recipients: part.map { try AgeRecipient($0) }, random: random)
+                    }
+                    return (start, made)
                 }
             }
             var parts: [(Int, [[UInt8]])] = []

@@ -1,13 +1,13 @@
 // What the node knows of its maildrops besides the spool: how full they are, who has one open, who waits for mail.
 
-package import DDSCore
-package import DDSLoop
-package import DDSSpool
+import DDSCore
+import DDSLoop
+import DDSSpool
 
-@LoopActor package final class MaildropBook {
-    package struct Usage: Hashable, Sendable {
-        package var count = 0
-        package var bytes = 0
+@LoopActor final class MaildropBook {
+    struct Usage: Hashable, Sendable {
+        var count = 0
+        var bytes = 0
     }
 
     private(set) var usage: [MailboxID: Usage]
@@ -16,29 +16,29 @@ package import DDSSpool
     private var nextWaiter: UInt64 = 0
 
     /// Begins with what the spool counted.
-    package init(_ mailboxes: [MailboxID: (count: Int, bytes: Int)]) {
+    init(_ mailboxes: [MailboxID: (count: Int, bytes: Int)]) {
         usage = mailboxes.mapValues { Usage(count: $0.count, bytes: $0.bytes) }
     }
 
     /// Takes the maildrop for one session; false when another has it (RFC 1939 section 4).
-    package func lease(_ mailbox: MailboxID) -> Bool {
+    func lease(_ mailbox: MailboxID) -> Bool {
         leased.insert(mailbox).inserted
     }
 
-    package func release(_ mailbox: MailboxID) {
+    func release(_ mailbox: MailboxID) {
         leased.remove(mailbox)
     }
 
-    package func isLeased(_ mailbox: MailboxID) -> Bool { leased.contains(mailbox) }
+    func isLeased(_ mailbox: MailboxID) -> Bool { leased.contains(mailbox) }
 
     /// Counts a stored delivery and wakes who waits for it.
-    package func stored(_ mailbox: MailboxID, bytes: Int) {
+    func stored(_ mailbox: MailboxID, bytes: Int) {
         usage[mailbox, default: Usage()].count += 1
         usage[mailbox, default: Usage()].bytes += bytes
         for waiter in waiters.removeValue(forKey: mailbox)?.values.map({ $0 }) ?? [] { waiter.resume() }
     }
 
-    package func erased(_ mailbox: MailboxID, count: Int, bytes: Int) {
+    func erased(_ mailbox: MailboxID, count: Int, bytes: Int) {
         guard var current = usage[mailbox] else { return }
         current.count -= count
         current.bytes -= bytes
@@ -46,7 +46,7 @@ package import DDSSpool
     }
 
     /// Returns when mail arrives for `mailbox`, or when `MaildropWait.stop` is called.
-    package func wait(_ mailbox: MailboxID, _ wait: MaildropWait) async {
+    func wait(_ mailbox: MailboxID, _ wait: MaildropWait) async {
         guard !wait.isStopped else { return }
         nextWaiter += 1
         let id = nextWaiter
@@ -57,13 +57,13 @@ package import DDSSpool
 }
 
 /// One client's wait for mail, which can be ended from outside.
-@LoopActor package final class MaildropWait {
+@LoopActor final class MaildropWait {
     private(set) var isStopped = false
     fileprivate var stopAction: (@LoopActor () -> Void)?
 
-    package init() {}
+    init() {}
 
-    package func stop() {
+    func stop() {
         isStopped = true
         stopAction?()
     }

@@ -1,7 +1,7 @@
 // Decides what a command of the administrator makes of the directory: the events to store, or a refusal that names the
 // remedy. Nothing is changed here.
 
-package import DDSCore
+import DDSCore
 
 extension Directory {
     /// Letters, digits, `-`, `_`, `.`; at most 32, beginning and ending with a letter or digit. One name space for members and groups.
@@ -28,14 +28,14 @@ extension Directory {
     }
 
     /// The account, or a refusal with exit code 67.
-    package func member(_ name: String) throws(Failure) -> Account {
+    func member(_ name: String) throws(Failure) -> Account {
         guard let account = accounts[name.lowercased()] else {
             throw Failure(.unknownName, "no member \"\(name)\"\(suggestion(for: name, among: accounts.keys)); see: ddsnode user list")
         }
         return account
     }
 
-    package func group(_ name: String) throws(Failure) -> Group {
+    func group(_ name: String) throws(Failure) -> Group {
         guard let group = groups[name.lowercased()] else {
             throw Failure(.unknownName, "no group \"\(name)\"\(suggestion(for: name, among: groups.keys)); see: ddsnode group list")
         }

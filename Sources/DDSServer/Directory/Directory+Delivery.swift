@@ -1,16 +1,16 @@
 // Who gets a message: resolves the recipients of an envelope to accounts, as of now, and says in words why one is refused.
 
-package import DDSCore
+import DDSCore
 
 extension Directory {
     /// What a recipient address stands for.
-    package enum Destination: Hashable, Sendable {
+    enum Destination: Hashable, Sendable {
         case member(String)
         case group(String)
     }
 
     /// Why an address cannot be written to; each text names the remedy and goes into an SMTP reply.
-    package enum Refusal: Error, Hashable, Sendable {
+    enum Refusal: Error, Hashable, Sendable {
         case unknown(String)
         case notAllowed(String)
         /// Not now: the text says until when.

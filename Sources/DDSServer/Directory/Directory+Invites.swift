@@ -1,7 +1,7 @@
 // Invites: one use, expiring, revocable, burnt after five wrong secrets. The number is looked up, the secret compared as a
 // hash; the text form is in InviteLink.
 
-package import DDSCore
+import DDSCore
 
 extension Directory {
     /// Wrong secrets an invite survives; 40 bits suffice because of this bound.

@@ -1,58 +1,58 @@
 // The node's directory as a value: accounts, groups, invites. It is changed by events only; deciding which events a command
 // makes is in Directory+Commands.
 
-package import DDSCore
+import DDSCore
 
 /// A member's account.
-package struct Account: Hashable, Sendable, Codable {
-    package var name: String
-    package var display: String
+struct Account: Hashable, Sendable, Codable {
+    var name: String
+    var display: String
     /// The number of the member's maildrop in the spool; never reused.
-    package var mailbox: UInt64
+    var mailbox: UInt64
     /// The `age1...` recipient that mail is sealed to; nil until enrolled.
-    package var recipient: String?
+    var recipient: String?
     var login: LoginMethod?
-    package var isSuspended = false
+    var isSuspended = false
 
     /// True for members whose own agent seals what they send.
-    package var usesKey: Bool {
+    var usesKey: Bool {
         if case .deviceKey = login { true } else { false }
     }
 
-    package var state: String { isSuspended ? "suspended" : recipient == nil ? "invited" : "active" }
+    var state: String { isSuspended ? "suspended" : recipient == nil ? "invited" : "active" }
 }
 
 /// A group of members.
-package struct Group: Hashable, Sendable, Codable {
-    package var name: String
-    package var title: String
-    package var mode: GroupMode
-    package var posting: PostingPolicy
-    package var members: Set<String> = []
-    package var owners: Set<String> = []
+struct Group: Hashable, Sendable, Codable {
+    var name: String
+    var title: String
+    var mode: GroupMode
+    var posting: PostingPolicy
+    var members: Set<String> = []
+    var owners: Set<String> = []
 }
 
-package struct Directory: Hashable, Sendable, Codable {
+struct Directory: Hashable, Sendable, Codable {
     /// Names nobody may take: addresses with a meaning of their own (RFC 5321 4.5.1 wants postmaster).
     static let reservedNames: Set<String> = ["enrol", "control", "dds", "postmaster", "node", "root", "all", "everyone"]
     /// Maildrops are numbered from here; lower numbers are the node's own mailboxes.
     static let firstMailbox: UInt64 = 1000
 
-    package private(set) var accounts: [String: Account] = [:]
-    package private(set) var groups: [String: Group] = [:]
+    private(set) var accounts: [String: Account] = [:]
+    private(set) var groups: [String: Group] = [:]
     private(set) var invites: [UInt32: Invite] = [:]
     private(set) var nextMailbox = Directory.firstMailbox
     private var namesByDeviceKey: [String: String] = [:]
 
-    package init() {}
+    init() {}
 
     /// The account that a device key's hash (hexadecimal) belongs to.
-    package func account(deviceKey: String) -> Account? {
+    func account(deviceKey: String) -> Account? {
         namesByDeviceKey[deviceKey].flatMap { accounts[$0] }
     }
 
     /// The names of the groups a member is in, sorted.
-    package func groupNames(of member: String) -> [String] {
+    func groupNames(of member: String) -> [String] {
         groups.values.filter { $0.members.contains(member) }.map(\.name).sorted()
     }
 

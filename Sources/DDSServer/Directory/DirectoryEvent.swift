@@ -10,12 +10,12 @@ enum LoginMethod: Hashable, Sendable, Codable {
 }
 
 /// Who may post to a group.
-package enum PostingPolicy: String, Hashable, Sendable, Codable, CaseIterable {
+enum PostingPolicy: String, Hashable, Sendable, Codable, CaseIterable {
     case all, members, owners
 }
 
 /// How the node handles a group's mail. This release serves `relay`.
-package enum GroupMode: String, Hashable, Sendable, Codable, CaseIterable {
+enum GroupMode: String, Hashable, Sendable, Codable, CaseIterable {
     case relay
 }
 

@@ -1,18 +1,18 @@
 // Keeps the directory in the spool: decides under a lock, stores the events, and only then believes them.
 
-package import DDSCore
+import DDSCore
 import DDSLoop
-package import DDSSpool
+import DDSSpool
 import FoundationEssentials
 
 /// The directory with its storage. Commands take effect in the order in which they are stored.
-@LoopActor package final class DirectoryStore {
+@LoopActor final class DirectoryStore {
     /// The spool's mailbox that holds the events.
     static let mailbox = MailboxID(rawValue: 1)
     /// Stored commands after which the state is written as one event and the older ones are erased.
     private static var recordsBeforeCheckpoint: Int { 512 }
 
-    package private(set) var directory = Directory()
+    private(set) var directory = Directory()
     private let spool: any SpoolEngine
     private var records: [SpoolUID] = []
     private var isStoring = false
@@ -24,7 +24,7 @@ import FoundationEssentials
 
     /// Replays what the spool holds. Throws with exit code 74 when a record cannot be read: a node that has forgotten a member
     /// would refuse or misdeliver their mail.
-    package static func open(spool: any SpoolEngine) async throws(Failure) -> DirectoryStore {
+    static func open(spool: any SpoolEngine) async throws(Failure) -> DirectoryStore {
         let store = DirectoryStore(spool: spool)
         do {
             for entry in try await spool.entries(in: mailbox) {
@@ -40,7 +40,7 @@ import FoundationEssentials
 
     /// Runs `decide` on the current directory and stores what it returns; nothing happened when this throws.
     /// `then` sees the directory as it is after the change, before anybody else changes it.
-    package func change<Value>(
+    func change<Value>(
         _ decide: (Directory) throws(Failure) -> (events: [DirectoryEvent], value: Value)
     ) async throws(Failure) -> Value {
         await lock()
@@ -56,6 +56,16 @@ import FoundationEssentials
     /// `change` for decisions without a value.
     func change(_ decide: (Directory) throws(Failure) -> [DirectoryEvent]) async throws(Failure) {
         try await change { directory throws(Failure) in (try decide(directory), ()) }
+    }
+
+    /// Erases what waits for a removed member.
+    func eraseMaildrop(of account: Account) async throws(Failure) {
+        do throws(SpoolError) {
+            let waiting = try await spool.entries(in: MailboxID(rawValue: account.mailbox)).map(\.uid)
+            if !waiting.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: waiting)) }
+        } catch {
+            throw Failure(.inputOutput, "the maildrop of \(account.name) could not be erased; see the log", reason: "\(error)")
+        }
     }
 
     private func store(_ events: [DirectoryEvent], erasing: [SpoolUID] = []) async throws(Failure) {

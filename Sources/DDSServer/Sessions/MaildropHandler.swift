@@ -28,6 +28,7 @@ import Logging
         self.peerHost = peerHost
     }
 
+    private var address: MailAddress? { account.flatMap { MailAddress(local: $0.name, domain: server.domain) } }
     private var mailbox: MailboxID { MailboxID(rawValue: account?.mailbox ?? 0) }
 
     func answer(_ question: POP3ServerQuestion) async -> POP3ServerAnswer {
@@ -73,7 +74,7 @@ import Logging
 
     /// Locks the maildrop and lists it.
     private func snapshot() async -> POP3ServerAnswer {
-        guard !isGone, let account else { return .unavailable("the session is over") }
+        guard !isGone, let address else { return .unavailable("the session is over") }
         guard server.book.lease(mailbox) else { return .inUse }
         hasLease = true
         do throws(SpoolError) {
@@ -86,7 +87,7 @@ import Logging
         if isGone { release() }
         return .maildrop(
             entries.map { entry in
-                POP3Item(uidl: Self.uidl(entry.uid), octets: WrappedMessage.octets(entry, node: server.domain, recipient: account.name))
+                POP3Item(uidl: Self.uidl(entry.uid), octets: WrappedMessage.octets(entry, node: server.domain, recipient: address))
             })
     }
 
@@ -97,11 +98,11 @@ import Logging
     }
 
     private func body(_ index: Int, _ offset: Int) async -> POP3ServerAnswer {
-        guard entries.indices.contains(index), let account else { return .gone }
+        guard entries.indices.contains(index), let address else { return .gone }
         let entry = entries[index]
         do {
             if reading?.uid != entry.uid || reading?.position != offset {
-                reading = try await WrappedMessage(entry, node: server.domain, recipient: account.name, spool: server.spool)
+                reading = try await WrappedMessage(entry, node: server.domain, recipient: address, spool: server.spool)
                 try await reading?.skip(to: offset)
             }
             guard let reading else { return .gone }

@@ -22,7 +22,7 @@ import DDSSpool
     private(set) var position = 0
     private(set) var isAtEnd = false
 
-    init(_ entry: SpoolEntry, node: String, recipient: String, spool: any SpoolEngine) async throws {
+    init(_ entry: SpoolEntry, node: String, recipient: MailAddress, spool: any SpoolEngine) async throws {
         guard let payload = entry.payload else { throw SpoolError.noSuchRecord(entry.uid) }
         uid = entry.uid
         self.payload = payload
@@ -34,12 +34,12 @@ import DDSSpool
     }
 
     /// The exact size of what `next` will give in all.
-    static func octets(_ entry: SpoolEntry, node: String, recipient: String) -> Int {
+    static func octets(_ entry: SpoolEntry, node: String, recipient: MailAddress) -> Int {
         head(entry, node: node, recipient: recipient).count
-            + AgeArmor.armoredSize(bytes: entry.size + entry.payloadSize, lineEnd: .crlf)
+            + SealedWrapper.armoredSize(ageBytes: entry.size + entry.payloadSize)
     }
 
-    private static func head(_ entry: SpoolEntry, node: String, recipient: String) -> [UInt8] {
+    private static func head(_ entry: SpoolEntry, node: String, recipient: MailAddress) -> [UInt8] {
         SealedWrapper.head(node: node, recipient: recipient, uidl: MaildropHandler.uidl(entry.uid), day: entry.day)
     }
 

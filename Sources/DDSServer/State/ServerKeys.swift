@@ -1,38 +1,38 @@
 // The node's own keys and where they lie: a root key in a file of its own, everything else sealed under it. Made once by
 // `init`; a missing file is an error and never a fresh start.
 
-package import DDSCore
+import DDSCore
 import DDSLoop
-package import DDSNode
-package import DDSSeal
+import DDSNode
+import DDSSeal
 import FoundationEssentials
 
 /// The files of a node's state folder.
-package struct ServerFolder: Sendable {
+struct ServerFolder: Sendable {
     /// `state_dir/server`.
-    package let path: String
+    let path: String
 
-    package init(stateDir: String) {
+    init(stateDir: String) {
         path = stateDir + "/server"
     }
 
     /// 32 random bytes, 0600: who has this and the other files can open what they hold.
-    package var rootKey: String { path + "/root.key" }
+    var rootKey: String { path + "/root.key" }
     /// The TLS seed and the seal identity, sealed under the root key.
-    package var keys: String { path + "/node.keys" }
+    var keys: String { path + "/node.keys" }
     /// The node's certificate for people who pin it in other programs; public.
-    package var certificate: String { path + "/certificate.pem" }
-    package var spool: String { path + "/spool" }
+    var certificate: String { path + "/certificate.pem" }
+    var spool: String { path + "/spool" }
 
-    package var isInitialised: Bool { HostFiles.exists(keys) || HostFiles.exists(rootKey) || HostFiles.exists(spool) }
+    var isInitialised: Bool { HostFiles.exists(keys) || HostFiles.exists(rootKey) || HostFiles.exists(spool) }
 }
 
-package final class ServerKeys: Sendable {
-    package let root: SecretBytes
+final class ServerKeys: Sendable {
+    let root: SecretBytes
     /// Ed25519 seed of the TLS certificate.
-    package let tlsSeed: SecretBytes
+    let tlsSeed: SecretBytes
     /// Opens what members seal to the node.
-    package let sealIdentity: AgeIdentity
+    let sealIdentity: AgeIdentity
 
     private init(root: SecretBytes, tlsSeed: SecretBytes, sealIdentity: AgeIdentity) {
         self.root = root
@@ -47,8 +47,8 @@ package final class ServerKeys: Sendable {
         let keys = ServerKeys(root: .random(32), tlsSeed: .random(32), sealIdentity: .generate(random: random))
         do {
             try HostFiles.makeFolders(folder.path)
-            try keys.root.withExposed { try HostFiles.replace(folder.rootKey, with: $0) }
-            try HostFiles.replace(folder.keys, with: keys.sealed)
+            try keys.root.withExposed { try HostFiles.write(folder.rootKey, $0) }
+            try HostFiles.write(folder.keys, keys.sealed(random))
         } catch {
             throw Failure(.cannotCreate, "cannot write the node's keys in \(folder.path): \(error)")
         }
@@ -83,12 +83,12 @@ package final class ServerKeys: Sendable {
         }
     }
 
-    private var sealed: [UInt8] {
+    private func sealed(_ random: any RandomSource) -> [UInt8] {
         var content: [UInt8] = []
         tlsSeed.withExposed { content += $0 }
         sealIdentity.secretText().withExposed { content += $0 }
         defer { Wipe.zero(&content) }
-        return SealedStoreBox.seal(content, key: Self.wrapKey(root), associated: Self.binding)
+        return SealedStoreBox.seal(content, key: Self.wrapKey(root), associated: Self.binding, random: random)
     }
 
     private static func wrapKey(_ root: SecretBytes) -> SecretBytes {

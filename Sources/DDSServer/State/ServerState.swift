@@ -1,22 +1,22 @@
 // Everything a node keeps, opened: keys, certificate, spool, directory. The same for a running node and for a command that
 // works on a stopped one.
 
-package import DDSCore
+import DDSCore
 import DDSLoop
-package import DDSNode
-package import DDSSeal
-package import DDSSpool
-package import DDSTLS
+import DDSNode
+import DDSSeal
+import DDSSpool
+import DDSTLS
 import Logging
 
-@LoopActor package final class ServerState {
+@LoopActor final class ServerState {
     /// A certificate outlives this program's releases; its key is what agents pin, not its dates.
     private static var certificateDays: Int { 3650 }
 
-    package let keys: ServerKeys
-    package let identity: TLSIdentity
-    package let spool: EmbeddedSpool
-    package let store: DirectoryStore
+    let keys: ServerKeys
+    let identity: TLSIdentity
+    let spool: EmbeddedSpool
+    let store: DirectoryStore
 
     private init(keys: ServerKeys, identity: TLSIdentity, spool: EmbeddedSpool, store: DirectoryStore) {
         self.keys = keys
@@ -26,31 +26,31 @@ import Logging
     }
 
     /// `ddsnode init server`: keys, certificate, empty spool. Refuses to overwrite anything.
-    package static func create(config: Config, random: any RandomSource, time: any TimeSource) async throws(Failure) {
+    static func create(config: Config, random: any RandomSource, time: any TimeSource) async throws(Failure) {
         let folder = ServerFolder(stateDir: config.node.stateDirectory)
         guard !folder.isInitialised else {
             throw Failure(.cannotCreate, "there is a node in \(folder.path) already; it was left as it is. Choose another node.state_dir for a new one")
         }
         let keys = try ServerKeys.create(in: folder, random: random)
-        try await EmbeddedSpool.create(folder: folder.spool, root: keys.root, bodyBytes: config.server.spool.segmentSize, random: random)
+        try await EmbeddedSpool.create(folder: folder.spool, root: keys.root, bodyBytes: config.server.spool.segmentSize, random: random, time: time)
         let identity = try certificate(config: config, keys: keys, time: time)
         do {
-            try HostFiles.replace(folder.certificate, with: identity.certificatePEM)
+            try HostFiles.write(folder.certificate, identity.certificatePEM, mode: 0o644)
         } catch {
             throw Failure(.cannotCreate, "cannot write \(folder.certificate): \(error)")
         }
     }
 
     /// Opens a node. Throws with exit code 75 when another process has it open.
-    package static func open(
-        config: Config, services: (time: any TimeSource, random: any RandomSource),
+    static func open(
+        config: Config, random: any RandomSource, time: any TimeSource,
         onSpoolStopped: @escaping @LoopActor @Sendable (String) -> Void
     ) async throws(Failure) -> ServerState {
         let folder = ServerFolder(stateDir: config.node.stateDirectory)
         let keys = try ServerKeys.open(in: folder)
-        let identity = try certificate(config: config, keys: keys, time: services.time)
+        let identity = try certificate(config: config, keys: keys, time: time)
         let spool = try await EmbeddedSpool.open(
-            folder: folder.spool, root: keys.root, time: services.time, onStopped: onSpoolStopped)
+            folder: folder.spool, root: keys.root, random: random, time: time, onStopped: onSpoolStopped)
         do throws(Failure) {
             return ServerState(keys: keys, identity: identity, spool: spool, store: try await DirectoryStore.open(spool: spool))
         } catch {
@@ -59,10 +59,10 @@ import Logging
         }
     }
 
-    package func close() async { await spool.close() }
+    func close() async { await spool.close() }
 
     /// What invites say about this node; ports as they are really bound, when it runs.
-    package func facts(config: Config, pop3sPort: UInt16?, submissionsPort: UInt16?) -> NodeFacts {
+    func facts(config: Config, pop3sPort: UInt16?, submissionsPort: UInt16?) -> NodeFacts {
         NodeFacts(
             domain: config.node.name.lowercased(), host: config.node.host.isEmpty ? config.node.name : config.node.host,
             pop3sPort: pop3sPort ?? Self.port(config.server.listen.pop3s) ?? InviteLink.defaultPorts.pop3s,
