@@ -68,7 +68,7 @@ final class FakeBackend: WebBackend {
         calls.append("reply \(replyTo.message) \(replyTo.audience.rawValue)")
         drafts["reply1"] = DraftModel(
             id: "reply1", fields: DraftFields(recipients: "#board", subject: "Re: Budget 2027"), audience: "visible to 7 people",
-            thread: "tbudget")
+            thread: "tbudget", group: "gboard")
         return "reply1"
     }
 

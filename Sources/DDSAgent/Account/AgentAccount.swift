@@ -1,23 +1,23 @@
 // What `join` leaves in the state folder: who this is, which node it talks to, and where that node's key was pinned.
 
-package import DDSCore
+import DDSCore
 import DDSLoop
-package import DDSNode
+import DDSNode
 
 /// The account file of an agent, `account.json`. Holds no secret.
-package struct AgentAccount: Hashable, Sendable {
+struct AgentAccount: Hashable, Sendable {
     static let fileName = "account.json"
 
-    package var address: MailAddress
-    package var display: String
-    package var groups: [String]
-    package var host: String
-    package var pop3sPort: UInt16
-    package var submissionsPort: UInt16
+    var address: MailAddress
+    var display: String
+    var groups: [String]
+    var host: String
+    var pop3sPort: UInt16
+    var submissionsPort: UInt16
     /// What the node's TLS key must hash to, 16 bytes or more.
-    package var nodeKeyHash: [UInt8]
+    var nodeKeyHash: [UInt8]
     /// The node's `age1...` recipient, as last announced inside the pinned TLS connection.
-    package var nodeRecipient: String
+    var nodeRecipient: String
 
     var json: JSONValue {
         [
@@ -60,11 +60,11 @@ package struct AgentAccount: Hashable, Sendable {
 }
 
 /// The files of an agent's state folder.
-package struct AgentFolder: Sendable {
+struct AgentFolder: Sendable {
     /// `state_dir/agent`.
-    package let path: String
+    let path: String
 
-    package init(stateDir: String) {
+    init(stateDir: String) {
         path = stateDir + "/agent"
     }
 
@@ -78,7 +78,7 @@ package struct AgentFolder: Sendable {
     var spool: String { path + "/spool" }
 
     /// The account, nil before `join`. Throws when the file is there and cannot be understood.
-    package func loadAccount() throws(Failure) -> AgentAccount? {
+    func loadAccount() throws(Failure) -> AgentAccount? {
         guard HostFiles.exists(account) else { return nil }
         let bytes: [UInt8]
         do {
@@ -94,7 +94,7 @@ package struct AgentFolder: Sendable {
 
     func save(_ value: AgentAccount) throws(Failure) {
         do {
-            try HostFiles.write(account, with: Array(value.json.pretty.utf8) + [0x0a])
+            try HostFiles.write(account, Array(value.json.pretty.utf8) + [0x0a])
         } catch {
             throw Failure(.cannotCreate, "cannot write \(account): \(error)")
         }

@@ -61,7 +61,7 @@ extension PageRenderer {
         let onlyWarnings = draft.problems.allSatisfy(\.isWarning)
         values["heading"] = isNew ? "New message" : draft.thread == nil ? "Draft" : "Reply"
         values["draftID"] = draft.id
-        values["draftHue"] = hue(draft.thread ?? draft.id)
+        values["draftHue"] = draft.group.map(hue) ?? ""
         values["backPath"] = draft.thread.map { "/t/\($0)" } ?? "/"
         values["backText"] = draft.thread == nil ? "Inbox" : "Thread"
         values["savedText"] = draft.savedAt.map { "Saved \(time($0, now: context.now).short) (encrypted)" } ?? ""
@@ -137,7 +137,7 @@ extension PageRenderer {
         let parts = BodyPart.parts(of: body.text)
         var marks = message.marks.map { mark($0, now: now) }
         if body.hadHiddenCharacters || name.hadHiddenCharacters || address.hadHiddenCharacters {
-            marks.append(["markText": "Hidden characters removed", "markClass": ""])
+            marks.append(["markText": "Hidden characters removed", "markClass": "", "markSign": true])
         }
         var values: [String: Any] = [
             "messageID": message.id,
@@ -197,7 +197,7 @@ extension PageRenderer {
             case .hasHTML, .remoteImagesBlocked: true
             case .unknownKey, .keyChanged, .notSigned, .notEncryptedOnTheWay, .looksLike: false
             }
-        return ["markText": text, "markClass": isInformation ? "info" : ""]
+        return ["markText": text, "markClass": isInformation ? "info" : "", "markSign": !isInformation]
     }
 
     private func replyAllText(_ model: ThreadModel) -> String {
