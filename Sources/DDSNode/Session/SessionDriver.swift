@@ -210,25 +210,22 @@ extension SessionDriver {
 
     private func advanceTLS() throws(TLSError) {
         guard let tls else { return }
-        let progress = try tls.advance()
-        var isClosed = false
-        switch progress {
-        case .needsInput: break
-        case .established(let peer):
+        var progress = try tls.advance()
+        if case .established(let peer) = progress {
             timers[.login]?.cancel()
             step { [hasStarted] machine, now, actions in
                 machine.handle(.tlsEstablished(peer), now: now, into: &actions)
                 if !hasStarted { machine.start(now: now, into: &actions) }
             }
             hasStarted = true
-        case .closed: isClosed = true
+            progress = try tls.advance()
         }
         guard hasStarted, closing == nil else { return }
         let plain = try tls.readPlain()
         if !plain.isEmpty {
             step { machine, now, actions in machine.receive(plain[...], now: now, into: &actions) }
         }
-        if isClosed { endOfInput() }
+        if case .closed = progress { endOfInput() }
     }
 }
 
