@@ -61,7 +61,8 @@ extension SpoolAppend {
 
 extension SpoolLog {
     /// Commits `transactions` together: all that succeed are durable when this returns, erasures included (level E1).
-    /// Appends of the same group cannot be erased in it. `.full` and `.tooLarge` concern one transaction, of which nothing is kept; `.stopped` concerns all.
+    /// Appends of the same group cannot be erased in it. `.full` and `.tooLarge` concern one transaction, of which nothing
+    /// is kept; `.stopped` concerns all.
     package func commit(_ transactions: [SpoolTransaction]) -> [Result<[SpoolUID], SpoolError>] {
         if let stopped { return transactions.map { _ in .failure(.stopped(stopped)) } }
         closeSurplusFiles()
@@ -105,8 +106,8 @@ extension SpoolLog {
             let slot = firstSlot + position
             let big = bigFiles[position]
             let meta = meta(
-                append, uid: segment.uid(of: slot), offset: big == nil ? bodyStart + layout.offsets[position] : 0, bigID: big?.id,
-                setUID: segment.uid(of: firstSlot))
+                append, uid: segment.uid(of: slot), offset: big == nil ? bodyStart + layout.offsets[position] : 0,
+                bigID: big?.id, setUID: segment.uid(of: firstSlot))
             let key = big?.key ?? cipher.random(32)
             var tag = [UInt8](repeating: 0, count: 16)
             if big == nil {
