@@ -76,6 +76,7 @@ extension HTTPResponse {
         #expect(opened.status == 303 && opened.location == "/t/tbudget")
         // The visitor's cookie is not the one that is signed in.
         #expect(browser.cookie != visitor)
+        #expect(browser.app.gate.sessions.count == 1)
         #expect(await browser.get("/t/tbudget").text.contains("Budget 2027"))
         browser.cookie = visitor
         #expect(await browser.get("/").status == 303)
@@ -142,6 +143,7 @@ extension HTTPResponse {
     @Test @LoopActor func lock_endsSessionsAndStreams() async {
         let browser = Browser()
         await browser.signIn()
+        let old = browser.cookie
         guard case .events(let stream) = await browser.get("/events").body else {
             Issue.record("no stream")
             return
@@ -151,6 +153,10 @@ extension HTTPResponse {
         #expect(await browser.get("/").location == "/unlock")
         // A stream asked for after the lock ends at once and is not redirected to a page.
         #expect(await browser.get("/events").status == 403)
+        // Unlocking again elsewhere signs no old cookie in.
+        browser.cookie = old
+        browser.backend.isLocked = false
+        #expect(await browser.get("/").location == "/unlock")
     }
 
     /// D6.

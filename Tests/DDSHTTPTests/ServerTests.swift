@@ -49,6 +49,8 @@ struct RawClient {
         var chunk = [UInt8](repeating: 0, count: 65536)
         while true {
             let count = unsafe chunk.withUnsafeMutableBytes { unsafe recv(descriptor, $0.baseAddress, $0.count, 0) }
+            // A server that keeps a silent connection is not one that closed it.
+            if count < 0, errno == EAGAIN { return "nothing came, and the connection is open" }
             if count <= 0 { break }
             bytes += chunk[..<count]
             if let mark, String(decoding: bytes, as: UTF8.self).contains(mark) { break }
