@@ -17,7 +17,8 @@ final class Browser {
     init() {
         backend = FakeBackend.sample(now: time.wall)
         app = WebApp(
-            WebApp.Configuration(agentID: [1, 2, 3, 4], random: SeededRandom(seed: 5), hash: testHash, time: time), backend: backend)
+            WebApp.Configuration(agentID: [1, 2, 3, 4], random: SeededRandom(seed: 5), hash: testHash, time: time),
+            backend: backend)
         app.use(port: 7381)
     }
 
@@ -43,7 +44,8 @@ final class Browser {
         HTTPRequest(
             method: "POST", target: target,
             headers: headers([
-                HTTPField("Origin", "http://ddsnode.localhost:7381"), HTTPField("Content-Type", "multipart/form-data; boundary=x"),
+                HTTPField("Origin", "http://ddsnode.localhost:7381"),
+                HTTPField("Content-Type", "multipart/form-data; boundary=x"),
             ]),
             body: HTTPBody(fields: [HTTPField("token", formToken)] + fields, uploads: uploads))
     }
@@ -189,7 +191,8 @@ extension HTTPResponse {
         let file = HTTPUpload(field: "file", fileName: "a.txt", contentType: "", bytes: [1])
         let none = HTTPUpload(field: "file", fileName: "", contentType: "", bytes: [])
         let sent = await browser.post(
-            action, [HTTPField("to", "#board"), HTTPField("subject", "s"), HTTPField("body", "a\r\nb"), HTTPField("action", "send")],
+            action,
+            [HTTPField("to", "#board"), HTTPField("subject", "s"), HTTPField("body", "a\r\nb"), HTTPField("action", "send")],
             uploads: [file, none])
         #expect(sent.status == 303 && sent.location == "/x")
         #expect(browser.backend.sent == [DraftFields(recipients: "#board", subject: "s", body: "a\nb", uploads: [file])])
@@ -207,7 +210,8 @@ extension HTTPResponse {
     @Test @LoopActor func autosave_isAnsweredWithoutAPage() async {
         let browser = Browser()
         await browser.signIn()
-        let saved = await browser.post("/w/abc", [HTTPField("body", "x"), HTTPField("action", "save"), HTTPField("quiet", "1")])
+        let saved = await browser.post(
+            "/w/abc", [HTTPField("body", "x"), HTTPField("action", "save"), HTTPField("quiet", "1")])
         #expect(saved.status == 204 && saved.bytes.isEmpty)
     }
 
@@ -255,7 +259,8 @@ extension HTTPResponse {
             let browser = Browser()
             if isSignedIn { await browser.signIn() } else { _ = await browser.get("/unlock") }
             let paths = [
-                "/", "/l", "/p", "/x", "/d", "/g/gboard", "/g/none", "/t/tbudget", "/t/none", "/w", "/w/none", "/a/a1", "/a/none",
+                "/", "/l", "/p", "/x", "/d", "/g/gboard", "/g/none", "/t/tbudget", "/t/none", "/w", "/w/none", "/a/a1",
+                "/a/none",
                 "/do", "/active", "/unlock", "/open/none", "/healthz", "/nothing", "/s/00/none", "/favicon.ico",
             ]
             for path in paths {

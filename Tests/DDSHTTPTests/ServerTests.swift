@@ -174,7 +174,8 @@ final class ServerFixture {
         let fixture = try ServerFixture()
         let body = "a=1&b=%C3%A9+x&a=&c=%26%3D&long=" + String(repeating: "y", count: 40000)
         _ = try await fixture.ask(
-            "POST /f HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: \(body.utf8.count)\r\n\(Self.end)"
+            "POST /f HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+                + "Content-Length: \(body.utf8.count)\r\n\(Self.end)"
                 + body)
         let read = fixture.requests.first?.body
         #expect(read?.values("a") == ["1", ""])
@@ -197,14 +198,17 @@ final class ServerFixture {
             let client = RawClient(port: port)
             defer { client.close() }
             client.write(
-                "POST /f HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=xyz\r\nContent-Length: \(length)\r\n\(Self.end)")
+                "POST /f HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=xyz\r\n"
+                    + "Content-Length: \(length)\r\n\(Self.end)"
+            )
             client.write(Array(head.utf8) + file + Array(tail.utf8))
             return client.read()
         }
         #expect(answer.hasSuffix("POST /f"))
         let read = fixture.requests.first?.body
         #expect(read?.value("subject") == "He\r\nllo")
-        #expect(read?.uploads.first == HTTPUpload(field: "file", fileName: "a b.bin", contentType: "application/x", bytes: file))
+        #expect(
+            read?.uploads.first == HTTPUpload(field: "file", fileName: "a b.bin", contentType: "application/x", bytes: file))
         fixture.server.stop()
     }
 
