@@ -25,7 +25,7 @@ import Testing
     @Test(arguments: Transport.allCases) @LoopActor
     func manyMegabytes_arriveWholeThoughTheReaderPauses(_ transport: Transport) async throws {
         let pair = try await StreamPair(transport)
-        let sent = SeededRandom(seed: 7).bytes(6_000_000)
+        let sent = payload(seed: 7, count: 6_000_000)
         pair.server.stream.stopReading()
         let client = pair.client.stream
         client.highWaterBytes = 100_000
@@ -49,7 +49,7 @@ import Testing
     @Test(arguments: Transport.allCases) @LoopActor
     func finish_sendsAllBeforeTheEnd(_ transport: Transport) async throws {
         let pair = try await StreamPair(transport)
-        let sent = SeededRandom(seed: 8).bytes(3_000_000)
+        let sent = payload(seed: 8, count: 3_000_000)
         pair.client.stream.write(sent)
         pair.client.stream.finish()
         pair.client.stream.write([1, 2, 3])
@@ -164,4 +164,14 @@ import Testing
         #expect(pair.server.stream.peerHost == "unix")
         await pair.close()
     }
+}
+
+/// Bytes whose order matters: a random block of a prime length, repeated.
+private func payload(seed: UInt64, count: Int) -> [UInt8] {
+    let block = SeededRandom(seed: seed).bytes(4093)
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count + block.count)
+    while bytes.count < count { bytes.append(contentsOf: block) }
+    bytes.removeLast(bytes.count - count)
+    return bytes
 }

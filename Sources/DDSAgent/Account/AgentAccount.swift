@@ -18,12 +18,15 @@ struct AgentAccount: Hashable, Sendable {
     var nodeKeyHash: [UInt8]
     /// The node's `age1...` recipient, as last announced inside the pinned TLS connection.
     var nodeRecipient: String
+    /// The `age1...` recipient of this member's own mailbox key: public, and of use while locked.
+    var ownRecipient: String
 
     var json: JSONValue {
         [
             "version": 1, "address": .text("\(address)"), "display": .text(display), "groups": .texts(groups), "host": .text(host),
             "pop3s_port": .number(Int64(pop3sPort)), "submissions_port": .number(Int64(submissionsPort)),
             "node_key": .text(Hex.encode(nodeKeyHash)), "node_recipient": .text(nodeRecipient),
+            "own_recipient": .text(ownRecipient),
         ]
     }
 
@@ -32,7 +35,7 @@ struct AgentAccount: Hashable, Sendable {
             let host = json["host"]?.string, let pop3s = json["pop3s_port"]?.integer.flatMap(UInt16.init(exactly:)),
             let submissions = json["submissions_port"]?.integer.flatMap(UInt16.init(exactly:)),
             let key = json["node_key"]?.string.flatMap({ Hex.decode($0) }), key.count >= 16,
-            let recipient = json["node_recipient"]?.string
+            let recipient = json["node_recipient"]?.string, let ownRecipient = json["own_recipient"]?.string
         else { return nil }
         self.address = address
         display = json["display"]?.string ?? address.local
@@ -42,11 +45,12 @@ struct AgentAccount: Hashable, Sendable {
         submissionsPort = submissions
         nodeKeyHash = key
         nodeRecipient = recipient
+        self.ownRecipient = ownRecipient
     }
 
     init(
         address: MailAddress, display: String, groups: [String], host: String, pop3sPort: UInt16, submissionsPort: UInt16,
-        nodeKeyHash: [UInt8], nodeRecipient: String
+        nodeKeyHash: [UInt8], nodeRecipient: String, ownRecipient: String
     ) {
         self.address = address
         self.display = display
@@ -56,6 +60,7 @@ struct AgentAccount: Hashable, Sendable {
         self.submissionsPort = submissionsPort
         self.nodeKeyHash = nodeKeyHash
         self.nodeRecipient = nodeRecipient
+        self.ownRecipient = ownRecipient
     }
 }
 

@@ -87,7 +87,7 @@ import DDSWire
             return AgentAccount(
                 address: welcome.address, display: welcome.display, groups: welcome.groups, host: invite.host,
                 pop3sPort: invite.pop3sPort, submissionsPort: invite.submissionsPort, nodeKeyHash: invite.nodeKeyHash,
-                nodeRecipient: nodeRecipient.recipient)
+                nodeRecipient: nodeRecipient.recipient, ownRecipient: "\(recipient)")
         case .refused(_, let reply, let permanent):
             throw Failure(permanent ? .badInput : .tryAgain, reply.lines.joined(separator: " "))
         case .lost, .offered:

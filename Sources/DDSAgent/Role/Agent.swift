@@ -216,6 +216,12 @@ extension Agent {
         return summary.id
     }
 
+    /// Keeps a draft that came while locked, sealed to this person's own key.
+    func shelter(_ draft: Draft) async throws {
+        try await DraftBook.shelter(
+            draft, recipient: try AgeRecipient(account.ownRecipient), spool: spool, random: services.random)
+    }
+
     /// Who messages of this person are from.
     var author: MessageBuilder.Mailbox { MessageBuilder.Mailbox(name: account.display, address: account.address) }
 

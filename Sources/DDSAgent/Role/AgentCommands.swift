@@ -2,11 +2,13 @@
 // command line's own process when no agent runs.
 
 import DDSCore
+import DDSHTTP
 import DDSLoop
 import DDSMail
 import DDSNode
 import DDSSeal
 import DDSSpool
+import DDSWire
 
 @LoopActor final class AgentCommands {
     private let role: AgentRole
@@ -139,7 +141,7 @@ import DDSSpool
         }
         let parsed = ParsedMessage(message)
         fields["text"] = .text(TextSafety.body(parsed.bestPlainText))
-        fields["files"] = .list(parsed.attachments.map { ["name": .text($0.fileName.description), "size": .number($0.size)] })
+        fields["files"] = .list(parsed.attachments.map { ["name": .text($0.fileName.text), "size": .number($0.size)] })
         return .object(fields)
     }
 }

@@ -3,9 +3,11 @@
 
 import DDSBus
 package import DDSCore
+import DDSHTTP
 package import DDSLoop
 package import DDSNode
 import DDSSeal
+import DDSSpool
 import DDSWire
 import Logging
 
@@ -87,6 +89,7 @@ import Logging
     package func stop() async {
         page?.stop()
         page = nil
+        mailPage?.close()
         mailPage = nil
         await agent?.stop()
         agent = nil
