@@ -72,9 +72,9 @@ import Testing
         #expect(HostFiles.status(path)?.mode == 0o660)
         listener.close()
         #expect(!HostFiles.exists(path))
-        let private_ = try Listener.listen(on: .unix(path: path)) { $0.close() }
+        let closed = try Listener.listen(on: .unix(path: path)) { $0.close() }
         #expect(HostFiles.status(path)?.mode == 0o600)
-        private_.close()
+        closed.close()
         try HostFiles.removeTree(folder)
     }
 
