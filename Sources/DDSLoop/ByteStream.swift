@@ -160,6 +160,9 @@ package final class ByteStream: LoopHandle {
         Self.dirty.append(self)
     }
 
+    /// True when something was written since the last `flushAll` began.
+    static var hasUnflushed: Bool { !dirty.isEmpty }
+
     /// The end of a turn: everything written in it goes to the kernel.
     static func flushAll() {
         guard !dirty.isEmpty else { return }
