@@ -20,21 +20,28 @@ package struct AgeEncryptor: Sendable {
 
     /// Takes plaintext and returns what is ready of the file.
     package mutating func update(_ plain: ArraySlice<UInt8>) -> [UInt8] {
-        let file = header + writer.update(plain)
-        header = []
+        let file = headed(writer.update(plain))
         return armor?.update(file[...]) ?? file
     }
 
     /// The rest of the file.
     package mutating func finish() -> [UInt8] {
-        let file = header + writer.finish()
-        header = []
+        let file = headed(writer.finish())
         guard var armor else { return file }
         return armor.update(file[...]) + armor.finish()
+    }
+
+    /// Puts the header in front of the first bytes of the payload.
+    private mutating func headed(_ payload: [UInt8]) -> [UInt8] {
+        guard !header.isEmpty else { return payload }
+        defer { header = [] }
+        return header + payload
     }
 }
 
 /// Decrypts one age file piece by piece. Whatever it returns is authentic; that it is complete is known after `finish` only.
+/// How the file is cut into pieces changes neither the plaintext nor the error: what comes before the first fault is
+/// returned, and the next call throws. After an error every call repeats it.
 package struct AgeDecryptor: Sendable {
     package enum Form: Sendable {
         /// Decided by the first byte: white space or a hyphen begins armor.
@@ -48,6 +55,7 @@ package struct AgeDecryptor: Sendable {
     private var armor = AgeArmorDecoder()
     private var header: AgeHeaderReader
     private var payload: AgePayloadReader?
+    private var failure: AgeError?
 
     package init(identities: [AgeIdentity], form: Form = .detected, headerLimitBytes: Int = 65536) {
         self.init(unlock: .identities(identities), form: form, headerLimitBytes: headerLimitBytes)
@@ -59,22 +67,33 @@ package struct AgeDecryptor: Sendable {
         header = AgeHeaderReader(limitBytes: headerLimitBytes)
     }
 
-    /// Takes bytes of the file and returns the plaintext that they complete. Nothing may be fed after a throw.
+    /// Takes bytes of the file and returns the plaintext that they complete. Throws any `AgeError` but `.badRecipient` and
+    /// `.badIdentity`.
     package mutating func feed(_ bytes: [UInt8]) throws(AgeError) -> [UInt8] {
+        if let failure { throw failure }
         guard let first = bytes.first else { return [] }
         if form == .detected { form = [0x20, 0x09, 0x0a, 0x0d, 0x2d].contains(first) ? .armored : .binary }
-        return form == .armored ? try open(armor.update(bytes[...])[...]) : try open(bytes[...])
+        do throws(AgeError) {
+            return form == .armored ? try open(armor.update(bytes[...])[...]) : try open(bytes[...])
+        } catch {
+            failure = error
+            throw error
+        }
     }
 
     /// The plaintext of the last chunk. Throws unless the file is whole.
     package mutating func finish() throws(AgeError) -> [UInt8] {
-        if form == .armored { try armor.finish() }
-        guard var payload else {
+        if let failure { throw failure }
+        do throws(AgeError) {
+            // A fault of the payload that waits to be told comes before whatever the armor has to say about its end.
+            if let failure = payload?.failure { throw failure }
+            if form == .armored { try armor.finish() }
             try header.finish()
-            throw .headerFailure
+            return try payload?.finish() ?? []
+        } catch {
+            failure = error
+            throw error
         }
-        defer { self.payload = payload }
-        return try payload.finish()
     }
 
     private mutating func open(_ bytes: ArraySlice<UInt8>) throws(AgeError) -> [UInt8] {

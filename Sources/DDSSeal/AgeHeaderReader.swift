@@ -113,11 +113,11 @@ package struct AgeHeaderReader: Sendable {
         while !rest.isEmpty, !isComplete {
             let end = rest.firstIndex(of: 0x0a)
             let piece = end.map { rest[...$0] } ?? rest
+            // Something else than an age file may never have a line end: it is refused at its first wrong byte.
+            if lineStart == 0, !AgeHeader.versionLine.dropFirst(raw.count).starts(with: piece) { throw .headerFailure }
             guard raw.count + piece.count <= limitBytes else { throw .tooLarge }
             raw.append(contentsOf: piece)
             rest = rest[piece.endIndex...]
-            // Something else than an age file may never have a line end: it is refused at its first wrong byte.
-            if lineStart == 0, !AgeHeader.versionLine.starts(with: raw) { throw .headerFailure }
             guard end != nil else { break }
             let line = raw[lineStart..<raw.count - 1]
             lineStart = raw.count

@@ -14,14 +14,24 @@ package struct AgeRecipient: Hashable, Sendable, CustomStringConvertible {
         self.bytes = bytes
     }
 
-    /// Parses `age1...`. Throws `.badRecipient`.
+    /// Parses `age1...`. Throws `.badRecipient`, also for a point that is not usable.
     package init(_ text: String) throws(AgeError) {
         let characters = Array(text.utf8)
         guard characters.starts(with: "age1".utf8), let bytes = Bech32.decode(prefix: "age", characters), bytes.count == 32 else {
             throw .badRecipient
         }
         self.bytes = bytes
+        guard isUsable else { throw .badRecipient }
     }
+
+    /// False for the few points of small order, for which nothing can be sealed: every private key gives the same shared
+    /// secret with them (RFC 7748 section 6.1).
+    package var isUsable: Bool {
+        var shared = [UInt8](repeating: 0, count: 32)
+        return unsafe crypto_scalarmult(&shared, Self.anyScalar, bytes) == 0
+    }
+
+    private static let anyScalar = [UInt8](repeating: 1, count: 32)
 
     /// `age1...`, 62 characters.
     package var description: String { String(decoding: Bech32.encode(prefix: "age", bytes), as: UTF8.self) }
@@ -60,11 +70,10 @@ package final class AgeIdentity: Sendable, CustomStringConvertible {
     /// Parses `AGE-SECRET-KEY-1...` without white space around it. Throws `.badIdentity`.
     package convenience init(text: SecretBytes) throws(AgeError) {
         let decoded = text.withExposed { characters -> SecretBytes? in
-            guard characters.starts(with: "AGE-SECRET-KEY-1".utf8) else { return nil }
-            return Bech32.decode(prefix: "age-secret-key-", characters).map { bytes in
-                var bytes = bytes
-                return SecretBytes(consuming: &bytes)
-            }
+            guard characters.starts(with: "AGE-SECRET-KEY-1".utf8),
+                var bytes = Bech32.decode(prefix: "age-secret-key-", characters)
+            else { return nil }
+            return SecretBytes(consuming: &bytes)
         }
         guard let decoded, decoded.count == 32 else { throw .badIdentity }
         self.init(secret: decoded)

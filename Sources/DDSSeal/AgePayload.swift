@@ -46,9 +46,6 @@ package struct AgePayloadWriter: Sendable {
         key = fileKey.payloadKey(nonce: nonce)
     }
 
-    /// The size of the payload that seals `plain` bytes.
-    package static func payloadSize(plain: Int) -> Int { AgePayload.payloadSize(plain: plain) }
-
     /// Takes plaintext and returns the payload bytes that are ready: the nonce at first, then whole chunks. At least one byte
     /// stays behind for the last chunk.
     package mutating func update(_ plain: ArraySlice<UInt8>) -> [UInt8] {
@@ -128,7 +125,8 @@ package struct AgePayloadReader: Sendable {
     private var key: SecretBytes?
     private var counter = ChunkCounter()
     private var hasEnded = false
-    private var failure: AgeError?
+    /// The error that the next call throws.
+    private(set) var failure: AgeError?
     private var pending: [UInt8] = []
 
     package init(fileKey: AgeFileKey) {
@@ -212,10 +210,12 @@ package struct AgePayloadReader: Sendable {
                         unsafe openChunk(UnsafeRawBufferPointer(rebasing: bytes.prefix(missing)), into: output)
                     }
                 } else {
-                    pending.append(contentsOf: rest.prefix(missing))
-                    let whole = pending
+                    var whole: [UInt8] = []
+                    swap(&whole, &pending)
+                    whole.append(contentsOf: rest.prefix(missing))
                     unsafe whole.withUnsafeBytes { unsafe openChunk($0, into: output) }
-                    pending.removeAll(keepingCapacity: true)
+                    whole.removeAll(keepingCapacity: true)
+                    swap(&whole, &pending)
                 }
                 rest = rest.dropFirst(missing)
                 if failure == nil { initialized += AgePayload.chunkBytes }

@@ -34,12 +34,16 @@ package enum PassphraseFile {
     /// Opens what `seal` made, or stock age. As costly as sealing.
     package static func open(_ file: [UInt8], passphrase: SecretBytes, maxWorkFactor: Int = 22) throws(VaultError) -> SecretBytes {
         var decryptor = AgeDecryptor(unlock: .passphrase(passphrase, maxWorkFactor: maxWorkFactor))
-        do {
-            var plain = try decryptor.feed(file)
-            var rest = try decryptor.finish()
-            var content = plain + rest
+        var plain: [UInt8] = []
+        var rest: [UInt8] = []
+        defer {
             Wipe.zero(&plain)
             Wipe.zero(&rest)
+        }
+        do {
+            plain = try decryptor.feed(file)
+            rest = try decryptor.finish()
+            var content = plain + rest
             return SecretBytes(consuming: &content)
         } catch AgeError.noMatch {
             throw .wrongPassphrase

@@ -11,4 +11,7 @@ package enum ProcessHygiene {
         if dds_forbid_new_privileges() != 0 { warnings.append("gaining privileges could not be switched off") }
         return warnings
     }
+
+    /// True while processes of the same user may trace this one and read its memory.
+    package static var isTraceable: Bool { dds_is_dumpable() != 0 }
 }

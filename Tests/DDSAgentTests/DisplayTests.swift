@@ -63,7 +63,8 @@ import Testing
     func pages_mayBeReturnedTo(path: String) { #expect(Route.isPage(path)) }
 
     @Test(arguments: [
-        "", "//evil.test", "/unlock", "/open/abc", "/lock", "/do", "/events", "http://evil.test/", "/t/a/b", "/t/", "/t/a%20b", "/?q=x",
+        "", "//evil.test", "/unlock", "/open/abc", "/lock", "/do", "/events", "http://evil.test/", "/t/a/b", "/t/", "/t/a%20b",
+        "/?q=x",
         "/?c=<", "/t/abc#x", "/w/\n", "/a/abc",
     ])
     func otherTargets_mayNot(path: String) { #expect(!Route.isPage(path)) }

@@ -12,16 +12,20 @@ import Testing
 
     /// Texts that break out of where they are put when escaped wrongly; the last three pass swift-mustache's own escaping.
     static let hostile = [
-        "<script>x</script>", "\" autofocus onfocus=\"x", "' onload='x", "</textarea><img src=x onerror=x>", "<!--", "&lt;b&gt;",
-        "{{formToken}}", "\u{0600}<img src=x onerror=x>", "\"\u{0301} onfocus=\"x", "\u{110BD}<svg onload=x>\u{0600}\u{0600}<b>",
+        "<script>x</script>", "\" autofocus onfocus=\"x", "' onload='x", "</textarea><img src=x onerror=x>", "<!--",
+        "&lt;b&gt;",
+        "{{formToken}}", "\u{0600}<img src=x onerror=x>", "\"\u{0301} onfocus=\"x",
+        "\u{110BD}<svg onload=x>\u{0600}\u{0600}<b>",
     ]
 
     static func model(_ text: String) -> (FrameModel, ThreadListModel, ThreadModel, DraftModel, [RecipientChoice]) {
         let group = GroupModel(id: "g1", name: text, unread: 1)
         let frame = FrameModel(
-            groups: [group], inboxUnread: 2, allUnread: 2, privateUnread: 0, drafts: 0, waitingToBeSent: 0, state: text, trouble: text)
+            groups: [group], inboxUnread: 2, allUnread: 2, privateUnread: 0, drafts: 0, waitingToBeSent: 0, state: text,
+            trouble: text)
         let row = ThreadRowModel(
-            id: "t1", senders: [text, text], messageCount: 2, subject: text, snippet: text, group: text, time: now, isUnread: true,
+            id: "t1", senders: [text, text], messageCount: 2, subject: text, snippet: text, group: text, time: now,
+            isUnread: true,
             hasAttachment: true, sent: .failed(text))
         let message = MessageModel(
             id: "m1", senderName: text, senderAddress: text, recipients: [text], messageID: text, time: now,
@@ -106,7 +110,9 @@ import Testing
                 for (name, value) in tag.attributes where ["href", "src", "action"].contains(name) {
                     #expect(!value.contains("secret"))
                 }
-                if tag.name == "input", tag.attributes["name"] == "back" { #expect(Route.isPage(tag.attributes["value"] ?? "")) }
+                if tag.name == "input", tag.attributes["name"] == "back" {
+                    #expect(Route.isPage(tag.attributes["value"] ?? ""))
+                }
             }
         }
     }
@@ -114,7 +120,9 @@ import Testing
     @Test func everyPost_carriesTheFormToken() {
         for html in allPages("x") {
             let forms = scan(html).count { $0.name == "form" && $0.attributes["method"] == "post" }
-            let tokens = scan(html).count { $0.name == "input" && $0.attributes["name"] == "token" && $0.attributes["value"] == "f00d" }
+            let tokens = scan(html).count {
+                $0.name == "input" && $0.attributes["name"] == "token" && $0.attributes["value"] == "f00d"
+            }
             #expect(forms == tokens)
         }
     }
@@ -152,7 +160,9 @@ import Testing
 
     @Test func sentStates_areShownInWords() {
         var (frame, list, _, _, _) = Self.model("x")
-        for (state, words) in [(SentState.waiting, "waiting"), (.atNode, "✓ at the node"), (.fetched(by: 5, of: 7), "✓✓ 5 of 7")] {
+        for (state, words) in [
+            (SentState.waiting, "waiting"), (.atNode, "✓ at the node"), (.fetched(by: 5, of: 7), "✓✓ 5 of 7"),
+        ] {
             list.rows[0].sent = state
             #expect(pages.list(Self.context, frame: frame, folder: .sent, list).contains(words))
         }
@@ -165,7 +175,10 @@ import Testing
         #expect(pages.style.bytes.count <= 16384)
         #expect(pages.script.bytes.count <= 10240)
         let script = String(decoding: pages.script.bytes, as: UTF8.self)
-        for word in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "localStorage", "indexedDB", "serviceWorker"] {
+        for word in [
+            "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "localStorage", "indexedDB",
+            "serviceWorker",
+        ] {
             #expect(!script.contains(word))
         }
         #expect(!String(decoding: pages.style.bytes, as: UTF8.self).contains("url("))

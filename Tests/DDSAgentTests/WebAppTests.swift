@@ -17,7 +17,8 @@ final class Browser {
     init() {
         backend = FakeBackend.sample(now: time.wall)
         app = WebApp(
-            WebApp.Configuration(agentID: [1, 2, 3, 4], random: SeededRandom(seed: 5), hash: testHash, time: time), backend: backend)
+            WebApp.Configuration(agentID: [1, 2, 3, 4], random: SeededRandom(seed: 5), hash: testHash, time: time),
+            backend: backend)
         app.use(port: 7381)
     }
 
@@ -43,7 +44,8 @@ final class Browser {
         HTTPRequest(
             method: "POST", target: target,
             headers: headers([
-                HTTPField("Origin", "http://ddsnode.localhost:7381"), HTTPField("Content-Type", "multipart/form-data; boundary=x"),
+                HTTPField("Origin", "http://ddsnode.localhost:7381"),
+                HTTPField("Content-Type", "multipart/form-data; boundary=x"),
             ]),
             body: HTTPBody(fields: [HTTPField("token", formToken)] + fields, uploads: uploads))
     }
@@ -76,6 +78,7 @@ extension HTTPResponse {
         #expect(opened.status == 303 && opened.location == "/t/tbudget")
         // The visitor's cookie is not the one that is signed in.
         #expect(browser.cookie != visitor)
+        #expect(browser.app.gate.sessions.count == 1)
         #expect(await browser.get("/t/tbudget").text.contains("Budget 2027"))
         browser.cookie = visitor
         #expect(await browser.get("/").status == 303)
@@ -142,6 +145,7 @@ extension HTTPResponse {
     @Test @LoopActor func lock_endsSessionsAndStreams() async {
         let browser = Browser()
         await browser.signIn()
+        let old = browser.cookie
         guard case .events(let stream) = await browser.get("/events").body else {
             Issue.record("no stream")
             return
@@ -151,6 +155,10 @@ extension HTTPResponse {
         #expect(await browser.get("/").location == "/unlock")
         // A stream asked for after the lock ends at once and is not redirected to a page.
         #expect(await browser.get("/events").status == 403)
+        // Unlocking again elsewhere signs no old cookie in.
+        browser.cookie = old
+        browser.backend.isLocked = false
+        #expect(await browser.get("/").location == "/unlock")
     }
 
     /// D6.
@@ -183,7 +191,8 @@ extension HTTPResponse {
         let file = HTTPUpload(field: "file", fileName: "a.txt", contentType: "", bytes: [1])
         let none = HTTPUpload(field: "file", fileName: "", contentType: "", bytes: [])
         let sent = await browser.post(
-            action, [HTTPField("to", "#board"), HTTPField("subject", "s"), HTTPField("body", "a\r\nb"), HTTPField("action", "send")],
+            action,
+            [HTTPField("to", "#board"), HTTPField("subject", "s"), HTTPField("body", "a\r\nb"), HTTPField("action", "send")],
             uploads: [file, none])
         #expect(sent.status == 303 && sent.location == "/x")
         #expect(browser.backend.sent == [DraftFields(recipients: "#board", subject: "s", body: "a\nb", uploads: [file])])
@@ -201,7 +210,8 @@ extension HTTPResponse {
     @Test @LoopActor func autosave_isAnsweredWithoutAPage() async {
         let browser = Browser()
         await browser.signIn()
-        let saved = await browser.post("/w/abc", [HTTPField("body", "x"), HTTPField("action", "save"), HTTPField("quiet", "1")])
+        let saved = await browser.post(
+            "/w/abc", [HTTPField("body", "x"), HTTPField("action", "save"), HTTPField("quiet", "1")])
         #expect(saved.status == 204 && saved.bytes.isEmpty)
     }
 
@@ -249,7 +259,8 @@ extension HTTPResponse {
             let browser = Browser()
             if isSignedIn { await browser.signIn() } else { _ = await browser.get("/unlock") }
             let paths = [
-                "/", "/l", "/p", "/x", "/d", "/g/gboard", "/g/none", "/t/tbudget", "/t/none", "/w", "/w/none", "/a/a1", "/a/none",
+                "/", "/l", "/p", "/x", "/d", "/g/gboard", "/g/none", "/t/tbudget", "/t/none", "/w", "/w/none", "/a/a1",
+                "/a/none",
                 "/do", "/active", "/unlock", "/open/none", "/healthz", "/nothing", "/s/00/none", "/favicon.ico",
             ]
             for path in paths {

@@ -32,7 +32,9 @@ final class GateFixture {
         HTTPRequest(method: method, target: target, headers: HTTPHeaders(fields), body: HTTPBody(fields: body))
     }
 
-    func get(_ target: String = "/", host: String = host, site: String? = "same-origin", _ more: [HTTPField] = []) -> HTTPRequest {
+    func get(_ target: String = "/", host: String = host, site: String? = "same-origin", _ more: [HTTPField] = [])
+        -> HTTPRequest
+    {
         var fields = [HTTPField("Host", host), HTTPField("Cookie", "other=1; \(gate.cookieName)=\(token)")]
         if let site { fields.append(HTTPField("Sec-Fetch-Site", site)) }
         return request("GET", target, fields + more)
@@ -83,8 +85,10 @@ final class GateFixture {
 
     /// B1, B3.
     @Test(arguments: [
-        "evil.test:7381", "ddsnode.localhost:7382", "ddsnode.localhost", "ddsnode.localhost.:7381", "127.0.0.1", "127.0.0.2:7381",
-        "[::1]:80", "localhost:7381.evil.test", "", "a.ddsnode.localhost:7381", " ddsnode.localhost:7381", "ddsnode.localhost:07381",
+        "evil.test:7381", "ddsnode.localhost:7382", "ddsnode.localhost", "ddsnode.localhost.:7381", "127.0.0.1",
+        "127.0.0.2:7381",
+        "[::1]:80", "localhost:7381.evil.test", "", "a.ddsnode.localhost:7381", " ddsnode.localhost:7381",
+        "ddsnode.localhost:07381",
     ])
     func foreignHost_isRefused(host: String) {
         let fixture = GateFixture()
@@ -251,7 +255,9 @@ final class GateFixture {
         #expect(fixture.isServed(fixture.get("/unlock"), isLocked: true))
     }
 
-    @Test(arguments: [HTTPField("Sec-Purpose", "prefetch;prerender"), HTTPField("Purpose", "prefetch"), HTTPField("X-Moz", "prefetch")])
+    @Test(arguments: [
+        HTTPField("Sec-Purpose", "prefetch;prerender"), HTTPField("Purpose", "prefetch"), HTTPField("X-Moz", "prefetch"),
+    ])
     func speculativeLoads_areRefused(field: HTTPField) {
         let fixture = GateFixture()
         #expect(fixture.isRefused(fixture.get("/t/abc", [field]), .speculativeLoad))
@@ -290,7 +296,8 @@ final class GateFixture {
         #expect(fixture.gate.cookieName == "__Host-dds-abcd0123")
         #expect(fixture.gate.cookie("77") == "__Host-dds-abcd0123=77; Secure; HttpOnly; SameSite=Strict; Path=/")
         let other = WebGate(
-            site: WebSite(port: 7381), agentID: [1, 2, 3, 4], sessions: WebSessions(random: SeededRandom(seed: 1), hash: testHash))
+            site: WebSite(port: 7381), agentID: [1, 2, 3, 4],
+            sessions: WebSessions(random: SeededRandom(seed: 1), hash: testHash))
         #expect(other.cookieName != fixture.gate.cookieName)
     }
 

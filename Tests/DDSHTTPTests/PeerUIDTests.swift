@@ -7,7 +7,7 @@ import Testing
     let local = HTTPEndpoint(address: [127, 0, 0, 1], port: 7381)
 
     func row(_ from: String, _ to: String, uid: Int, inode: Int, state: String = "01") -> String {
-        "   1: \(from) \(to) \(state) 00000000:00000000 00:00000000 00000000 \(uid)        0 \(inode) 1 0000000000000000 20 4 30 10 -1\n"
+        "   1: \(from) \(to) \(state) 00000000:00000000 00:00000000 00000000 \(uid)        0 \(inode) 1 0\n"
     }
 
     func owner(_ rows: String...) -> UInt32? {

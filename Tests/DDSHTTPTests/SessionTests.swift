@@ -82,7 +82,9 @@ import Testing
 
 @Suite struct UnlockLimiterTests {
     /// A mutating call is no operand of the macro.
-    func expect(_ decision: UnlockLimiter.Decision, _ wanted: UnlockLimiter.Decision, _ place: SourceLocation = #_sourceLocation) {
+    func expect(
+        _ decision: UnlockLimiter.Decision, _ wanted: UnlockLimiter.Decision, _ place: SourceLocation = #_sourceLocation
+    ) {
         #expect(decision == wanted, sourceLocation: place)
     }
 

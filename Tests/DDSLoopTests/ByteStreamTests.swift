@@ -46,6 +46,26 @@ import Testing
         await pair.close()
     }
 
+    @Test @LoopActor func bytesWrittenByOnDrain_doNotWaitForAnotherEvent() async throws {
+        let pair = try await StreamPair(.tcp)
+        let client = pair.client.stream
+        client.highWaterBytes = 10
+        var chunks = 0
+        client.onDrain = {
+            chunks += 1
+            if chunks < 50 { client.write([UInt8](repeating: 1, count: 100)) }
+        }
+        // Nobody reads, so that no arriving byte wakes the loop; all 5000 fit into the kernel's buffers.
+        pair.server.stream.stopReading()
+        client.write([UInt8](repeating: 1, count: 100))
+        try await Loop.sleep(for: .milliseconds(300))
+        #expect(chunks == 50)
+        pair.server.stream.startReading()
+        await pair.server.wait { $0.received.count >= 5000 }
+        #expect(pair.server.received.count == 5000)
+        await pair.close()
+    }
+
     @Test(arguments: Transport.allCases) @LoopActor
     func finish_sendsAllBeforeTheEnd(_ transport: Transport) async throws {
         let pair = try await StreamPair(transport)

@@ -100,7 +100,8 @@ extension PageRenderer {
         switch folder {
         case .inbox: ("All read", "New messages to you and your groups come here.")
         case .all: ("No mail yet", "Every message you may read will be here.")
-        case .privateMail: ("No private mail yet", "Messages that go to you alone come here. Only you and the sender can read them.")
+        case .privateMail:
+            ("No private mail yet", "Messages that go to you alone come here. Only you and the sender can read them.")
         case .sent: ("Nothing sent yet", "What you write waits here until the node has it.")
         case .drafts: ("No drafts", "Messages you have begun are kept here, encrypted.")
         case .group: ("No messages yet", "Be the first to write to this group.")

@@ -56,7 +56,8 @@ package final class WebApp {
         self.configuration = configuration
         self.backend = backend
         gate = WebGate(
-            site: WebSite(port: 0, name: configuration.hostName, configuredHosts: configuration.configuredHosts), agentID: configuration.agentID,
+            site: WebSite(port: 0, name: configuration.hostName, configuredHosts: configuration.configuredHosts),
+            agentID: configuration.agentID,
             sessions: WebSessions(random: configuration.random, hash: configuration.hash))
         pages = PageRenderer(
             hash: configuration.hash, showsUnreadInTitle: configuration.showsUnreadInTitle,

@@ -185,6 +185,8 @@ extension SessionDriver {
         do {
             tls = try TLSConnection(context: tlsContext, serverName: serverName)
             try advanceTLS()
+            // A client speaks first.
+            flushTLS()
         } catch {
             close(.protocolError, "tls: \(error)")
         }
