@@ -80,5 +80,6 @@ let package = Package(
         tests("DDSNodeTests", ["DDSNode", "DDSTestKit"]),
         tests("DDSServerTests", ["DDSServer", "DDSTestKit"]),
         tests("DDSAgentTests", ["DDSAgent", "DDSTestKit"]),
+        tests("DDSStoryTests", ["DDSServer", "DDSAgent", "DDSTestKit"]),
     ]
 )

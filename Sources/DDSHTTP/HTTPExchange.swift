@@ -91,7 +91,9 @@ extension HTTPExchange {
         let limits = listener.configuration.limits
         unsafe request.headers = Self.headers(of: connection)
         request.local = listener.endpoint
-        if let peer = unsafe dds_mhd_peer(connection), let endpoint = unsafe HTTPEndpoint(peer: peer) { request.peer = endpoint }
+        if let peer = unsafe dds_mhd_peer(connection), let endpoint = unsafe HTTPEndpoint(peer: peer) {
+            request.peer = endpoint
+        }
         let declared = request.headers.values("Content-Length").compactMap { Int($0) }.max() ?? 0
         let answer: HTTPResponse?
         if unsafe dds_mhd_header_size(connection) > limits.headerBytesMax {

@@ -100,7 +100,7 @@ extension HTTPListener {
 
     private func sweep() {
         let now = Loop.time.now
-        for unsafe (connection, deadline) in unsafe headerDeadlines where deadline <= now {
+        for unsafe(connection, deadline) in unsafe headerDeadlines where deadline <= now {
             unsafe headerDeadlines[connection] = nil
             // libmicrohttpd has no call to close a connection; it sees the end of the stream and does.
             let descriptor = unsafe dds_mhd_descriptor(connection)
@@ -129,7 +129,9 @@ extension HTTPListener {
                 return listener.configuration.allowsPeer(peer, listener.endpoint) ? .YES : .NO
             },
             handle: { _, connection, _, method, _, data, size, request in
-                guard let method = unsafe method, let size = unsafe size, let opaque = unsafe request?.pointee else { return .NO }
+                guard let method = unsafe method, let size = unsafe size, let opaque = unsafe request?.pointee else {
+                    return .NO
+                }
                 let exchange = unsafe Unmanaged<HTTPExchange>.fromOpaque(opaque).takeUnretainedValue()
                 let piece = unsafe UnsafeRawBufferPointer(start: data, count: size.pointee)
                 let result = unsafe exchange.proceed(method: String(cString: method), piece: piece)

@@ -109,7 +109,8 @@ extension HTTPEndpoint {
         case AF_INET:
             let address = unsafe bytes.loadUnaligned(as: sockaddr_in.self)
             self.init(
-                address: unsafe withUnsafeBytes(of: address.sin_addr) { unsafe Array($0) }, port: UInt16(bigEndian: address.sin_port))
+                address: unsafe withUnsafeBytes(of: address.sin_addr) { unsafe Array($0) },
+                port: UInt16(bigEndian: address.sin_port))
         case AF_INET6:
             guard bytes.count >= MemoryLayout<sockaddr_in6>.size else { return nil }
             let address = unsafe bytes.loadUnaligned(as: sockaddr_in6.self)

@@ -84,17 +84,20 @@ private final class Connector {
         unsafe hints.ai_family = AF_UNSPEC
         unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         unsafe hints.ai_protocol = Int32(IPPROTO_TCP)
-        let status = unsafe UVRequest.submit(UV_GETADDRINFO, resolved: { [self] status, addresses in
-            self.addresses = addresses
-            if status < 0 { end(status: status) } else { tryNext(UV_EAI_NONAME.rawValue) }
-        }) { cell in
-            unsafe uv_getaddrinfo(
-                Loop.main.uvLoop, cell.assumingMemoryBound(to: uv_getaddrinfo_t.self),
-                { request, status, list in
-                    unsafe UVRequest.complete(request?.pointee.data, status: status, addresses: list)
-                    unsafe uv_freeaddrinfo(list)
-                }, host, String(port), &hints)
-        }
+        let status = unsafe UVRequest.submit(
+            UV_GETADDRINFO,
+            resolved: { [self] status, addresses in
+                self.addresses = addresses
+                if status < 0 { end(status: status) } else { tryNext(UV_EAI_NONAME.rawValue) }
+            },
+            start: { cell in
+                unsafe uv_getaddrinfo(
+                    Loop.main.uvLoop, cell.assumingMemoryBound(to: uv_getaddrinfo_t.self),
+                    { request, status, list in
+                        unsafe UVRequest.complete(request?.pointee.data, status: status, addresses: list)
+                        unsafe uv_freeaddrinfo(list)
+                    }, host, String(port), &hints)
+            })
         if status < 0 { end(status: status) }
     }
 
@@ -123,17 +126,19 @@ private final class Connector {
         }
         var address = addresses.removeFirst()
         guard let stream = open() else { return }
-        let status = unsafe UVRequest.submit(UV_CONNECT, completion: { [self] in attempted(stream, $0) }) { cell in
-            unsafe withUnsafeMutablePointer(to: &address) { address in
-                unsafe uv_tcp_connect(
-                    cell.assumingMemoryBound(to: uv_connect_t.self),
-                    stream.cell.assumingMemoryBound(to: uv_tcp_t.self),
-                    UnsafeMutableRawPointer(address).assumingMemoryBound(to: sockaddr.self)
-                ) { request, status in
-                    unsafe UVRequest.complete(request?.pointee.data, status: status)
+        let status = unsafe UVRequest.submit(
+            UV_CONNECT, completion: { [self] in attempted(stream, $0) },
+            start: { cell in
+                unsafe withUnsafeMutablePointer(to: &address) { address in
+                    unsafe uv_tcp_connect(
+                        cell.assumingMemoryBound(to: uv_connect_t.self),
+                        stream.cell.assumingMemoryBound(to: uv_tcp_t.self),
+                        UnsafeMutableRawPointer(address).assumingMemoryBound(to: sockaddr.self)
+                    ) { request, status in
+                        unsafe UVRequest.complete(request?.pointee.data, status: status)
+                    }
                 }
-            }
-        }
+            })
         if status < 0 { attempted(stream, status) }
     }
 
@@ -143,14 +148,16 @@ private final class Connector {
             return
         }
         guard let stream = open() else { return }
-        _ = unsafe UVRequest.submit(UV_CONNECT, completion: { [self] in attempted(stream, $0) }) { cell in
-            unsafe uv_pipe_connect(
-                cell.assumingMemoryBound(to: uv_connect_t.self), stream.cell.assumingMemoryBound(to: uv_pipe_t.self), path
-            ) { request, status in
-                unsafe UVRequest.complete(request?.pointee.data, status: status)
-            }
-            return 0
-        }
+        _ = unsafe UVRequest.submit(
+            UV_CONNECT, completion: { [self] in attempted(stream, $0) },
+            start: { cell in
+                unsafe uv_pipe_connect(
+                    cell.assumingMemoryBound(to: uv_connect_t.self), stream.cell.assumingMemoryBound(to: uv_pipe_t.self), path
+                ) { request, status in
+                    unsafe UVRequest.complete(request?.pointee.data, status: status)
+                }
+                return 0
+            })
     }
 
     private func open() -> ByteStream? {

@@ -160,6 +160,9 @@ package final class ByteStream: LoopHandle {
         Self.dirty.append(self)
     }
 
+    /// True when something was written since the last `flushAll` began.
+    static var hasUnflushed: Bool { !dirty.isEmpty }
+
     /// The end of a turn: everything written in it goes to the kernel.
     static func flushAll() {
         guard !dirty.isEmpty else { return }
@@ -231,19 +234,22 @@ package final class ByteStream: LoopHandle {
 
     private func shutDown() {
         finishing = .lingering
-        let status = unsafe UVRequest.submit(UV_SHUTDOWN, completion: { [self] status in
-            guard isOpen else { return }
-            if status < 0 || hasSeenEnd {
-                close()
-                return
-            }
-            finishTimer?.schedule(at: Loop.time.now + Self.lingerTime)
-            startReading()
-        }) { cell in
-            unsafe uv_shutdown(cell.assumingMemoryBound(to: uv_shutdown_t.self), stream) { request, status in
-                unsafe UVRequest.complete(request?.pointee.data, status: status)
-            }
-        }
+        let status = unsafe UVRequest.submit(
+            UV_SHUTDOWN,
+            completion: { [self] status in
+                guard isOpen else { return }
+                if status < 0 || hasSeenEnd {
+                    close()
+                    return
+                }
+                finishTimer?.schedule(at: Loop.time.now + Self.lingerTime)
+                startReading()
+            },
+            start: { cell in
+                unsafe uv_shutdown(cell.assumingMemoryBound(to: uv_shutdown_t.self), stream) { request, status in
+                    unsafe UVRequest.complete(request?.pointee.data, status: status)
+                }
+            })
         if status < 0 { close() }
     }
 

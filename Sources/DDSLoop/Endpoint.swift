@@ -46,9 +46,10 @@ package enum Endpoint: Hashable, Sendable, CustomStringConvertible {
         case .tcp(let host, _):
             if host == "::1" || host.lowercased() == "localhost" { return true }
             let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-            return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { part in
-                part.utf8.allSatisfy { (0x30...0x39).contains($0) } && UInt8(part) != nil
-            }
+            return parts.count == 4 && parts[0] == "127"
+                && parts.allSatisfy { part in
+                    part.utf8.allSatisfy { (0x30...0x39).contains($0) } && UInt8(part) != nil
+                }
         }
     }
 

@@ -89,6 +89,8 @@ package enum HostFiles {
                 throw DiskError(errno: errno, operation: "create folder \(prefix)")
             }
         }
+        // Also where a symbolic link leads to a folder.
+        try SystemCall.check("create folder \(path)") { unsafe access("\(path)/.", F_OK) }
     }
 
     /// Creates or replaces a file so that after a crash it has either the old content or the new: temporary file, sync,

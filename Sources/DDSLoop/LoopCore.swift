@@ -75,10 +75,11 @@ final class LoopCore {
         ByteStream.flushAll()
     }
 
-    /// With jobs left, an idle handle keeps the poll from sleeping.
+    /// With jobs or unsent bytes left, an idle handle keeps the poll from sleeping. The bytes are those that `onDrain`
+    /// wrote when the turn's own had gone out.
     @LoopActor
     func armIdle() {
-        let isNeeded = !jobs.isEmpty
+        let isNeeded = !jobs.isEmpty || ByteStream.hasUnflushed
         guard isNeeded != isIdleArmed else { return }
         isIdleArmed = isNeeded
         if isNeeded {

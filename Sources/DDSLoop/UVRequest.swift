@@ -17,15 +17,15 @@ final class UVRequest {
     /// Has `start` hand the C request to libuv. A negative status means that no callback will come: it is returned and
     /// `completion` is dropped.
     static func submit(
-        _ type: uv_req_type, completion: @escaping (Int32) -> Void, _ start: (UnsafeMutableRawPointer) -> Int32
+        _ type: uv_req_type, completion: @escaping (Int32) -> Void, start: (UnsafeMutableRawPointer) -> Int32
     ) -> Int32 {
-        unsafe submit(type, resolved: { status, _ in completion(status) }, start)
+        unsafe submit(type, resolved: { status, _ in completion(status) }, start: start)
     }
 
     /// As above for name look-ups, whose completion is handed the addresses found.
     static func submit(
         _ type: uv_req_type, resolved completion: @escaping (Int32, [sockaddr_storage]) -> Void,
-        _ start: (UnsafeMutableRawPointer) -> Int32
+        start: (UnsafeMutableRawPointer) -> Int32
     ) -> Int32 {
         let request = UVRequest(type, completion)
         let header = unsafe request.cell.assumingMemoryBound(to: uv_req_t.self)

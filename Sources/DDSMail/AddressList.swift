@@ -12,8 +12,9 @@ enum AddressList {
         return people
     }
 
-    /// The mailboxes of a header field's value.
+    /// The mailboxes of a header field's value; none where `ParserGuard` forbids to look.
     static func people(in value: [UInt8]) -> [Person] {
+        guard ParserGuard.admits(addressField: value) else { return [] }
         GMimeLibrary.prepare()
         let text = String(decoding: value.filter { $0 != 0 }, as: UTF8.self)
         guard let list = unsafe GMimeReference(owning: internet_address_list_parse(nil, text)) else { return [] }

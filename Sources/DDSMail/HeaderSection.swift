@@ -17,10 +17,8 @@ package struct HeaderField: Hashable, Sendable {
     /// The value with folds undone (RFC 5322 2.2.3) and without white space at its ends.
     package var unfolded: [UInt8] {
         let joined = rawValue.filter { $0 != 0x0d && $0 != 0x0a }
-        let isSpace: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 }
-        guard let first = joined.firstIndex(where: { !isSpace($0) }), let last = joined.lastIndex(where: { !isSpace($0) }) else {
-            return []
-        }
+        let isText: (UInt8) -> Bool = { $0 != 0x20 && $0 != 0x09 }
+        guard let first = joined.firstIndex(where: isText), let last = joined.lastIndex(where: isText) else { return [] }
         return Array(joined[first...last])
     }
 

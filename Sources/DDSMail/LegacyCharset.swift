@@ -13,7 +13,8 @@ enum LegacyCharset {
     }
 
     private static func unlabelled(_ bytes: [UInt8]) -> String {
-        String(validating: bytes, as: UTF8.self) ?? converted(bytes, from: "windows-1252") ?? String(decoding: bytes, as: UTF8.self)
+        String(validating: bytes, as: UTF8.self) ?? converted(bytes, from: "windows-1252")
+            ?? String(decoding: bytes, as: UTF8.self)
     }
 
     /// Nil when the system knows no such charset.

@@ -202,9 +202,9 @@ struct CanonicalText {
 }
 
 /// Line ends of texts: CRLF, LF and lone CR all count as one.
-enum LineEnds {
+package enum LineEnds {
     static func lf(_ bytes: [UInt8]) -> [UInt8] { replace(bytes, with: [0x0a]) }
-    static func crlf(_ bytes: [UInt8]) -> [UInt8] { replace(bytes, with: [0x0d, 0x0a]) }
+    package static func crlf(_ bytes: [UInt8]) -> [UInt8] { replace(bytes, with: [0x0d, 0x0a]) }
 
     private static func replace(_ bytes: [UInt8], with end: [UInt8]) -> [UInt8] {
         var output: [UInt8] = []

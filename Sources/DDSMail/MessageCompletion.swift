@@ -64,7 +64,8 @@ extension MessageBuilder {
         let submission = header.first("X-DDS-Submission").flatMap { Hex.decode($0.text) }.flatMap { $0.count == 16 ? $0 : nil }
         let oldID = header.first("Message-ID").map { id($0.text) }.flatMap { $0.isEmpty ? nil : $0 }
 
-        let dropped = ["Bcc", Padding.fieldName] + (submission == nil ? ["X-DDS-Submission"] : []) + (oldID == nil ? ["Message-ID"] : [])
+        let dropped =
+            ["Bcc", Padding.fieldName] + (submission == nil ? ["X-DDS-Submission"] : []) + (oldID == nil ? ["Message-ID"] : [])
         var output: [UInt8] = []
         for field in header.fields where !dropped.contains(where: field.isNamed) {
             output += Array("\(field.name):".utf8) + field.rawValue + [0x0d, 0x0a]

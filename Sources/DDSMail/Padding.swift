@@ -42,7 +42,8 @@ package enum Padding {
             let next = message[line..<end].firstIndex(of: 0x0a).map { $0 + 1 } ?? end
             if message[line] != 0x20 && message[line] != 0x09 {
                 let colon = message[line..<next].firstIndex(of: 0x3a) ?? line
-                isPad = HeaderField(name: String(decoding: message[line..<colon], as: UTF8.self), rawValue: []).isNamed(fieldName)
+                let field = HeaderField(name: String(decoding: message[line..<colon], as: UTF8.self), rawValue: [])
+                isPad = field.isNamed(fieldName)
             }
             if !isPad { output += message[line..<next] }
             line = next

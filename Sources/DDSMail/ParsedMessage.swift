@@ -61,6 +61,10 @@ package struct ParsedMessage: Hashable, Sendable {
     package internal(set) var hasHTML = false
     package internal(set) var attachments: [Attachment] = []
 
+    /// True when the message is so contrived that it was not taken apart: `bestPlainText` is its body as it came, and of its
+    /// header only the subject is given, undecoded.
+    package internal(set) var isRaw = false
+
     /// What `Threader` needs; without a date the message counts as the oldest.
     package var summary: MessageSummary {
         MessageSummary(
@@ -70,12 +74,16 @@ package struct ParsedMessage: Hashable, Sendable {
 
     /// Parses the bytes of a message with any line ends.
     package init(_ bytes: [UInt8]) {
-        guard let message = unsafe Self.construct(bytes) else { return }
+        guard let message = unsafe Self.construct(bytes) else {
+            readRaw(bytes)
+            return
+        }
         unsafe readHeader(message)
         var walk = PartWalk(mode: .summarise)
         unsafe walk.visit(g_mime_message_get_mime_part(message.pointer))
-        bestPlainText = walk.text.plain ?? walk.text.html.map { PlainRendering.of(html: $0) } ?? ""
-        wasHTML = walk.text.plain == nil && walk.text.html != nil
+        wasHTML = walk.text.plain.isEmpty && !walk.text.html.isEmpty
+        bestPlainText = PartWalk.Text.joined(
+            wasHTML ? walk.text.html.map { PlainRendering.of(html: $0) } : walk.text.plain)
         hasHTML = walk.text.hasHTML
         attachments = walk.attachments
     }
@@ -89,10 +97,19 @@ package struct ParsedMessage: Hashable, Sendable {
     }
 
     private static func construct(_ bytes: [UInt8]) -> GMimeReference<GMimeMessage>? {
+        guard ParserGuard.admits(message: bytes) else { return nil }
         GMimeLibrary.prepare()
         let stream = unsafe makeStream(bytes)
         let parser = unsafe made(g_mime_parser_new_with_stream(stream.pointer))
         return unsafe GMimeReference(owning: g_mime_parser_construct_message(parser.pointer, nil))
+    }
+
+    private mutating func readRaw(_ bytes: [UInt8]) {
+        isRaw = true
+        let header = try? HeaderSection(of: bytes)
+        subject = SafeText(header?.first("Subject")?.text ?? "")
+        let text = LegacyCharset.text(Array(bytes[(header?.byteCount ?? 0)...]), charset: nil)
+        bestPlainText = String(decoding: LineEnds.lf(Array(text.utf8)), as: UTF8.self)
     }
 
     private mutating func readHeader(_ message: borrowing GMimeReference<GMimeMessage>) {
@@ -102,13 +119,16 @@ package struct ParsedMessage: Hashable, Sendable {
         cc = unsafe AddressList.people(g_mime_message_get_cc(message.pointer))
         if let written = unsafe g_mime_message_get_date(message.pointer) {
             date = unsafe Date(
-                seconds: Int64(g_date_time_to_unix(written)), zoneMinutes: Int(g_date_time_get_utc_offset(written) / 60_000_000))
+                seconds: Int64(g_date_time_to_unix(written)), zoneMinutes: Int(g_date_time_get_utc_offset(written) / 60_000_000)
+            )
         }
         messageID = unsafe String(lent: g_mime_message_get_message_id(message.pointer)).map { Self.safeID($0) }
         inReplyTo = unsafe Self.ids(header("In-Reply-To", of: message))
         references = unsafe Self.ids(header("References", of: message))
         listID = unsafe header("List-Id", of: message).map { text in
-            guard let open = text.lastIndex(of: "<"), let close = text[open...].firstIndex(of: ">") else { return SafeText(text) }
+            guard let open = text.lastIndex(of: "<"), let close = text[open...].firstIndex(of: ">") else {
+                return SafeText(text)
+            }
             return SafeText(String(text[text.index(after: open)..<close]))
         }
     }

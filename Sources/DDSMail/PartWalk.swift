@@ -13,26 +13,34 @@ struct PartWalk {
 
     /// The texts of a part and what is below it.
     struct Text {
-        var plain: String?
-        var html: String?
+        var plain: [String] = []
+        var html: [String] = []
         var hasHTML = false
 
         /// Texts that follow one another are read one after the other.
         mutating func append(_ next: Text) {
-            plain = Self.joined(plain, next.plain)
-            html = Self.joined(html, next.html)
+            plain += next.plain
+            html += next.html
             hasHTML = hasHTML || next.hasHTML
         }
 
-        private static func joined(_ first: String?, _ second: String?) -> String? {
-            guard let first, let second else { return first ?? second }
-            return first.hasSuffix("\n") ? first + second : first + "\n" + second
+        /// Texts one after the other, each on a line of its own.
+        static func joined(_ texts: [String]) -> String {
+            var output = ""
+            for text in texts {
+                if let last = output.utf8.last, last != 0x0a { output += "\n" }
+                output += text
+            }
+            return output
         }
     }
 
     private static let depthMax = 50
+    /// Parts of a message that are looked at; what follows is left out.
+    private static let partsMax = 2000
 
     private let mode: Mode
+    private var visited = 0
     private(set) var text = Text()
     private(set) var attachments: [ParsedMessage.Attachment] = []
     private(set) var content: [UInt8]?
@@ -46,7 +54,8 @@ struct PartWalk {
     }
 
     private mutating func collect(_ object: UnsafeMutablePointer<GMimeObject>?, depth: Int) -> Text {
-        guard let object = unsafe object, depth < Self.depthMax else { return Text() }
+        guard let object = unsafe object, depth < Self.depthMax, visited < Self.partsMax else { return Text() }
+        visited += 1
         switch unsafe dds_mime_kind_of(object) {
         case DDS_MIME_MULTIPART: return unsafe collectParts(object, depth: depth)
         case DDS_MIME_MESSAGE:
@@ -71,14 +80,14 @@ struct PartWalk {
             let next = unsafe collect(g_mime_multipart_get_part(multipart, index), depth: depth + 1)
             if subtype == "alternative" {
                 text.hasHTML = text.hasHTML || next.hasHTML
-                text.plain = next.plain ?? text.plain
-                text.html = next.html ?? text.html
+                if !next.plain.isEmpty { text.plain = next.plain }
+                if !next.html.isEmpty { text.html = next.html }
             } else {
                 text.append(next)
             }
         }
         // One alternative says what the other says: HTML beside a plain text would say it twice further up.
-        if subtype == "alternative", text.plain != nil { text.html = nil }
+        if subtype == "alternative", !text.plain.isEmpty { text.html = [] }
         return text
     }
 
@@ -95,7 +104,7 @@ struct PartWalk {
         let charset = unsafe String(lent: g_mime_object_get_content_type_parameter(object, "charset"))
         let decoded = unsafe LegacyCharset.text(Self.content(of: part), charset: charset)
         let lines = String(decoding: LineEnds.lf(Array(decoded.utf8)), as: UTF8.self)
-        return type == "text/html" ? Text(html: lines, hasHTML: true) : Text(plain: lines)
+        return type == "text/html" ? Text(html: [lines], hasHTML: true) : Text(plain: [lines])
     }
 
     private mutating func attach(_ object: UnsafeMutablePointer<GMimeObject>, nameFallback: String) {

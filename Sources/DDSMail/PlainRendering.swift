@@ -3,17 +3,22 @@
 
 enum PlainRendering {
     private static let blocks: Set<String> = [
-        "address", "article", "blockquote", "br", "center", "dd", "div", "dl", "dt", "footer", "form", "h1", "h2", "h3", "h4", "h5",
-        "h6", "header", "hr", "li", "ol", "p", "pre", "section", "table", "title", "tr", "ul",
+        "address", "article", "blockquote", "br", "center", "dd", "div", "dl", "dt", "footer", "form", "h1", "h2", "h3", "h4",
+        "h5", "h6", "header", "hr", "li", "ol", "p", "pre", "section", "table", "title", "tr", "ul",
     ]
-    private static let paragraphs: Set<String> = ["blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "table", "ul"]
+    private static let paragraphs: Set<String> = [
+        "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "table", "ul",
+    ]
     /// Their content is not text.
-    private static let silent: Set<String> = ["script", "style", "head", "template", "noscript", "svg", "math", "object", "title"]
+    private static let silent: Set<String> = [
+        "script", "style", "head", "template", "noscript", "svg", "math", "object", "title",
+    ]
     private static let entities: [String: String] = [
         "amp": "&", "lt": "<", "gt": ">", "quot": "\"", "apos": "'", "nbsp": " ", "copy": "©", "reg": "®", "trade": "™",
         "hellip": "…", "ndash": "–", "mdash": "—", "lsquo": "‘", "rsquo": "’", "ldquo": "“", "rdquo": "”", "laquo": "«",
-        "raquo": "»", "bull": "•", "middot": "·", "euro": "€", "pound": "£", "sect": "§", "deg": "°", "auml": "ä", "ouml": "ö",
-        "uuml": "ü", "Auml": "Ä", "Ouml": "Ö", "Uuml": "Ü", "szlig": "ß", "eacute": "é", "egrave": "è", "agrave": "à",
+        "raquo": "»", "bull": "•", "middot": "·", "euro": "€", "pound": "£", "sect": "§", "deg": "°", "auml": "ä",
+        "ouml": "ö", "uuml": "ü", "Auml": "Ä", "Ouml": "Ö", "Uuml": "Ü", "szlig": "ß", "eacute": "é", "egrave": "è",
+        "agrave": "à",
         "ccedil": "ç", "zwnj": "\u{200c}", "shy": "",
     ]
 
@@ -77,7 +82,7 @@ enum PlainRendering {
         }
 
         private mutating func markup() {
-            if octets[position...].starts(with: Array("<!--".utf8)) {
+            if octets[position...].starts(with: "<!--".utf8) {
                 skipComment()
                 return
             }
@@ -86,7 +91,8 @@ enum PlainRendering {
             if isEnd { position += 1 }
             let start = position
             while position < octets.count, Self.isNameOctet(octets[position]) { position += 1 }
-            let name = String(decoding: octets[start..<position].map { (0x41...0x5a).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
+            let name = String(
+                decoding: octets[start..<position].map { (0x41...0x5a).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
             let isSelfClosing = skipAttributes()
             apply(name, isEnd: isEnd, isSelfClosing: isSelfClosing)
         }
@@ -126,7 +132,7 @@ enum PlainRendering {
                     if octet == quote { quote = 0 }
                 } else if octet == UInt8(ascii: ">") {
                     return previous == UInt8(ascii: "/")
-                } else if (octet == 0x22 || octet == 0x27), previous == UInt8(ascii: "=") {
+                } else if octet == 0x22 || octet == 0x27, previous == UInt8(ascii: "=") {
                     quote = octet
                 }
                 if octet > 0x20 { previous = octet }

@@ -33,9 +33,15 @@ package struct SafeFileName: Hashable, Sendable {
     package var text: String { realExtension.isEmpty ? stem : "\(stem).\(realExtension)" }
 
     private static func cut(_ text: String, to octets: Int) -> String {
-        var text = text
-        while text.utf8.count > octets { text.removeLast() }
-        return text
+        guard text.utf8.count > octets else { return text }
+        var kept = String.UnicodeScalarView()
+        var count = 0
+        for scalar in text.unicodeScalars {
+            count += UTF8.width(scalar)
+            guard count <= octets else { break }
+            kept.append(scalar)
+        }
+        return String(kept)
     }
 
     private static func lowercased(_ text: String) -> String {

@@ -66,7 +66,9 @@ package enum TextSafety {
 
     private enum Verdict { case keep, space, hiddenSpace, remove }
 
-    private static func verdict(_ scalar: Unicode.Scalar, after previous: Unicode.Scalar?, before next: Unicode.Scalar?) -> Verdict {
+    private static func verdict(_ scalar: Unicode.Scalar, after previous: Unicode.Scalar?, before next: Unicode.Scalar?)
+        -> Verdict
+    {
         switch scalar.value {
         case 0x09: .space
         // A line end is not hidden by accident: unfolding has removed the honest ones.
@@ -75,7 +77,8 @@ package enum TextSafety {
         case 0x200c, 0x200d: joins(previous, next) ? .keep : .remove
         // Variation selectors: one behind a character that is seen. More of them in a row are a way to smuggle text.
         case 0xfe00...0xfe0f, 0xe0100...0xe01ef: previous.map { canVary($0) } ?? false ? .keep : .remove
-        case 0x061c, 0x200b, 0x200e, 0x200f, 0x202a...0x202e, 0x2060...0x206f, 0xfeff, 0xe0000...0xe0fff, 0xfff9...0xfffb: .remove
+        case 0x061c, 0x200b, 0x200e, 0x200f, 0x202a...0x202e, 0x2060...0x206f, 0xfeff, 0xe0000...0xe0fff, 0xfff9...0xfffb:
+            .remove
         default: scalar.properties.isDefaultIgnorableCodePoint ? .remove : .keep
         }
     }

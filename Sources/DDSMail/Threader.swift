@@ -20,56 +20,6 @@ package struct MessageSummary: Hashable, Sendable {
     }
 }
 
-/// A subject without what replying, forwarding and lists put before it.
-package struct ThreadKey: Hashable, Sendable {
-    /// Lower-cased, with single spaces.
-    package let subject: String
-    /// True when a reply prefix was taken off.
-    package let isReply: Bool
-    /// True when a forward prefix was taken off.
-    package let isForward: Bool
-
-    private static let replies: Set<String> = ["re", "aw", "sv", "antw", "odp", "vs", "rv", "ref", "rif", "回复", "答复", "返信", "ynt", "отв"]
-    private static let forwards: Set<String> = ["fwd", "fw", "wg", "tr", "vb", "doorst", "pd", "enc", "转发", "轉寄", "пер"]
-
-    package init(_ raw: String) {
-        var rest = raw.lowercased().split(whereSeparator: \.isWhitespace).joined(separator: " ")[...]
-        var isReply = false
-        var isForward = false
-        while true {
-            rest = rest.drop { $0 == " " }
-            if let colon = rest.firstIndex(where: { $0 == ":" || $0 == "：" }), rest.distance(from: rest.startIndex, to: colon) <= 12 {
-                // `Re[2]:` and `Re(2):` count as `Re:`.
-                let word = rest[..<colon].prefix { $0 != "[" && $0 != "(" && $0 != "^" && $0 != " " }
-                let count = rest[word.endIndex..<colon].filter { !"[](^) ".contains($0) }
-                let isPlain = count.allSatisfy { ("0"..."9").contains($0) }
-                if isPlain, Self.replies.contains(String(word)) || Self.forwards.contains(String(word)) {
-                    if Self.replies.contains(String(word)) { isReply = true } else { isForward = true }
-                    rest = rest[rest.index(after: colon)...]
-                    continue
-                }
-            }
-            // A list's tag, unless it is all there is.
-            if rest.first == "[", let end = rest.firstIndex(of: "]") {
-                let behind = rest[rest.index(after: end)...].drop { $0 == " " }
-                if !behind.isEmpty {
-                    rest = behind
-                    continue
-                }
-            }
-            break
-        }
-        while rest.hasSuffix("(fwd)") {
-            isForward = true
-            rest = rest.dropLast(5)
-            while rest.last == " " { rest = rest.dropLast() }
-        }
-        subject = String(rest)
-        self.isReply = isReply
-        self.isForward = isForward
-    }
-}
-
 /// Groups messages into threads.
 package enum Threader {
     /// Indices of the messages by thread: inside a thread by date, threads by their newest message, latest first; equal dates

@@ -13,7 +13,7 @@ import Logging
 @LoopActor package final class ServerRole: Role {
     package static let name = "server"
 
-    private let services: Services
+    let services: Services
     private var state: ServerState?
     private var context: ServerContext?
     private var listeners: [String: [Listener]] = [:]

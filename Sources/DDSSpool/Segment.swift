@@ -43,6 +43,8 @@ final class Segment {
 
     func uid(of slot: Int) -> UInt64 { sequence << 16 | UInt64(slot) }
 
+    func isLive(_ slot: Int) -> Bool { slot < slots.count && slots[slot] != nil }
+
     func forget(_ slot: Int) {
         guard slots[slot] != nil else { return }
         slots[slot] = nil

@@ -53,8 +53,12 @@ extension SpoolLog {
         }
         try disk.rename(name, to: SpoolFileName.big(id, isTemporary: false).text)
         try disk.syncFolder()
-        counters.bigFiles += 1
         return BigFile(id: id, key: key)
+    }
+
+    func countBigFile(_ meta: SlotMeta, by number: Int) {
+        counters.bigFiles += number
+        bigBytes += number * Int(meta.length)
     }
 
     /// Part of a long body. Nil when a chunk does not authenticate or is missing.

@@ -61,7 +61,8 @@ extension SpoolAppend {
 
 extension SpoolLog {
     /// Commits `transactions` together: all that succeed are durable when this returns, erasures included (level E1).
-    /// `.full` and `.tooLarge` concern one transaction, of which nothing is kept; `.stopped` concerns all.
+    /// Appends of the same group cannot be erased in it. `.full` and `.tooLarge` concern one transaction, of which nothing
+    /// is kept; `.stopped` concerns all.
     package func commit(_ transactions: [SpoolTransaction]) -> [Result<[SpoolUID], SpoolError>] {
         if let stopped { return transactions.map { _ in .failure(.stopped(stopped)) } }
         closeSurplusFiles()
@@ -105,9 +106,9 @@ extension SpoolLog {
             let slot = firstSlot + position
             let big = bigFiles[position]
             let meta = meta(
-                append, uid: segment.uid(of: slot), offset: big == nil ? bodyStart + layout.offsets[position] : 0, bigID: big?.id,
-                setUID: segment.uid(of: firstSlot))
-            var key = big?.key ?? cipher.random(32)
+                append, uid: segment.uid(of: slot), offset: big == nil ? bodyStart + layout.offsets[position] : 0,
+                bigID: big?.id, setUID: segment.uid(of: firstSlot))
+            let key = big?.key ?? cipher.random(32)
             var tag = [UInt8](repeating: 0, count: 16)
             if big == nil {
                 let sealed = cipher.sealBody(key: key, body: append.body)
@@ -120,7 +121,6 @@ extension SpoolLog {
                 meta: meta, commit: commit, setSize: UInt16(appends.count), position: UInt16(position), key: key, bodyTag: tag)
             parts[last].slotBytes += segment.keys.seal(slot: slot, plain.encoded())
             parts[last].metas.append(meta)
-            key = []
         }
         parts[last].lastCommit = commit
         // The places are taken at once, so that the next transaction of the pass goes behind them.
@@ -192,6 +192,7 @@ extension SpoolLog {
             part.segment.lastCommit = part.lastCommit
             part.segment.isStaged = false
             lastCommit = part.lastCommit
+            for meta in part.metas where meta.isBig { countBigFile(meta, by: 1) }
             for meta in part.metas where meta.kind == .payload { index.insert(meta) }
             for meta in part.metas where meta.kind != .payload { index.insert(meta) }
         }

@@ -65,7 +65,7 @@ extension SpoolLog {
         counters.erased += 1
         if lastRead?.uid == meta.uid { lastRead = nil }
         if meta.isBig {
-            counters.bigFiles -= 1
+            countBigFile(meta, by: -1)
             bigToErase.append(SpoolFileName.big(meta.reference, isTemporary: false).text)
         } else if meta.length > 0 {
             segment.toOverwrite.append(meta.bodyRange)

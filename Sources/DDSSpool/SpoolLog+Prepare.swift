@@ -37,6 +37,10 @@ extension SpoolLog {
             spare.removeLast()
             try disk.rename(emptied.name, to: name)
         } else {
+            // Zeroing up to the last free byte, only to give up, would take from everybody else on every attempt.
+            guard try disk.freeBytes() >= parameters.fileBytes else {
+                throw DiskError(.full, operation: "create \(name)", detail: "too little space for a segment")
+            }
             disk.close(try disk.create(name))
             maximumSequence += 1
             return true

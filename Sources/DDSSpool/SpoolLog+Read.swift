@@ -75,14 +75,14 @@ extension SpoolLog {
         result.liveBytes = index.liveBytes
         result.segments = segments.count
         result.freeSegments = ready.count + spare.count
-        result.diskBytes = (segments.count + ready.count + spare.count + quarantined.count) * parameters.fileBytes
+        result.diskBytes = (segments.count + ready.count + spare.count + quarantined.count) * parameters.fileBytes + bigBytes
         result.awaitingOverwrite = bigToErase.count
         for segment in segments.values {
             result.awaitingOverwrite += segment.toOverwrite.count
-            for case let meta? in segment.slots where meta.isBig { result.diskBytes += Int(meta.length) }
         }
         for segment in spare { result.awaitingOverwrite += segment.toOverwrite.count }
-        do { result.freeDiskBytes = try disk.freeBytes() } catch { throw stop(error) }
+        // Unknown is told as none: this number is for refusing in time.
+        result.freeDiskBytes = (try? disk.freeBytes()) ?? 0
         result.damage = recovery.damage
         return result
     }

@@ -132,7 +132,7 @@ extension SpoolLog {
                 }
                 try disk.write(file, at: SpoolFormat.slotOffset(member.slot), member.sealed)
             }
-            let empty = segment.slots.indices.filter { segment.slots[$0] == nil && !segment.unreadable.contains($0) }
+            let empty = (0..<parameters.slots).filter { !segment.isLive($0) && !segment.unreadable.contains($0) }
             try zeroSlots(empty, of: segment)
             try sync(segment)
             segment.needsScrub = true
@@ -165,7 +165,10 @@ extension SpoolLog {
     private func settleBigFiles(_ names: [UInt64]) {
         var named: Set<UInt64> = []
         for segment in segments.values {
-            for case let meta? in segment.slots where meta.isBig { named.insert(meta.reference) }
+            for case let meta? in segment.slots where meta.isBig {
+                named.insert(meta.reference)
+                countBigFile(meta, by: 1)
+            }
         }
         let orphans = names.filter { !named.contains($0) }.map { SpoolFileName.big($0, isTemporary: false).text }
         if hasUnreadable {
@@ -176,7 +179,6 @@ extension SpoolLog {
         for missing in named.subtracting(names).sorted() {
             recovery.damage.append("\(SpoolFileName.big(missing, isTemporary: false).text) is missing")
         }
-        counters.bigFiles = named.count
     }
 
     private func retireEmptied() {

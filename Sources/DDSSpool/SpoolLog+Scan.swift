@@ -64,20 +64,22 @@ extension SpoolLog {
             throw .disk(error)
         }
         var segment: Segment?
-        var names: Set<[UInt8]> = []
+        var strangers: [SpoolOpenError] = []
         for offset in SpoolFormat.headerOffsets {
             switch SegmentHeader.decode(page, at: offset, cipher) {
-            case .newerVersion(let version): throw .newerVersion(version)
+            case .newerVersion(let version):
+                strangers.append(.newerVersion(version))
             case .valid(let header, let keys):
                 guard header.uuid == identity.uuid else { throw .foreign(name) }
                 if header.sequence == sequence { segment = segment ?? Segment(sequence: sequence, keys: keys) }
             case .invalid(let uuid):
-                if let uuid { names.insert(uuid) }
+                if let uuid, uuid != identity.uuid { strangers.append(.foreign(name)) }
                 recovery.damage.append("\(name), header copy at byte \(offset) does not authenticate")
             }
         }
         guard let segment else {
-            if names.count == 1, !names.contains(identity.uuid) { throw .foreign(name) }
+            // One flipped bit is no newer version and no other spool: both copies have to say the same.
+            if strangers.count == 2, strangers[0] == strangers[1] { throw strangers[0] }
             quarantined.insert(sequence)
             recovery.damage.append("\(name): no header is valid; the whole segment is set aside")
             return
@@ -101,7 +103,6 @@ extension SpoolLog {
         var unread: [Range<Int>] = []
         let size = parameters.slots * SpoolFormat.slotBytes
         let table = try readPieces(file(of: segment), at: SpoolFormat.headerBytes, count: size) { unread.append($0.range) }
-        segment.slots = [SlotMeta?](repeating: nil, count: parameters.slots)
         for slot in 0..<parameters.slots {
             let start = slot * SpoolFormat.slotBytes
             let place = SpoolFormat.slotOffset(slot)
@@ -132,6 +133,7 @@ extension SpoolLog {
     }
 
     func adopt(_ content: SpoolSlot, _ slot: Int, of segment: Segment) {
+        segment.slots += [SlotMeta?](repeating: nil, count: max(0, slot + 1 - segment.slots.count))
         segment.slots[slot] = content.meta
         segment.liveCount += 1
         segment.lastCommit = max(segment.lastCommit, content.commit)

@@ -40,6 +40,7 @@ package final class SpoolLog {
 
     /// Big files of erased records: to be overwritten and removed.
     var bigToErase: [String] = []
+    var bigBytes = 0
     var openFiles: [Segment] = []
     var stopped: String?
     var counters = SpoolStatistics()

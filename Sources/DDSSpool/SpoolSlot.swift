@@ -73,7 +73,8 @@ struct SpoolSlot: Hashable {
 
     /// Nil when the plaintext, though authentic, names what a segment with these parameters cannot hold.
     init?(_ plain: [UInt8], _ parameters: SpoolParameters) {
-        guard plain.count == SpoolFormat.slotPlainBytes, let kind = SlotKind(rawValue: plain[24] & ~Self.bigFlag) else { return nil }
+        guard plain.count == SpoolFormat.slotPlainBytes, let kind = SlotKind(rawValue: plain[24] & ~Self.bigFlag)
+        else { return nil }
         meta = SlotMeta(
             mailbox: plain.number(at: 0, bytes: 8), uid: plain.number(at: 8, bytes: 8),
             offset: UInt32(plain.number(at: 16, bytes: 4)), length: UInt32(plain.number(at: 20, bytes: 4)),

@@ -61,7 +61,9 @@ struct SpoolSuper: Hashable {
     }
 
     /// The valid copy of the highest generation; and how many copies are not valid.
-    static func decode(_ bytes: [UInt8], _ cipher: any SpoolCipher) throws(SpoolOpenError) -> (value: SpoolSuper, damaged: Int) {
+    static func decode(
+        _ bytes: [UInt8], _ cipher: any SpoolCipher
+    ) throws(SpoolOpenError) -> (value: SpoolSuper, damaged: Int) {
         var best: SpoolSuper?
         var newest: UInt32 = 0
         var damaged = 0
@@ -101,7 +103,8 @@ struct SpoolSuper: Hashable {
         uuid = Array(plain[16..<32])
         parameters = SpoolParameters(
             slots: Int(plain.number(at: 32, bytes: 4)), bodyBytes: Int(truncatingIfNeeded: plain.number(at: 36, bytes: 8)),
-            bigThreshold: Int(truncatingIfNeeded: plain.number(at: 44, bytes: 8)), chunkBytes: Int(plain.number(at: 52, bytes: 4)))
+            bigThreshold: Int(truncatingIfNeeded: plain.number(at: 44, bytes: 8)),
+            chunkBytes: Int(plain.number(at: 52, bytes: 4)))
         createdDay = UInt32(plain.number(at: 56, bytes: 4))
     }
 }

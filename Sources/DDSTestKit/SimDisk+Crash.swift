@@ -125,11 +125,19 @@ extension SimDisk {
     }
 
     /// True when `needle` is anywhere on the medium.
-    package func durablyContains(_ needle: [UInt8]) -> Bool {
-        guard let first = needle.first else { return false }
-        for image in durableNames.values.map(\.durable) where image.count >= needle.count {
-            for start in 0...image.count - needle.count where image[start] == first {
-                if image[start..<start + needle.count].elementsEqual(needle) { return true }
+    package func durablyContains(_ needle: [UInt8]) -> Bool { durablyContains(anyOf: [needle]) }
+
+    /// True when any of `needles`, of at least two bytes each, is anywhere on the medium.
+    package func durablyContains(anyOf needles: [[UInt8]]) -> Bool {
+        // Nearly every place is ruled out by its first two bytes.
+        var byStart = [[Int]](repeating: [], count: 1 << 16)
+        for (number, needle) in needles.enumerated() { byStart[Int(needle[0]) << 8 | Int(needle[1])].append(number) }
+        for image in durableNames.values.map(\.durable) where image.count >= 2 {
+            var start = Int(image[0])
+            for index in 1..<image.count {
+                start = start << 8 & 0xffff | Int(image[index])
+                guard !byStart[start].isEmpty else { continue }
+                for number in byStart[start] where image[(index - 1)...].starts(with: needles[number]) { return true }
             }
         }
         return false

@@ -1,1 +1,5 @@
-print("ddsnode")
+// Where the process begins. Everything else is in Tool.
+
+import Glibc
+
+exit(Tool.main(Array(CommandLine.arguments.dropFirst())))

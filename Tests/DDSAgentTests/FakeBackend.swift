@@ -67,8 +67,9 @@ final class FakeBackend: WebBackend {
     func newDraft(replyTo: ReplyTarget) async -> String? {
         calls.append("reply \(replyTo.message) \(replyTo.audience.rawValue)")
         drafts["reply1"] = DraftModel(
-            id: "reply1", fields: DraftFields(recipients: "#board", subject: "Re: Budget 2027"), audience: "visible to 7 people",
-            thread: "tbudget")
+            id: "reply1", fields: DraftFields(recipients: "#board", subject: "Re: Budget 2027"),
+            audience: "visible to 7 people",
+            thread: "tbudget", group: "gboard")
         return "reply1"
     }
 

@@ -25,7 +25,7 @@ import Testing
     @Test(arguments: Transport.allCases) @LoopActor
     func manyMegabytes_arriveWholeThoughTheReaderPauses(_ transport: Transport) async throws {
         let pair = try await StreamPair(transport)
-        let sent = SeededRandom(seed: 7).bytes(6_000_000)
+        let sent = payload(seed: 7, count: 6_000_000)
         pair.server.stream.stopReading()
         let client = pair.client.stream
         client.highWaterBytes = 100_000
@@ -46,10 +46,30 @@ import Testing
         await pair.close()
     }
 
+    @Test @LoopActor func bytesWrittenByOnDrain_doNotWaitForAnotherEvent() async throws {
+        let pair = try await StreamPair(.tcp)
+        let client = pair.client.stream
+        client.highWaterBytes = 10
+        var chunks = 0
+        client.onDrain = {
+            chunks += 1
+            if chunks < 50 { client.write([UInt8](repeating: 1, count: 100)) }
+        }
+        // Nobody reads, so that no arriving byte wakes the loop; all 5000 fit into the kernel's buffers.
+        pair.server.stream.stopReading()
+        client.write([UInt8](repeating: 1, count: 100))
+        try await Loop.sleep(for: .milliseconds(300))
+        #expect(chunks == 50)
+        pair.server.stream.startReading()
+        await pair.server.wait { $0.received.count >= 5000 }
+        #expect(pair.server.received.count == 5000)
+        await pair.close()
+    }
+
     @Test(arguments: Transport.allCases) @LoopActor
     func finish_sendsAllBeforeTheEnd(_ transport: Transport) async throws {
         let pair = try await StreamPair(transport)
-        let sent = SeededRandom(seed: 8).bytes(3_000_000)
+        let sent = payload(seed: 8, count: 3_000_000)
         pair.client.stream.write(sent)
         pair.client.stream.finish()
         pair.client.stream.write([1, 2, 3])
@@ -164,4 +184,14 @@ import Testing
         #expect(pair.server.stream.peerHost == "unix")
         await pair.close()
     }
+}
+
+/// Bytes whose order matters: a random block of a prime length, repeated.
+private func payload(seed: UInt64, count: Int) -> [UInt8] {
+    let block = SeededRandom(seed: seed).bytes(4093)
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count + block.count)
+    while bytes.count < count { bytes.append(contentsOf: block) }
+    bytes.removeLast(bytes.count - count)
+    return bytes
 }

@@ -16,7 +16,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", ":", "host", "host:", ":25", "host:65536", "host:-1", "host:+1", "host: 1", "host:000001", "::1:25", "[::1]", "[]:1",
+        "", ":", "host", "host:", ":25", "host:65536", "host:-1", "host:+1", "host: 1", "host:000001", "::1:25", "[::1]",
+        "[]:1",
         "[host]:1", "a b:1", "unix:", "unix:relative", "unix:/\0", "ho\nst:1", "[::1:25", "::1]:25",
     ])
     func otherForms_areRefused(text: String) {

@@ -43,9 +43,12 @@ import Testing
 
     static let charsets: [(String, [UInt8], String)] = [
         ("; charset=iso-8859-15", [0x47, 0xa4, 0xfc], "G€ü"), ("; charset=windows-1251", [0xcf, 0xf0], "Пр"),
-        ("; charset=UTF-8", Array("ü".utf8), "ü"), ("; charset=utf-8", [0x61, 0x80], "a€"), ("", [0xfc], "ü"), ("", Array("ü€".utf8), "ü€"),
-        ("; charset=x-no-such", [0xe9], "é"), ("; charset=us-ascii", [0xe9], "é"), ("; charset=iso-2022-jp", Array("\u{1b}$B$\"\u{1b}(B".utf8), "あ"),
-        ("; charset=gb18030", [0xc4, 0xe3], "你"), ("; charset=utf-8", [0x61, 0x00, 0x62], "a\u{0}b"), ("; charset=utf-16be", [0x00, 0x61], "a"),
+        ("; charset=UTF-8", Array("ü".utf8), "ü"), ("; charset=utf-8", [0x61, 0x80], "a€"), ("", [0xfc], "ü"),
+        ("", Array("ü€".utf8), "ü€"),
+        ("; charset=x-no-such", [0xe9], "é"), ("; charset=us-ascii", [0xe9], "é"),
+        ("; charset=iso-2022-jp", Array("\u{1b}$B$\"\u{1b}(B".utf8), "あ"),
+        ("; charset=gb18030", [0xc4, 0xe3], "你"), ("; charset=utf-8", [0x61, 0x00, 0x62], "a\u{0}b"),
+        ("; charset=utf-16be", [0x00, 0x61], "a"),
     ]
 
     @Test(arguments: charsets) func legacyCharsets_areDecoded(parameter: String, octets: [UInt8], text: String) {
@@ -159,6 +162,7 @@ import Testing
         var texts = 0
         for (name, bytes) in messages {
             let message = ParsedMessage(bytes)
+            #expect(!message.isRaw, "\(name)")
             if !message.bestPlainText.isEmpty { texts += 1 }
             for attachment in message.attachments {
                 #expect(ParsedMessage.attachmentContent(attachment.index, of: bytes)?.count == attachment.size, "\(name)")
@@ -189,10 +193,32 @@ import Testing
         #expect(Self.parse(nested + "deep").attachments.count <= 1)
     }
 
-    @Test(arguments: [[], [0], [0x0a], [0x0d, 0x0a, 0x0d, 0x0a], Array(repeating: 0xff, count: 5000), Array("From: ".utf8), Array("Content-Type: multipart/mixed\n\n--\n".utf8)])
+    @Test(arguments: [
+        [], [0], [0x0a], [0x0d, 0x0a, 0x0d, 0x0a], Array(repeating: 0xff, count: 5000), Array("From: ".utf8),
+        Array("Content-Type: multipart/mixed\n\n--\n".utf8),
+    ])
     func garbage_givesEmptyFields(bytes: [UInt8]) {
         #expect(ParsedMessage(bytes).subject.isEmpty)
         #expect(ParsedMessage(bytes).from == nil)
+    }
+
+    @Test func contrivedMessages_areShownRaw() throws {
+        let groups = "Subject: =?x\nTo: " + String(repeating: "g:", count: 100_000) + "\n\nbody"
+        let message = Self.parse(groups)
+        #expect(message.isRaw && message.bestPlainText == "body" && message.subject.text == "=?x" && message.to.isEmpty)
+        let folded = "To:\n" + String(repeating: " g:\n", count: 100_000) + "\nbody"
+        #expect(Self.parse(folded).isRaw)
+        #expect(Self.parse("Content-Type: message/rfc822\n\nBCC : " + String(repeating: "g:", count: 201) + "\n\nbody").isRaw)
+        #expect(!Self.parse("To: " + String(repeating: "g:", count: 200) + "\n\nbody").isRaw)
+        #expect(!Self.parse("Subject: " + String(repeating: "g:", count: 1000) + "\n\nbody").isRaw)
+        var deep = ""
+        for depth in 0..<2000 { deep += "Content-Type: multipart/mixed; BOUNDARY=b\(depth)\n\n--b\(depth)\n" }
+        #expect(!Self.parse(deep).isRaw)
+        #expect(Self.parse(deep + String(repeating: "--\n", count: 20_000)).isRaw)
+        #expect(ParsedMessage.attachmentContent(0, of: Array(groups.utf8)) == nil)
+        let defaults = try MessageCompletionTests.defaults()
+        let raw = Array("To: \(String(repeating: "g:", count: 100_000))\n\nbody".utf8)
+        #expect(try MessageBuilder.completing(raw: raw, defaults: defaults).recipients.isEmpty)
     }
 
     @Test func parsing_worksOnManyThreads() async {

@@ -48,6 +48,24 @@ import Testing
         try expectNoBodies(run)
     }
 
+    @Test func stopBetweenDeliveryAndPayload_isFinishedByRecovery() throws {
+        var finished = 0
+        for seed in 1...40 as ClosedRange<UInt64> {
+            // The payload is the last slot of one sector, its deliveries are in the next.
+            var run = try SpoolRun(seed: seed)
+            var script = SpoolScript(seed: 3)
+            script.add(.commit((0..<3).map { _ in script.record(1, 5) } + [script.fanOut(3, payload: 60)]))
+            script.add(.commit([script.record(1, 5)]))
+            #expect(try run.play(script.steps))
+            run.arm(SimFaults(stopAt: 3 + Int(seed % 3)))
+            _ = try run.play([.commit([script.erase(Array(script.live[3..<6]))])])
+            run.crash()
+            try run.verify()
+            finished += try run.opened().recovery.finishedErasures
+        }
+        #expect(finished > 0, "else this test shows nothing")
+    }
+
     @Test func payloadByItself_isNotErased() throws {
         var run = try SpoolRun(seed: 12)
         var script = SpoolScript(seed: 3)

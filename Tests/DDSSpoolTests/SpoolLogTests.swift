@@ -22,8 +22,8 @@ import Testing
         let log = try run.opened()
         let uid = try #require(uids(log.commit([append(10, tag: 9)])[0]).first)
         let entry = SpoolEntry(
-            uid: uid, mailbox: mailbox, tag: RecordTag(high: 9, low: 0), flags: 3, day: run.time.wall.day, size: 10, payload: nil,
-            payloadSize: 0)
+            uid: uid, mailbox: mailbox, tag: RecordTag(high: 9, low: 0), flags: 3, day: run.time.wall.day, size: 10,
+            payload: nil, payloadSize: 0)
         #expect(try log.entries(in: mailbox) == [entry])
         #expect(try log.entries(in: MailboxID(rawValue: 8)).isEmpty)
         run.nextProcess()

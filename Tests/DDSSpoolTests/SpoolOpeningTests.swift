@@ -52,7 +52,7 @@ import Testing
 
     @Test func newerSegment_isRefused() throws {
         let run = try filled()
-        run.disk.flip(bit: 2, at: 11, of: "seg-0000000000000001")
+        for header in [0, 2048] { run.disk.flip(bit: 2, at: header + 11, of: "seg-0000000000000001") }
         expectRefusal(.newerVersion(5), run.disk, run.cipher)
     }
 

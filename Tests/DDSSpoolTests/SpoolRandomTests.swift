@@ -11,7 +11,7 @@ import Testing
     private static let seeds: ClosedRange<UInt64> = {
         let environment = ProcessInfo.processInfo.environment
         if let seed = environment["DDSNODE_SEED"].flatMap({ UInt64($0) }) { return seed...seed }
-        return 1...(environment["DDSNODE_RUNS"].flatMap { UInt64($0) } ?? 200)
+        return 1...(environment["DDSNODE_RUNS"].flatMap { UInt64($0) } ?? 120)
     }()
 
     @Test func randomFaults_keepThePromises() {

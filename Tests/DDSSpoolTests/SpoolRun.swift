@@ -130,7 +130,7 @@ struct SpoolRun {
 
     /// No slot of an erased record is on the medium (E1).
     func verifyErased() throws {
-        for slot in model.erasedSlots where disk.durablyContains(slot) {
+        if disk.durablyContains(anyOf: model.erasedSlots) {
             throw Violation(description: "the slot of an erased record is on the medium")
         }
     }

@@ -19,19 +19,19 @@ struct SpoolScript {
         let tag = RecordTag(high: number, low: 0)
         live.append(tag)
         return PlannedTransaction(appends: [
-            .record(mailbox: MailboxID(rawValue: mailbox), tag: tag, flags: UInt16(number), body: random.bytes(size))
+            .record(mailbox: MailboxID(rawValue: mailbox), tag: tag, flags: UInt16(number), body: bytes(size))
         ])
     }
 
     mutating func fanOut(_ members: Int, payload: Int, header: Int = 97) -> PlannedTransaction {
         number += 1
-        var appends: [SpoolAppend] = [.payload(tag: RecordTag(high: number, low: 99), body: random.bytes(payload))]
+        var appends: [SpoolAppend] = [.payload(tag: RecordTag(high: number, low: 99), body: bytes(payload))]
         for member in 0..<members {
             let tag = RecordTag(high: number, low: UInt64(member))
             live.append(tag)
             appends.append(
                 .delivery(
-                    mailbox: MailboxID(rawValue: UInt64(member)), tag: tag, flags: 0, header: random.bytes(header), payload: 0))
+                    mailbox: MailboxID(rawValue: UInt64(member)), tag: tag, flags: 0, header: bytes(header), payload: 0))
         }
         return PlannedTransaction(appends: appends)
     }
@@ -39,6 +39,16 @@ struct SpoolScript {
     mutating func erase(_ tags: [RecordTag]) -> PlannedTransaction {
         live.removeAll { tags.contains($0) }
         return PlannedTransaction(erasures: tags)
+    }
+
+    private func bytes(_ count: Int) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(count + 8)
+        while bytes.count < count {
+            let word = random.next()
+            for shift in 0..<8 { bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(8 * shift))) }
+        }
+        return Array(bytes.prefix(count))
     }
 
     mutating func add(_ step: SpoolStep) { steps.append(step) }

@@ -1,29 +1,32 @@
 // What `join` leaves in the state folder: who this is, which node it talks to, and where that node's key was pinned.
 
-package import DDSCore
+import DDSCore
 import DDSLoop
-package import DDSNode
+import DDSNode
 
 /// The account file of an agent, `account.json`. Holds no secret.
-package struct AgentAccount: Hashable, Sendable {
+struct AgentAccount: Hashable, Sendable {
     static let fileName = "account.json"
 
-    package var address: MailAddress
-    package var display: String
-    package var groups: [String]
-    package var host: String
-    package var pop3sPort: UInt16
-    package var submissionsPort: UInt16
+    var address: MailAddress
+    var display: String
+    var groups: [String]
+    var host: String
+    var pop3sPort: UInt16
+    var submissionsPort: UInt16
     /// What the node's TLS key must hash to, 16 bytes or more.
-    package var nodeKeyHash: [UInt8]
+    var nodeKeyHash: [UInt8]
     /// The node's `age1...` recipient, as last announced inside the pinned TLS connection.
-    package var nodeRecipient: String
+    var nodeRecipient: String
+    /// The `age1...` recipient of this member's own mailbox key: public, and of use while locked.
+    var ownRecipient: String
 
     var json: JSONValue {
         [
             "version": 1, "address": .text("\(address)"), "display": .text(display), "groups": .texts(groups), "host": .text(host),
             "pop3s_port": .number(Int64(pop3sPort)), "submissions_port": .number(Int64(submissionsPort)),
             "node_key": .text(Hex.encode(nodeKeyHash)), "node_recipient": .text(nodeRecipient),
+            "own_recipient": .text(ownRecipient),
         ]
     }
 
@@ -32,7 +35,7 @@ package struct AgentAccount: Hashable, Sendable {
             let host = json["host"]?.string, let pop3s = json["pop3s_port"]?.integer.flatMap(UInt16.init(exactly:)),
             let submissions = json["submissions_port"]?.integer.flatMap(UInt16.init(exactly:)),
             let key = json["node_key"]?.string.flatMap({ Hex.decode($0) }), key.count >= 16,
-            let recipient = json["node_recipient"]?.string
+            let recipient = json["node_recipient"]?.string, let ownRecipient = json["own_recipient"]?.string
         else { return nil }
         self.address = address
         display = json["display"]?.string ?? address.local
@@ -42,11 +45,12 @@ package struct AgentAccount: Hashable, Sendable {
         submissionsPort = submissions
         nodeKeyHash = key
         nodeRecipient = recipient
+        self.ownRecipient = ownRecipient
     }
 
     init(
         address: MailAddress, display: String, groups: [String], host: String, pop3sPort: UInt16, submissionsPort: UInt16,
-        nodeKeyHash: [UInt8], nodeRecipient: String
+        nodeKeyHash: [UInt8], nodeRecipient: String, ownRecipient: String
     ) {
         self.address = address
         self.display = display
@@ -56,15 +60,16 @@ package struct AgentAccount: Hashable, Sendable {
         self.submissionsPort = submissionsPort
         self.nodeKeyHash = nodeKeyHash
         self.nodeRecipient = nodeRecipient
+        self.ownRecipient = ownRecipient
     }
 }
 
 /// The files of an agent's state folder.
-package struct AgentFolder: Sendable {
+struct AgentFolder: Sendable {
     /// `state_dir/agent`.
-    package let path: String
+    let path: String
 
-    package init(stateDir: String) {
+    init(stateDir: String) {
         path = stateDir + "/agent"
     }
 
@@ -78,7 +83,7 @@ package struct AgentFolder: Sendable {
     var spool: String { path + "/spool" }
 
     /// The account, nil before `join`. Throws when the file is there and cannot be understood.
-    package func loadAccount() throws(Failure) -> AgentAccount? {
+    func loadAccount() throws(Failure) -> AgentAccount? {
         guard HostFiles.exists(account) else { return nil }
         let bytes: [UInt8]
         do {
@@ -94,7 +99,7 @@ package struct AgentFolder: Sendable {
 
     func save(_ value: AgentAccount) throws(Failure) {
         do {
-            try HostFiles.write(account, with: Array(value.json.pretty.utf8) + [0x0a])
+            try HostFiles.write(account, Array(value.json.pretty.utf8) + [0x0a])
         } catch {
             throw Failure(.cannotCreate, "cannot write \(account): \(error)")
         }

@@ -3,18 +3,18 @@
 
 import DDSCore
 import DDSLoop
-package import DDSNode
-package import DDSSeal
+import DDSNode
+import DDSSeal
 import DDSWire
 
 /// The steps of joining, each of which may be repeated after a crash.
-@LoopActor package struct Join {
+@LoopActor struct Join {
     let folder: AgentFolder
     let services: Services
     let invite: InviteLink
     let workFactor: Int
 
-    package init(folder: AgentFolder, services: Services, invite: InviteLink, workFactor: Int) {
+    init(folder: AgentFolder, services: Services, invite: InviteLink, workFactor: Int) {
         self.folder = folder
         self.services = services
         self.invite = invite
@@ -23,7 +23,7 @@ import DDSWire
 
     /// Joins and returns the account. `progress` is called with each step in words. Throws a sentence for every refusal; the
     /// files made so far stay and are used again by the next try with the same passphrase.
-    package func run(passphrase: SecretBytes, progress: @LoopActor (String) -> Void) async throws(Failure) -> AgentAccount {
+    func run(passphrase: SecretBytes, progress: @LoopActor (String) -> Void) async throws(Failure) -> AgentAccount {
         if let account = try folder.loadAccount() {
             throw Failure(.cannotCreate, "this state folder belongs to \(account.address) already; use another --config for a second account")
         }
@@ -87,7 +87,7 @@ import DDSWire
             return AgentAccount(
                 address: welcome.address, display: welcome.display, groups: welcome.groups, host: invite.host,
                 pop3sPort: invite.pop3sPort, submissionsPort: invite.submissionsPort, nodeKeyHash: invite.nodeKeyHash,
-                nodeRecipient: nodeRecipient.recipient)
+                nodeRecipient: nodeRecipient.recipient, ownRecipient: "\(recipient)")
         case .refused(_, let reply, let permanent):
             throw Failure(permanent ? .badInput : .tryAgain, reply.lines.joined(separator: " "))
         case .lost, .offered:

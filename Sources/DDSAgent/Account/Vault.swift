@@ -1,7 +1,7 @@
 // The private keys of a person and the passphrase that opens them. One age scrypt file; what is in it exists in clear only
 // in locked memory while the agent is unlocked.
 
-package import DDSCore
+import DDSCore
 import DDSLoop
 import DDSSeal
 
@@ -69,7 +69,7 @@ struct Vault: Sendable {
             let file = try await Loop.offload {
                 try PassphraseFile.seal(keys.content, passphrase: passphrase, workFactor: workFactor, random: random)
             }
-            try HostFiles.write(path, with: file)
+            try HostFiles.write(path, file)
         } catch {
             throw Failure(.cannotCreate, "cannot write the key file \(path): \(error)")
         }

@@ -2,17 +2,20 @@
 // memory. Every lock drops all of them.
 
 import DDSBus
-package import DDSCore
-package import DDSLoop
-package import DDSMail
-package import DDSNode
+import DDSCore
+import DDSLoop
+import DDSMail
+import DDSNode
 import DDSSeal
 import DDSSpool
 import DDSTLS
 import DDSWire
 import Logging
 
-@LoopActor package final class Agent {
+@LoopActor final class Agent {
+    /// Bodies of one segment of an agent's spool: small, since a person's store grows slowly.
+    static var segmentBytes: Int { 8 << 20 }
+
     /// What exists only between unlock and lock.
     struct Unlocked {
         let keys: VaultKeys
@@ -33,7 +36,7 @@ import Logging
     private var failedUnlocks: (count: Int, since: WallTime?) = (0, nil)
 
     /// Opens the agent's state, locked. Throws with exit code 75 when another process has it, 66 before `join`.
-    package static func open(
+    static func open(
         services: Services, onSpoolStopped: @escaping @LoopActor @Sendable (String) -> Void
     ) async throws(Failure) -> Agent {
         let folder = AgentFolder(stateDir: services.config.node.stateDirectory)
@@ -58,7 +61,7 @@ import Logging
     }
 
     /// Begins fetching and sending.
-    package func start() async throws(Failure) {
+    func start() async throws(Failure) {
         let fetcher = Fetcher(
             spool: spool, services: services, account: account, link: link, onMail: { [unowned self] in await mailCame() })
         let outbox = Outbox(
@@ -75,7 +78,7 @@ import Logging
         idleTimer = LoopTimer { [unowned self] in idleTimerFired() }
     }
 
-    package func stop() async {
+    func stop() async {
         lock()
         fetcher?.stop()
         outbox?.stop()
@@ -88,10 +91,10 @@ import Logging
 // MARK: Unlock and lock
 
 extension Agent {
-    package var isLocked: Bool { unlocked == nil }
+    var isLocked: Bool { unlocked == nil }
 
     /// Opens the vault and the store, and takes in what was fetched meanwhile.
-    package func unlock(passphrase: SecretBytes) async throws(Failure) {
+    func unlock(passphrase: SecretBytes) async throws(Failure) {
         guard unlocked == nil else { return }
         let keys: VaultKeys
         do throws(Failure) {
@@ -118,7 +121,7 @@ extension Agent {
     }
 
     /// Drops keys, store and drafts.
-    package func lock() {
+    func lock() {
         guard unlocked != nil else { return }
         unlocked = nil
         idleTimer?.cancel()
@@ -132,7 +135,7 @@ extension Agent {
     }
 
     /// The idle lock starts over.
-    package func noteActivity() { lastActivity = services.time.now }
+    func noteActivity() { lastActivity = services.time.now }
 
     private func scheduleIdleLock() {
         idleTimer?.schedule(at: lastActivity + services.config.agent.lock.idle)
@@ -184,7 +187,7 @@ extension Agent {
 
     /// Puts a finished message into the store and the outbox in one transaction; returns its id in the store.
     /// `draft` names the draft that this was; it is erased in the same transaction.
-    package func send(_ message: [UInt8], to recipients: [MailAddress], draft: String? = nil) async throws(Failure) -> String {
+    func send(_ message: [UInt8], to recipients: [MailAddress], draft: String? = nil) async throws(Failure) -> String {
         let unlocked = try opened()
         guard !recipients.isEmpty else { throw Failure(.usage, "name at least one recipient, like board@\(account.address.domain)") }
         for recipient in recipients where recipient.domain != account.address.domain {
@@ -211,6 +214,12 @@ extension Agent {
         }
         services.bus.publish(.storeChanged(unread: unlocked.store.unreadCount))
         return summary.id
+    }
+
+    /// Keeps a draft that came while locked, sealed to this person's own key.
+    func shelter(_ draft: Draft) async throws {
+        try await DraftBook.shelter(
+            draft, recipient: try AgeRecipient(account.ownRecipient), spool: spool, random: services.random)
     }
 
     /// Who messages of this person are from.

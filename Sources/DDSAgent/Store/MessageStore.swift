@@ -141,6 +141,14 @@ extension MessageStore {
         }
     }
 
+    /// Erases messages from the local store.
+    func remove(_ ids: [String]) async throws(SpoolError) {
+        let gone = ids.compactMap { items[$0] }
+        _ = try await spool.commit(SpoolTransaction(erasures: gone.flatMap { [$0.messageRecord, $0.summaryRecord] }))
+        for item in gone { items[item.summary.id] = nil }
+        order.removeAll { items[$0] == nil }
+    }
+
     /// Writes what became of submissions into their summaries and forgets the outcome records.
     func applyOutcomes() async throws(SpoolError) {
         let byTag = Dictionary(items.values.map { ($0.tag, $0.summary.id) }, uniquingKeysWith: { $1 })

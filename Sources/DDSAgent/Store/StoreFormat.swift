@@ -60,6 +60,6 @@ struct StoreSeal: Sendable {
 extension RecordTag {
     /// The tag under which something with this name is kept.
     static func named(_ text: String) -> RecordTag {
-        RecordTag(Hash.blake2b(Array(text.utf8), key: Array("ddsnode/v1/agent-tag".utf8), size: 16))
+        RecordTag(Hash.blake2b(Array(text.utf8), key: Array("ddsnode/v1/agent-tag".utf8), count: 16))
     }
 }

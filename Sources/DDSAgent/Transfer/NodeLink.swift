@@ -22,7 +22,7 @@ struct NodeLink: Sendable {
         do {
             device = try deviceSeed.withExposed { seed in
                 try TLSIdentity.selfSigned(
-                    seed: seed, commonName: "ddsnode device", notBefore: WallTime(milliseconds: time.wall.milliseconds - 86_400_000),
+                    seed: seed, commonName: "ddsnode-device", notBefore: WallTime(milliseconds: time.wall.milliseconds - 86_400_000),
                     lifetimeDays: 3650)
             }
         } catch {

@@ -6,6 +6,11 @@ package struct DisplayText: Hashable, Sendable {
     package var text: String
     package var hadHiddenCharacters: Bool
 
+    package init(text: String, hadHiddenCharacters: Bool) {
+        self.text = text
+        self.hadHiddenCharacters = hadHiddenCharacters
+    }
+
     /// One line: a subject, a name, a file name. Controls, bidi controls, invisible spaces and tags are removed.
     package static func line(_ raw: String) -> DisplayText {
         var scalars = String.UnicodeScalarView()

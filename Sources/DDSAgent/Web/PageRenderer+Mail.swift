@@ -61,7 +61,7 @@ extension PageRenderer {
         let onlyWarnings = draft.problems.allSatisfy(\.isWarning)
         values["heading"] = isNew ? "New message" : draft.thread == nil ? "Draft" : "Reply"
         values["draftID"] = draft.id
-        values["draftHue"] = hue(draft.thread ?? draft.id)
+        values["draftHue"] = draft.group.map(hue) ?? ""
         values["backPath"] = draft.thread.map { "/t/\($0)" } ?? "/"
         values["backText"] = draft.thread == nil ? "Inbox" : "Thread"
         values["savedText"] = draft.savedAt.map { "Saved \(time($0, now: context.now).short) (encrypted)" } ?? ""
@@ -100,7 +100,8 @@ extension PageRenderer {
         switch folder {
         case .inbox: ("All read", "New messages to you and your groups come here.")
         case .all: ("No mail yet", "Every message you may read will be here.")
-        case .privateMail: ("No private mail yet", "Messages that go to you alone come here. Only you and the sender can read them.")
+        case .privateMail:
+            ("No private mail yet", "Messages that go to you alone come here. Only you and the sender can read them.")
         case .sent: ("Nothing sent yet", "What you write waits here until the node has it.")
         case .drafts: ("No drafts", "Messages you have begun are kept here, encrypted.")
         case .group: ("No messages yet", "Be the first to write to this group.")
@@ -137,7 +138,7 @@ extension PageRenderer {
         let parts = BodyPart.parts(of: body.text)
         var marks = message.marks.map { mark($0, now: now) }
         if body.hadHiddenCharacters || name.hadHiddenCharacters || address.hadHiddenCharacters {
-            marks.append(["markText": "Hidden characters removed", "markClass": ""])
+            marks.append(["markText": "Hidden characters removed", "markClass": "", "markSign": true])
         }
         var values: [String: Any] = [
             "messageID": message.id,
@@ -197,7 +198,7 @@ extension PageRenderer {
             case .hasHTML, .remoteImagesBlocked: true
             case .unknownKey, .keyChanged, .notSigned, .notEncryptedOnTheWay, .looksLike: false
             }
-        return ["markText": text, "markClass": isInformation ? "info" : ""]
+        return ["markText": text, "markClass": isInformation ? "info" : "", "markSign": !isInformation]
     }
 
     private func replyAllText(_ model: ThreadModel) -> String {

@@ -28,6 +28,7 @@ enum Style {
         .skip:focus{position:absolute;z-index:9;left:8px;top:8px;background:var(--surface);padding:8px 12px;border-radius:var(--radius)}
         html:not(.scripted) .js{display:none}
         .grow{flex:1}
+        .sign{width:16px;height:16px;vertical-align:-3px;fill:none;stroke:currentColor;stroke-width:1.6;stroke-linecap:round;stroke-linejoin:round}
         .soft,.hint{color:var(--soft)}
         .hint{font-size:13px;line-height:20px;margin:0}
         .warn{color:var(--warn)}
@@ -122,7 +123,9 @@ enum Style {
         .text{white-space:pre-wrap;unicode-bidi:plaintext;margin:0 0 12px}
         .signature{color:var(--soft);font-size:14px}
         .quote{margin:0 0 12px;color:var(--soft);font-size:14px}
-        .quote>summary,.more>summary{color:var(--soft);font-size:13px;display:inline-block;padding:4px 0}
+        .quote>summary,.more>summary{color:var(--soft);font-size:13px;display:inline-block;padding:4px 0;list-style:none}
+        .quote>summary::before,.more>summary::before{content:"▸ "}
+        .quote[open]>summary::before,.more[open]>summary::before{content:"▾ "}
         blockquote{margin:4px 0 0;padding-left:12px;border-left:2px solid var(--line)}
         .more{margin-bottom:12px}
         dl{display:grid;grid-template-columns:auto minmax(0,1fr);gap:4px 16px;margin:4px 0;font-size:13px;color:var(--soft)}
@@ -133,6 +136,7 @@ enum Style {
         .filename b{font-weight:650}
         .answer{display:flex;flex-wrap:wrap;gap:8px;padding:4px 0 16px}
         .hued{border-color:var(--hue);color:var(--hue);font-weight:600}
+        .message,.divider{scroll-margin-top:60px}
         .divider{display:flex;align-items:center;gap:12px;color:var(--accent);font-size:13px;font-weight:600;margin:8px 0}
         .divider::before,.divider::after{content:"";flex:1;border-top:1px solid currentColor;opacity:.5}
 
@@ -193,14 +197,14 @@ enum Style {
         .message[open]>summary{flex-wrap:wrap}
         .message[open]>summary .preview{display:none}
         .message[open]>summary .address{display:block;order:9;width:100%}
-        .message[open]>summary .name{flex:1}
+        .message[open]>summary .name{flex:1;max-width:none}
+        .tools h1{width:100%}
         .depth1,.depth2,.depth3{margin-left:8px}
         .line{grid-template-columns:minmax(0,1fr)}
         .audience{grid-column:1}
         .card{border:0;padding:16px 4px;background:none}
         .alone{place-items:start center}
         }
-        @media(prefers-reduced-motion:no-preference){button,.row,nav a{transition:background-color .12s}}
         @media(forced-colors:active){.dot,.hue{background:CanvasText!important;forced-color-adjust:none}nav a[aria-current]{outline:1px solid}}
         @media print{.bar,nav,.state,.tools,.answer,.more,dialog{display:none!important}.columns{display:block}main{border:0}}
 

@@ -28,7 +28,7 @@ extension Templates {
             <span class="grow"></span>
             <form method="post" action="/lock" autocomplete="off" id="lock">
             <input type="hidden" name="token" value="{{formToken}}" autocomplete="off">
-            <button class="quiet" title="Lock now (Shift+L)"><span aria-hidden="true">🔒︎</span> Lock</button>
+            <button class="quiet" title="Lock now (Shift+L)">{{>padlock}} Lock</button>
             </form>
             <button class="quiet help js" type="button" data-help aria-label="Keyboard help">?</button>
             </header>
@@ -50,6 +50,9 @@ extension Templates {
             {{#notice}}<p class="notice" role="status">{{notice}}</p>{{/notice}}
 
             """#,
+
+        "padlock": #"<svg class="sign" viewBox="0 0 16 16" aria-hidden="true"><path d="M4 7h8v6.5H4zM5.5 7V5a2.5 2.5 0 0 1 5 0v2"/></svg>"#,
+        "clip": #"<svg class="sign" viewBox="0 0 16 16" aria-hidden="true"><path d="m13 7.5-5 5a3 3 0 0 1-4.3-4.2l5.4-5.5a2 2 0 0 1 2.9 2.9L6.7 11a1 1 0 0 1-1.4-1.4l4.6-4.6"/></svg>"#,
 
         "count": #"<b class="count" data-count="{{path}}">{{#hasCount}}{{countText}}<span class="sr"> {{countMeaning}}</span>{{/hasCount}}</b>"#,
 

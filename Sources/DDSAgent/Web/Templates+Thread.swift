@@ -24,13 +24,13 @@ extension Templates {
             {{#isFirstNew}}<p class="divider"><span>new since you were here</span></p>{{/isFirstNew}}
             <details class="message depth{{depth}}{{#isNew}} new{{/isNew}}{{#isOwn}} own{{/isOwn}}" id="m-{{messageID}}"{{#isOpen}} open{{/isOpen}}>
             <summary><span class="name"><bdi dir="auto">{{senderName}}</bdi></span> <span class="address"><bdi dir="auto">{{senderAddress}}</bdi></span>{{#isNew}} <span class="dot"><span class="sr">unread</span></span>{{/isNew}}<span class="preview"><bdi dir="auto">{{preview}}</bdi></span>{{#sentText}}<span class="sent {{sentClass}}" title="{{sentLong}}">{{sentText}}</span>{{/sentText}}<time datetime="{{timeMachine}}" title="{{timeFull}}">{{timeShort}}</time></summary>
-            {{#marks}}<p class="mark {{markClass}}">⚠ {{markText}}</p>
+            {{#marks}}<p class="mark {{markClass}}">{{#markSign}}⚠ {{/markSign}}{{markText}}</p>
             {{/marks}}<div class="body">
             {{#parts}}{{#isQuote}}<details class="quote"><summary>{{quoteText}}</summary><blockquote class="text" dir="auto">{{partText}}</blockquote></details>
             {{/isQuote}}{{#isSignature}}<div class="text signature" dir="auto">{{partText}}</div>
             {{/isSignature}}{{#isText}}<div class="text" dir="auto">{{partText}}</div>
             {{/isText}}{{/parts}}</div>
-            {{#hasFiles}}<ul class="files">{{#files}}<li><span aria-hidden="true">📎︎</span> <span class="filename"><bdi dir="auto">{{fileStem}}</bdi><b>{{fileEnding}}</b></span> <small>{{fileSize}}</small> <a href="/a/{{fileID}}" download>Save to disk (decrypted)</a></li>{{/files}}</ul>{{/hasFiles}}
+            {{#hasFiles}}<ul class="files">{{#files}}<li>{{>clip}} <span class="filename"><bdi dir="auto">{{fileStem}}</bdi><b>{{fileEnding}}</b></span> <small>{{fileSize}}</small> <a href="/a/{{fileID}}" download>Save to disk (decrypted)</a></li>{{/files}}</ul>{{/hasFiles}}
             <details class="more"><summary>Details</summary>
             <dl>
             <dt>To</dt><dd>{{#recipients}}<bdi dir="auto">{{recipient}}</bdi><br>{{/recipients}}</dd>

@@ -28,7 +28,7 @@ extension Templates {
             <label class="sr" for="f-body">Text</label>
             <textarea id="f-body" name="body" rows="14" dir="auto" autocomplete="off" spellcheck="false" writingsuggestions="false" translate="no"{{#autofocusBody}} autofocus{{/autofocusBody}}>
             {{body}}</textarea></div>
-            {{#hasFiles}}<ul class="files">{{#files}}<li><span aria-hidden="true">📎︎</span> <span class="filename"><bdi dir="auto">{{fileStem}}</bdi><b>{{fileEnding}}</b></span> <small>{{fileSize}}</small> <label><input type="checkbox" name="remove" value="{{fileID}}" autocomplete="off"> remove</label></li>{{/files}}</ul>{{/hasFiles}}
+            {{#hasFiles}}<ul class="files">{{#files}}<li>{{>clip}} <span class="filename"><bdi dir="auto">{{fileStem}}</bdi><b>{{fileEnding}}</b></span> <small>{{fileSize}}</small> <label><input type="checkbox" name="remove" value="{{fileID}}" autocomplete="off"> remove</label></li>{{/files}}</ul>{{/hasFiles}}
             <div class="line files"><label for="f-attachments">Attach</label> <input type="file" id="f-attachments" name="file" multiple autocomplete="off"></div>
             <div class="actions">
             <button class="primary" name="action" value="send" id="send">Send <kbd>Ctrl Enter</kbd></button>

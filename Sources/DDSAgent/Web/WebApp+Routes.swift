@@ -122,7 +122,8 @@ extension WebApp {
 extension WebApp {
     private func list(_ folder: FolderReference, _ request: HTTPRequest, _ visit: WebGate.Visit?) async -> HTTPResponse {
         backend.noteActivity()
-        guard let model = await backend.list(folder, cursor: request.parameter("c").flatMap { Route.isID($0) ? $0 : nil }) else {
+        guard let model = await backend.list(folder, cursor: request.parameter("c").flatMap { Route.isID($0) ? $0 : nil })
+        else {
             return await notFound(request, visit)
         }
         let frame = await backend.frame()

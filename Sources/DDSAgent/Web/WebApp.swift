@@ -15,6 +15,10 @@ package final class WebApp {
         /// A one-way function of at least 256 bits.
         package var hash: WebHash
         package var time: any TimeSource
+        /// `agent.web.host`: the name of our own that no other local server shares cookies with.
+        package var hostName = WebSite.defaultName
+        /// `agent.web.check_peer_uid`.
+        package var checksPeerUID = true
         /// Names with port from `[web] hosts`.
         package var configuredHosts: [String] = []
         /// `(3) ` in front of titles.
@@ -52,7 +56,8 @@ package final class WebApp {
         self.configuration = configuration
         self.backend = backend
         gate = WebGate(
-            site: WebSite(port: 0, configuredHosts: configuration.configuredHosts), agentID: configuration.agentID,
+            site: WebSite(port: 0, name: configuration.hostName, configuredHosts: configuration.configuredHosts),
+            agentID: configuration.agentID,
             sessions: WebSessions(random: configuration.random, hash: configuration.hash))
         pages = PageRenderer(
             hash: configuration.hash, showsUnreadInTitle: configuration.showsUnreadInTitle,
@@ -80,7 +85,7 @@ package final class WebApp {
 
     /// Tells the gate which port it serves; `start` does.
     package func use(port: UInt16) {
-        gate.site = WebSite(port: port, configuredHosts: configuration.configuredHosts)
+        gate.site = WebSite(port: port, name: configuration.hostName, configuredHosts: configuration.configuredHosts)
     }
 
     /// Ends all streams and connections.
@@ -155,7 +160,7 @@ package final class WebApp {
 extension WebApp {
     /// Only processes of the user who runs the agent get a byte.
     package func allows(peer: HTTPEndpoint, local: HTTPEndpoint) -> Bool {
-        if PeerUID.isTrusted(peer: peer, local: local) { return true }
+        if !configuration.checksPeerUID || PeerUID.isTrusted(peer: peer, local: local) { return true }
         gate.count(.peerForeign)
         return false
     }

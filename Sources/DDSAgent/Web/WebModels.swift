@@ -309,11 +309,13 @@ package struct DraftModel: Hashable, Sendable {
     package var audience: String
     /// The thread it answers; nil for a new one.
     package var thread: String?
+    /// The id of the group it goes to, for the band's colour; nil for private mail.
+    package var group: String?
     package var savedAt: WallTime?
 
     package init(
         id: String, fields: DraftFields, attachments: [AttachmentModel] = [], problems: [DraftProblem] = [],
-        audience: String = "", thread: String? = nil, savedAt: WallTime? = nil
+        audience: String = "", thread: String? = nil, group: String? = nil, savedAt: WallTime? = nil
     ) {
         self.id = id
         self.fields = fields
@@ -321,6 +323,7 @@ package struct DraftModel: Hashable, Sendable {
         self.problems = problems
         self.audience = audience
         self.thread = thread
+        self.group = group
         self.savedAt = savedAt
     }
 }

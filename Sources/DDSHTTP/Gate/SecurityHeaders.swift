@@ -17,7 +17,8 @@ package enum SecurityHeaders {
         HTTPField("X-Frame-Options", "DENY"),
         HTTPField(
             "Permissions-Policy",
-            "camera=(), microphone=(), geolocation=(), usb=(), serial=(), bluetooth=(), display-capture=(), browsing-topics=()"),
+            "camera=(), microphone=(), geolocation=(), usb=(), serial=(), bluetooth=(), display-capture=(), "
+                + "browsing-topics=()"),
         HTTPField("X-DNS-Prefetch-Control", "off"),
         HTTPField("Origin-Agent-Cluster", "?1"),
     ]

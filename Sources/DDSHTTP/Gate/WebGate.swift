@@ -94,7 +94,8 @@ extension WebGate {
         if hosts.isEmpty { return .refuse(.hostMissing) }
         if hosts.count > 1 { return .refuse(.hostRepeated) }
         // An absolute target would stand above the host field (RFC 9112 section 3.2.2); browsers send none here.
-        guard request.target.hasPrefix("/"), !request.target.hasPrefix("//"), request.target.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f })
+        guard request.target.hasPrefix("/"), !request.target.hasPrefix("//"),
+            request.target.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f })
         else { return .refuse(.targetMalformed) }
         return site.kind(ofHost: hosts[0]) == .foreign ? .refuse(.hostForeign) : nil
     }
@@ -168,7 +169,8 @@ extension WebGate {
     }
 
     private static func isSpeculative(_ request: HTTPRequest) -> Bool {
-        let purposes = request.headers.values("Sec-Purpose") + request.headers.values("Purpose") + request.headers.values("X-Moz")
+        let purposes =
+            request.headers.values("Sec-Purpose") + request.headers.values("Purpose") + request.headers.values("X-Moz")
         return purposes.contains { $0.lowercasedASCII.hasPrefix("prefetch") || $0.lowercasedASCII.hasPrefix("prerender") }
     }
 }

@@ -47,7 +47,9 @@ package struct WebSessions {
         if sessions.count >= Self.sessionsMax {
             // Visitors go first: strangers' page loads must not sign anybody out.
             let oldest = sessions.min { left, right in
-                (left.value.level == .signedIn ? 1 : 0, left.value.begun) < (right.value.level == .signedIn ? 1 : 0, right.value.begun)
+                (left.value.level == .signedIn ? 1 : 0, left.value.begun) < (
+                    right.value.level == .signedIn ? 1 : 0, right.value.begun
+                )
             }
             if let oldest { sessions[oldest.key] = nil }
         }

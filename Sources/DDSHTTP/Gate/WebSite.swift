@@ -12,17 +12,22 @@ package struct WebSite: Sendable, Equatable {
         case foreign
     }
 
+    package static let defaultName = "ddsnode.localhost"
+
     package let port: UInt16
+    /// The canonical name, in small letters.
+    package let name: String
     /// Names with port as a browser sends them, in small letters.
     package let configuredHosts: [String]
 
-    package init(port: UInt16, configuredHosts: [String] = []) {
+    package init(port: UInt16, name: String = WebSite.defaultName, configuredHosts: [String] = []) {
         self.port = port
+        self.name = name.lowercasedASCII
         self.configuredHosts = configuredHosts.map(\.lowercasedASCII)
     }
 
     /// `ddsnode.localhost:PORT`.
-    package var canonicalHost: String { "ddsnode.localhost:\(port)" }
+    package var canonicalHost: String { "\(name):\(port)" }
     /// The address people are told.
     package var address: String { "http://\(canonicalHost)" }
 

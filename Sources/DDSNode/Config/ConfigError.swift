@@ -16,9 +16,9 @@ package struct ConfigError: Error, Equatable, Sendable, CustomStringConvertible 
     package var failure: Failure { Failure(.configuration, description) }
 }
 
-enum Suggestion {
+package enum Suggestion {
     /// The candidate that `word` was most likely meant to be, if one is near enough: a slip or two, less in short words.
-    static func nearest(to word: String, among candidates: [String]) -> String? {
+    package static func nearest(to word: String, among candidates: [String]) -> String? {
         let limit = max(1, word.unicodeScalars.count / 3)
         var best: (candidate: String, distance: Int)?
         for candidate in candidates {

@@ -53,12 +53,12 @@ package enum ConfigValue: Equatable, Sendable {
 }
 
 /// A whole number and a unit, such as `15m`.
-enum ConfigDuration {
+package enum ConfigDuration {
     private static let units: [(name: String, seconds: Int64)] = [
         ("w", 604_800), ("d", 86400), ("h", 3600), ("m", 60), ("s", 1),
     ]
 
-    static func parse(_ text: String) -> Duration? {
+    package static func parse(_ text: String) -> Duration? {
         guard let (count, unit) = split(text), let factor = units.first(where: { $0.name == unit })?.seconds else { return nil }
         let (seconds, overflow) = Int64(count).multipliedReportingOverflow(by: factor)
         return overflow ? nil : .seconds(seconds)

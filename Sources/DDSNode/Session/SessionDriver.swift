@@ -23,6 +23,7 @@ package final class SessionDriver<Machine: WireSession> {
     private var hasStarted = false
     private var closing: (reason: CloseReason, detail: String)?
     private var hasEnded = false
+    private var hasSeenEndOfInput = false
     private var timers: [WireTimer: LoopTimer] = [:]
     private var heldAnswers: [(RequestID, Machine.Answer)] = []
     private var actions: [WireAction<Machine.Question, Machine.Effect>] = []
@@ -184,6 +185,8 @@ extension SessionDriver {
         do {
             tls = try TLSConnection(context: tlsContext, serverName: serverName)
             try advanceTLS()
+            // A client speaks first.
+            flushTLS()
         } catch {
             close(.protocolError, "tls: \(error)")
         }
@@ -209,22 +212,22 @@ extension SessionDriver {
 
     private func advanceTLS() throws(TLSError) {
         guard let tls else { return }
-        switch try tls.advance() {
-        case .needsInput: break
-        case .established(let peer):
+        var progress = try tls.advance()
+        if case .established(let peer) = progress {
             timers[.login]?.cancel()
             step { [hasStarted] machine, now, actions in
                 machine.handle(.tlsEstablished(peer), now: now, into: &actions)
                 if !hasStarted { machine.start(now: now, into: &actions) }
             }
             hasStarted = true
-        case .closed: return streamEnded(.endOfInput)
+            progress = try tls.advance()
         }
         guard hasStarted, closing == nil else { return }
         let plain = try tls.readPlain()
         if !plain.isEmpty {
             step { machine, now, actions in machine.receive(plain[...], now: now, into: &actions) }
         }
+        if case .closed = progress { endOfInput() }
     }
 }
 
@@ -233,19 +236,32 @@ extension SessionDriver {
 extension SessionDriver {
     private func streamEnded(_ end: StreamEnd) {
         guard !hasEnded else { return }
-        if closing == nil, hasStarted {
-            step { machine, now, actions in machine.handle(.endOfInput, now: now, into: &actions) }
-        }
         switch end {
         case .endOfInput:
-            if closing == nil, !hasStarted { close(.endOfInput, "before the TLS handshake was done") }
+            if let tls, hasStarted, !hasSeenEndOfInput {
+                tls.feedEnd()
+                // Without close_notify the input may have been cut off by anybody; what is half sent does not count then
+                // either, so both are the end of input.
+                _ = try? tls.advance()
+            }
+            endOfInput()
         case .reset(let detail):
+            endOfInput()
             if closing == nil { closing = (.endOfInput, detail) }
             self.end()
         case .closed:
             if closing == nil { closing = (.endOfInput, "") }
             self.end()
         }
+    }
+
+    /// The peer will send nothing more, by close_notify, by closing its side, or by both. The machine hears it once: it may
+    /// still have replies to send.
+    private func endOfInput() {
+        guard !hasSeenEndOfInput, closing == nil else { return }
+        hasSeenEndOfInput = true
+        guard hasStarted else { return close(.endOfInput, "before the TLS handshake was done") }
+        step { machine, now, actions in machine.handle(.endOfInput, now: now, into: &actions) }
     }
 
     private func close(_ reason: CloseReason, _ detail: String) {

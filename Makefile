@@ -1,0 +1,140 @@
+# Everything a person or a machine does with this tree. `make help` lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+.NOTPARALLEL:
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+# Arguments for `make demo`, a filter for `make test-one`.
+ARGS ?=
+T ?=
+
+BINDIR := $(DESTDIR)$(PREFIX)/bin
+MANDIR := $(DESTDIR)$(PREFIX)/share/man
+SYSTEMD := $(DESTDIR)$(PREFIX)/lib/systemd
+SYSUSERS := $(DESTDIR)$(PREFIX)/lib/sysusers.d
+TMPFILES := $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
+EXAMPLES := $(DESTDIR)$(PREFIX)/share/doc/ddsnode/examples
+COMPLETIONS := $(DESTDIR)$(PREFIX)/share
+
+RELEASE := .build/release/ddsnode
+PAGES := $(wildcard man/*.1 man/*.5 man/*.7 man/*.8)
+SWIFT_FILES := Package.swift Sources Tests
+
+# The Swift runtime goes into the binary, so that it runs where no toolchain is.
+RELEASE_FLAGS := -c release --product ddsnode --static-swift-stdlib
+# Swift's own crash reporter prints memory, which may hold keys, and stands in the way of the sanitizers' reports.
+SANITIZED := SWIFT_BACKTRACE=enable=no
+
+.PHONY: help
+help: ## This list.
+	@echo "usage: make TARGET"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-10s %s\n", $$1, $$2 }'
+
+.PHONY: demo
+demo: deps build ## Install what is missing, build, and run a node with two members on this machine.
+	@$(RELEASE) demo $(ARGS)
+
+.PHONY: test
+test: deps test-deps swift ## Install what is missing and run every test.
+	@scripts/run-tests.sh
+
+.PHONY: deps
+deps: ## Install with apt what building needs.
+	@scripts/install-deps.sh build
+
+.PHONY: test-deps
+test-deps: ## Install with apt what the tests need besides.
+	@scripts/install-deps.sh test
+
+.PHONY: swift
+swift:
+	@if ! command -v swift >/dev/null; then \
+	    echo "swift is not on the PATH. Install Swift 6.3 (https://www.swift.org/install/linux/) and add its usr/bin to PATH." >&2; \
+	    exit 69; \
+	fi; \
+	version=$$(swift --version 2>/dev/null | sed -nE 's/.*Swift version ([0-9]+)\.([0-9]+).*/\1 \2/p' | head -n 1); \
+	read -r major minor <<<"$${version:-0 0}"; \
+	if (( major * 1000 + minor < 6003 )); then \
+	    echo "$$(command -v swift) is Swift $$major.$$minor; ddsnode needs 6.3 or later. Put the newer one first on the PATH." >&2; \
+	    exit 69; \
+	fi
+
+.PHONY: build
+build: swift ## Build the release binary, .build/release/ddsnode.
+	@echo "building in release mode; the first time takes some minutes"
+	swift build $(RELEASE_FLAGS)
+
+.PHONY: check
+check: swift man ## The quick round while writing: unit tests, dialogs, tidy, manual pages.
+	swift build --build-tests
+	swift test --skip-build
+
+.PHONY: test-one
+test-one: swift ## The unit tests whose name matches T: make test-one T=POP3WaitTests
+	@[ -n "$(T)" ] || { echo "say which: make test-one T=POP3WaitTests" >&2; exit 64; }
+	swift test --filter '$(T)'
+
+.PHONY: asan
+asan: swift ## The unit tests under AddressSanitizer and LeakSanitizer.
+	$(SANITIZED) LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/lsan.supp:print_suppressions=0 \
+	    swift test --sanitize=address --scratch-path .build-asan
+
+.PHONY: tsan
+tsan: swift ## The unit tests under ThreadSanitizer.
+	$(SANITIZED) TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/tsan.supp:halt_on_error=0 \
+	    swift test --sanitize=thread --scratch-path .build-tsan
+
+.PHONY: bench
+bench: build ## Measure the release binary, each figure beside what the machine itself gives.
+	@if [ -f Tests/Bench/bench.py ]; then DDSNODE="$(CURDIR)/$(RELEASE)" python3 Tests/Bench/bench.py $(ARGS); \
+	else echo "Tests/Bench/bench.py is not in this tree" >&2; exit 66; fi
+
+.PHONY: man
+man: ## Check the manual pages.
+	@command -v mandoc >/dev/null || { echo "mandoc is missing; run: make test-deps" >&2; exit 69; }
+	@mandoc -T lint -W warning $(PAGES)
+	@echo "man: $(words $(PAGES)) pages are clean"
+
+.PHONY: lint
+lint: swift ## Say where the source is not formatted as it should be.
+	swift format lint --strict --parallel --recursive $(SWIFT_FILES)
+
+.PHONY: fmt
+fmt: swift ## Format the source.
+	swift format --in-place --parallel --recursive $(SWIFT_FILES)
+
+.PHONY: install
+install: ## Install program, pages, units, completions and samples: make install PREFIX=/usr DESTDIR=...
+	@[ -x $(RELEASE) ] || { echo "there is no $(RELEASE) yet; run: make build" >&2; exit 66; }
+	install -D -m 755 $(RELEASE) "$(BINDIR)/ddsnode"
+	for page in $(PAGES); do install -D -m 644 $$page "$(MANDIR)/man$${page##*.}/$${page##*/}"; done
+	install -d "$(SYSTEMD)/system" "$(SYSTEMD)/user" "$(SYSUSERS)" "$(TMPFILES)" "$(EXAMPLES)"
+	sed 's,/usr/bin/ddsnode,$(PREFIX)/bin/ddsnode,' etc/ddsnode-server.service > "$(SYSTEMD)/system/ddsnode-server.service"
+	sed 's,/usr/bin/ddsnode,$(PREFIX)/bin/ddsnode,' etc/ddsnode-agent.service > "$(SYSTEMD)/user/ddsnode-agent.service"
+	chmod 644 "$(SYSTEMD)/system/ddsnode-server.service" "$(SYSTEMD)/user/ddsnode-agent.service"
+	install -m 644 etc/sysusers.d/ddsnode.conf "$(SYSUSERS)/ddsnode.conf"
+	install -m 644 etc/tmpfiles.d/ddsnode.conf "$(TMPFILES)/ddsnode.conf"
+	install -m 644 etc/server.toml etc/agent.toml "$(EXAMPLES)"
+	install -d "$(COMPLETIONS)/bash-completion/completions" "$(COMPLETIONS)/zsh/site-functions" \
+	    "$(COMPLETIONS)/fish/vendor_completions.d"
+	$(RELEASE) completion bash > "$(COMPLETIONS)/bash-completion/completions/ddsnode"
+	$(RELEASE) completion zsh > "$(COMPLETIONS)/zsh/site-functions/_ddsnode"
+	$(RELEASE) completion fish > "$(COMPLETIONS)/fish/vendor_completions.d/ddsnode.fish"
+
+.PHONY: uninstall
+uninstall: ## Remove what install put there. State, keys and mail stay.
+	rm -f "$(BINDIR)/ddsnode" $(foreach page,$(PAGES),"$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page))")
+	rm -f "$(SYSTEMD)/system/ddsnode-server.service" "$(SYSTEMD)/user/ddsnode-agent.service"
+	rm -f "$(SYSUSERS)/ddsnode.conf" "$(TMPFILES)/ddsnode.conf"
+	rm -f "$(EXAMPLES)/server.toml" "$(EXAMPLES)/agent.toml"
+	rm -f "$(COMPLETIONS)/bash-completion/completions/ddsnode" "$(COMPLETIONS)/zsh/site-functions/_ddsnode" \
+	    "$(COMPLETIONS)/fish/vendor_completions.d/ddsnode.fish"
+	for folder in "$(EXAMPLES)" "$(dir $(EXAMPLES))"; do [ ! -d "$$folder" ] || rmdir --ignore-fail-on-non-empty "$$folder"; done
+
+.PHONY: clean
+clean: ## Remove everything that was built.
+	rm -rf .build .build-asan .build-tsan

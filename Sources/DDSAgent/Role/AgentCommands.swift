@@ -1,0 +1,147 @@
+// The commands of an agent: join, unlock, lock, fetch, send, list, show, open. Answered at the control socket, or in the
+// command line's own process when no agent runs.
+
+import DDSCore
+import DDSHTTP
+import DDSLoop
+import DDSMail
+import DDSNode
+import DDSSeal
+import DDSSpool
+import DDSWire
+
+@LoopActor final class AgentCommands {
+    private let role: AgentRole
+
+    init(role: AgentRole) {
+        self.role = role
+    }
+
+    func register(in commands: ControlCommands) {
+        commands.register("agent.join") { [self] request, output throws(Failure) in try await join(request, output) }
+        commands.register("agent.unlock") { [self] request, _ throws(Failure) in try await unlock(request) }
+        commands.register("agent.lock") { [self] _, _ throws(Failure) in
+            try agent().lock()
+            return ["locked": true]
+        }
+        commands.register("agent.fetch") { [self] _, _ throws(Failure) in try await fetch() }
+        commands.register("agent.open") { [self] _, _ throws(Failure) in
+            guard let page = role.page else { throw Failure(.unavailable, "there is no page yet; run: ddsnode join INVITE") }
+            return ["url": .text(page.makeOpenAddress()), "address": .text(page.gate.site.address)]
+        }
+        for (name, action) in AgentMailCommands.all {
+            commands.register(name) { [self] request, _ throws(Failure) in try await action(agent(), request) }
+        }
+    }
+
+    private func agent() throws(Failure) -> Agent {
+        guard let agent = role.agent else { throw Failure(.fileMissing, "nobody has joined a node from here yet; run: ddsnode join INVITE") }
+        return agent
+    }
+
+    private func join(_ request: ControlRequest, _ output: any ControlOutput) async throws(Failure) -> JSONValue {
+        let invite = try InviteLink(request.text("invite"))
+        let agent = try await role.join(invite, passphrase: try AgentMailCommands.passphrase(request)) { output.event(["step": .text($0)]) }
+        return AgentMailCommands.welcome(agent, page: role.page?.makeOpenAddress())
+    }
+
+    private func unlock(_ request: ControlRequest) async throws(Failure) -> JSONValue {
+        let agent = try agent()
+        try await agent.unlock(passphrase: try AgentMailCommands.passphrase(request))
+        return ["unlocked": true, "unread": .number(agent.unlocked?.store.unreadCount ?? 0)]
+    }
+
+    private func fetch() async throws(Failure) -> JSONValue {
+        let agent = try agent()
+        guard let outcome = await agent.fetcher?.fetchNow() else { throw Failure(.unavailable, "the agent is stopping") }
+        guard case .completed = outcome.end else {
+            throw Failure(.unavailable, agent.fetcher?.lastTrouble ?? "the node did not finish the session; see: ddsnode status")
+        }
+        return ["fetched": .number(outcome.stored.count), "locked": .bool(agent.isLocked)]
+    }
+}
+
+/// The commands that need an open agent and nothing of the role.
+@LoopActor enum AgentMailCommands {
+    typealias Action = @LoopActor (Agent, ControlRequest) async throws(Failure) -> JSONValue
+
+    static let all: [(String, Action)] = [("agent.send", send), ("agent.list", list), ("agent.show", show)]
+
+    static func passphrase(_ request: ControlRequest) throws(Failure) -> SecretBytes {
+        var bytes = Array(try request.text("passphrase").utf8)
+        guard !bytes.isEmpty else { throw Failure(.usage, "the passphrase is empty") }
+        return SecretBytes(consuming: &bytes)
+    }
+
+    static func welcome(_ agent: Agent, page: String?) -> JSONValue {
+        [
+            "address": .text("\(agent.account.address)"), "display": .text(agent.account.display),
+            "groups": .texts(agent.account.groups), "url": page.map { .text($0) } ?? .null,
+        ]
+    }
+
+    private static func send(_ agent: Agent, _ request: ControlRequest) async throws(Failure) -> JSONValue {
+        if let raw = request.arguments["raw"]?.string {
+            guard let bytes = Base64.decode(Array(raw.utf8)) else { throw Failure(.protocolError, "the message is not in base64") }
+            let (id, recipients) = try await agent.send(raw: bytes)
+            return ["id": .text(id), "recipients": .texts(recipients.map { "\($0)" })]
+        }
+        let recipients = try agent.recipients(request.arguments["recipients"]?.strings ?? [])
+        var letter = Agent.Letter(
+            recipients: recipients, subject: request.arguments["subject"]?.string ?? "", body: request.arguments["body"]?.string ?? "")
+        for file in request.arguments["attachments"]?.array ?? [] {
+            guard let name = file["name"]?.string, let content = file["content"]?.string.flatMap({ Base64.decode(Array($0.utf8)) }) else {
+                throw Failure(.protocolError, "an attachment needs name and content in base64")
+            }
+            letter.attachments.append(MessageBuilder.Attachment(fileName: name, type: "application/octet-stream", content: content))
+        }
+        let id = try await agent.send(letter)
+        return ["id": .text(id), "recipients": .texts(recipients.map { "\($0)" })]
+    }
+
+    private static func list(_ agent: Agent, _ request: ControlRequest) async throws(Failure) -> JSONValue {
+        let store = try agent.opened().store
+        let group = request.arguments["group"]?.string.map { $0.hasPrefix("#") ? String($0.dropFirst()) : $0 }
+        return .list(store.summaries.filter { group == nil || $0.group == group }.map(describe))
+    }
+
+    private static func describe(_ summary: StoredSummary) -> JSONValue {
+        [
+            "id": .text(summary.id), "subject": .text(summary.subject), "from": .text(summary.fromAddress),
+            "from_name": .text(summary.fromName), "to": .texts(summary.recipients), "group": summary.group.map { .text($0) } ?? .null,
+            "date": .text(CivilTime(secondsSinceEpoch: summary.date).rfc3339), "unread": .bool(summary.isUnread),
+            "state": .text(summary.sendState?.rawValue ?? "received"), "note": summary.note.map { .text($0) } ?? .null,
+            "message_id": .text(summary.messageID), "size": .number(summary.size), "attachments": .bool(summary.hasAttachments),
+        ]
+    }
+
+    private static func show(_ agent: Agent, _ request: ControlRequest) async throws(Failure) -> JSONValue {
+        let store = try agent.opened().store
+        let id = try request.text("id")
+        let message: [UInt8]
+        do throws(SpoolError) {
+            guard let found = try await store.message(id) else {
+                throw SpoolError.noSuchRecord(SpoolUID(rawValue: 0))
+            }
+            message = found
+        } catch {
+            if case .noSuchRecord = error { throw Failure(.unknownName, "no message \(id); see: ddsnode list") }
+            throw Failure(.inputOutput, "the message cannot be read: \(error)")
+        }
+        if request.arguments["raw"]?.boolean ?? false {
+            return ["id": .text(id), "raw": .text(String(decoding: Base64.encode(message), as: UTF8.self))]
+        }
+        do throws(SpoolError) {
+            try await store.update([id]) { $0.isUnread = false }
+        } catch {
+            throw Failure(.inputOutput, "the read mark could not be kept: \(error)")
+        }
+        guard let summary = store.items[id]?.summary, case .object(var fields) = describe(summary) else {
+            throw Failure(.unknownName, "no message \(id); see: ddsnode list")
+        }
+        let parsed = ParsedMessage(message)
+        fields["text"] = .text(TextSafety.body(parsed.bestPlainText))
+        fields["files"] = .list(parsed.attachments.map { ["name": .text($0.fileName.text), "size": .number($0.size)] })
+        return .object(fields)
+    }
+}

@@ -1,0 +1,128 @@
+// The agent role: an agent with its page and its commands, from the moment somebody has joined. Before that it only takes
+// `join`.
+
+import DDSBus
+package import DDSCore
+import DDSHTTP
+package import DDSLoop
+package import DDSNode
+import DDSSeal
+import DDSSpool
+import DDSWire
+import Logging
+
+@LoopActor package final class AgentRole: Role {
+    package static let name = "agent"
+
+    let services: Services
+    private(set) var agent: Agent?
+    private(set) var page: WebApp?
+    private(set) var pagePort: UInt16?
+    private var mailPage: MailPage?
+    private var isJoining = false
+
+    package init(services: Services) throws(Failure) {
+        self.services = services
+    }
+
+    package func start() async throws(Failure) {
+        AgentCommands(role: self).register(in: services.control)
+        let folder = AgentFolder(stateDir: services.config.node.stateDirectory)
+        if try folder.loadAccount() == nil {
+            services.log.notice("nobody has joined yet; run: ddsnode join INVITE")
+        } else {
+            try await startAgent()
+        }
+    }
+
+    private func startAgent() async throws(Failure) {
+        let agent = try await Agent.open(
+            services: services,
+            onSpoolStopped: { [services] reason in
+                services.log.critical("the local store stopped", metadata: ["error": "\(reason)"])
+                services.bus.publish(.spoolProblem(text: "a write failed; nothing more is accepted until the agent has read its disk again"))
+                services.requestStop(Failure.Code.bug.rawValue)
+            })
+        self.agent = agent
+        services.log.notice("store opened", metadata: ["recovery": "\(agent.spool.recovery.words)"])
+        try await agent.start()
+        try startPage(agent)
+    }
+
+    private func startPage(_ agent: Agent) throws(Failure) {
+        let web = services.config.agent.web
+        guard case .tcp(_, let port) = Endpoint(web.listen) else {
+            throw Failure(.configuration, "agent.web.listen: \"\(web.listen)\" is no host:port on loopback")
+        }
+        var configuration = WebApp.Configuration(
+            agentID: Hash.blake2b(Array("\(agent.account.address)".utf8), count: 16), random: services.random,
+            hash: { Hash.blake2b($0, count: 32) }, time: services.time)
+        configuration.idleLockSeconds = Int(services.config.agent.lock.idle.components.seconds)
+        configuration.checksPeerUID = web.checkPeerUID
+        configuration.hostName = web.host
+        let mailPage = MailPage(agent: agent)
+        let page = WebApp(configuration, backend: mailPage)
+        pagePort = try page.start(port: port)
+        self.page = page
+        self.mailPage = mailPage
+        services.log.notice("page", metadata: ["address": "\(page.gate.site.address)"])
+    }
+
+    /// Joins and begins to work, as the command line's `join` asks a running agent to.
+    func join(_ invite: InviteLink, passphrase: SecretBytes, progress: @LoopActor (String) -> Void) async throws(Failure) -> Agent {
+        guard agent == nil, !isJoining else {
+            throw Failure(.cannotCreate, "this agent belongs to somebody already; use another --config for a second account")
+        }
+        isJoining = true
+        defer { isJoining = false }
+        try await Joining.run(services: services, invite: invite, passphrase: passphrase, progress: progress)
+        try await startAgent()
+        guard let agent else { throw Failure(.bug, "the agent did not start") }
+        try await Joining.prove(agent, passphrase: passphrase, services: services, progress: progress)
+        return agent
+    }
+
+    package func reload(_ config: Config) async {}
+
+    package func drain() async { agent?.lock() }
+
+    package func stop() async {
+        page?.stop()
+        page = nil
+        mailPage?.close()
+        mailPage = nil
+        await agent?.stop()
+        agent = nil
+    }
+
+    package func status() async -> RoleStatus {
+        guard let agent else {
+            return RoleStatus(fields: ["joined": false], problems: ["nobody has joined from here; run: ddsnode join INVITE"])
+        }
+        return await agent.status(page: page?.gate.site.address)
+    }
+}
+
+extension Agent {
+    /// What `status` shows; `page` is the page's address while it is served.
+    func status(page: String?) async -> RoleStatus {
+        let statistics = try? await spool.statistics()
+        var problems = (statistics?.damage ?? []).map { "damage in the local store: \($0); restore it from a backup" }
+        if let trouble = fetcher?.lastTrouble { problems.append("fetch: \(trouble)") }
+        if let trouble = outbox?.lastTrouble { problems.append("send: \(trouble)") }
+        if let count = unlocked?.store.unopened, count > 0 {
+            problems.append("\(count) fetched messages do not open with your key; they are kept")
+        }
+        var fields: [String: JSONValue] = [
+            "joined": true, "address": .text("\(account.address)"), "locked": .bool(isLocked), "groups": .texts(account.groups),
+            "node": .text(account.host), "outbox": .number(outbox?.waiting.count ?? 0), "fetched": .number(fetcher?.fetchedCount ?? 0),
+            "page": page.map { .text($0) } ?? .null, "store_bytes": .number(statistics?.liveBytes ?? 0),
+            "last_fetch": fetcher?.lastSuccess.map { .text(CivilTime(secondsSinceEpoch: $0.seconds).rfc3339) } ?? .null,
+        ]
+        if let store = unlocked?.store {
+            fields["messages"] = .number(store.order.count)
+            fields["unread"] = .number(store.unreadCount)
+        }
+        return RoleStatus(fields: .object(fields), problems: problems)
+    }
+}

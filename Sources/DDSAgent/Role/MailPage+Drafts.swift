@@ -1,0 +1,159 @@
+// Writing on the page: drafts, replies, sending.
+
+import DDSCore
+import DDSHTTP
+import DDSLoop
+import DDSMail
+import DDSNode
+import DDSSpool
+import Logging
+
+extension MailPage {
+    func newDraft(replyTo target: ReplyTarget) async -> String? {
+        guard let unlocked = agent.unlocked, let original = unlocked.store.items[target.message]?.summary,
+            let bytes = try? await unlocked.store.message(target.message)
+        else { return nil }
+        var draft = Draft(id: OpaqueID.make(agent.services.random))
+        draft.repliesTo = original.id
+        draft.subject = ThreadKey(original.subject).isReply ? original.subject : "Re: \(original.subject)"
+        draft.recipients = replyRecipients(original, target.audience).joined(separator: ", ")
+        let who = original.fromName.isEmpty ? original.fromAddress : original.fromName
+        let quoted = ParsedMessage(bytes).bestPlainText.split(separator: "\n", omittingEmptySubsequences: false)
+            .map { $0.hasPrefix(">") ? ">\($0)" : "> \($0)" }.joined(separator: "\n")
+        draft.body = "\n\n\(who) wrote:\n\(quoted)\n"
+        return await keep(draft) ? draft.id : nil
+    }
+
+    private func replyRecipients(_ original: StoredSummary, _ audience: ReplyTarget.Audience) -> [String] {
+        if audience == .all, let group = original.group { return ["\(group)@\(agent.account.address.domain)"] }
+        let own = "\(agent.account.address)"
+        if original.isOwn { return original.recipients }
+        let others = audience == .all ? original.recipients.filter { $0.lowercased() != own && $0 != original.fromAddress } : []
+        return [original.fromAddress] + others
+    }
+
+    private func keep(_ draft: Draft) async -> Bool {
+        guard let drafts = agent.unlocked?.drafts else { return false }
+        do throws(SpoolError) {
+            try await drafts.save(draft)
+            return true
+        } catch {
+            agent.services.log.error("draft not kept", metadata: ["error": "\(error)"])
+            return false
+        }
+    }
+
+    func draft(_ id: String) async -> DraftModel? {
+        guard let draft = agent.unlocked?.drafts.drafts[id], draft.sentAs == nil else { return nil }
+        let fields = DraftFields(recipients: draft.recipients, subject: draft.subject, body: draft.body)
+        return DraftModel(
+            id: id, fields: fields, attachments: draft.attachments.map { AttachmentModel(id: $0.id, name: $0.name, size: $0.content.count) },
+            problems: problems(of: id), audience: audience(draft.recipients), thread: draft.repliesTo.flatMap { threads.thread($0)?.id },
+            savedAt: WallTime(milliseconds: draft.saved))
+    }
+
+    private func audience(_ text: String) -> String {
+        guard let recipients = try? agent.recipients([text]), !recipients.isEmpty else { return "" }
+        let groups = recipients.map(\.local).filter { groupNames.contains($0) }
+        if let group = groups.first { return "everybody in #\(group) will read this" }
+        return recipients.count == 1 ? "only \(recipients[0]) will read this" : "\(recipients.count) people will read this"
+    }
+
+    func recipients() async -> [RecipientChoice] {
+        let domain = agent.account.address.domain
+        let people = Set(agent.unlocked?.store.summaries.map(\.fromAddress).filter { $0.hasSuffix("@\(domain)") } ?? []).sorted()
+        return groupNames.map { RecipientChoice(value: "\($0)@\(domain)", label: "#\($0)") }
+            + people.map { RecipientChoice(value: $0, label: $0) }
+    }
+
+    func save(draft id: String, _ fields: DraftFields) async -> Bool {
+        guard let draft = merged(id, fields) else { return false }
+        return await keep(draft)
+    }
+
+    /// The draft with the form's fields; nil when it was sent already.
+    private func merged(_ id: String, _ fields: DraftFields) -> Draft? {
+        guard let drafts = agent.unlocked?.drafts else { return nil }
+        var draft = drafts.drafts[id] ?? Draft(id: id)
+        guard draft.sentAs == nil else { return nil }
+        Self.fill(&draft, fields, random: agent.services.random)
+        return draft
+    }
+
+    private static func fill(_ draft: inout Draft, _ fields: DraftFields, random: any RandomSource) {
+        draft.recipients = fields.recipients
+        draft.subject = fields.subject
+        draft.body = fields.body
+        draft.attachments.removeAll { fields.removals.contains($0.id) }
+        for upload in fields.uploads where !upload.bytes.isEmpty || !upload.fileName.isEmpty {
+            draft.attachments.append(
+                Draft.Attachment(
+                    id: OpaqueID.make(random), name: upload.fileName, type: upload.contentType,
+                    content: upload.bytes))
+        }
+    }
+
+    func send(draft id: String, _ fields: DraftFields) async -> SendOutcome {
+        if let sent = agent.unlocked?.drafts.drafts[id]?.sentAs { return .queued(thread: threads.thread(sent)?.id) }
+        guard let draft = merged(id, fields), await keep(draft) else { return .refused }
+        do throws(Failure) {
+            let letter = try letter(draft)
+            let warnings = fields.sendsAnyway ? [] : warnings(draft, letter)
+            guard warnings.isEmpty else {
+                note(warnings, at: id)
+                return .refused
+            }
+            let message = try await agent.send(letter, draft: id)
+            note([], at: id)
+            storeChanged()
+            return .queued(thread: threads.thread(message)?.id)
+        } catch {
+            note([DraftProblem(field: error.code == .badInput ? .recipients : .body, text: error.publicText)], at: id)
+            return .refused
+        }
+    }
+
+    private func letter(_ draft: Draft) throws(Failure) -> Agent.Letter {
+        let recipients = try agent.recipients([draft.recipients])
+        guard !recipients.isEmpty else { throw Failure(.badInput, "Name somebody to send this to, a person or a group.") }
+        var letter = Agent.Letter(recipients: recipients, subject: draft.subject, body: draft.body)
+        letter.attachments = draft.attachments.map { MessageBuilder.Attachment(fileName: $0.name, type: $0.type, content: $0.content) }
+        letter.repliesTo = draft.repliesTo.flatMap { agent.unlocked?.store.items[$0]?.summary }
+        return letter
+    }
+
+    /// What a person may have overlooked; each is passed over by "Send anyway".
+    private func warnings(_ draft: Draft, _ letter: Agent.Letter) -> [DraftProblem] {
+        var found: [DraftProblem] = []
+        let own = draft.body.split(separator: "\n").filter { !$0.hasPrefix(">") }.joined(separator: "\n").lowercased()
+        if draft.attachments.isEmpty, own.contains("attached") || own.contains("attachment") {
+            found.append(DraftProblem(field: .attachments, text: "The text speaks of an attachment, and there is none.", isWarning: true))
+        }
+        if let original = letter.repliesTo?.group, !letter.recipients.contains(where: { $0.local == original }) ,
+            letter.recipients.contains(where: { groupNames.contains($0.local) }), draft.body.contains("\n>")
+        {
+            found.append(DraftProblem(field: .recipients, text: "This quotes #\(original) in another group.", isWarning: true))
+        }
+        return found
+    }
+
+    func discard(draft id: String) async {
+        do throws(SpoolError) {
+            try await agent.unlocked?.drafts.discard(id)
+        } catch {
+            agent.services.log.error("draft not discarded", metadata: ["error": "\(error)"])
+        }
+        note([], at: id)
+    }
+
+    func shelter(draft id: String, _ fields: DraftFields) async {
+        var draft = Draft(id: id)
+        Self.fill(&draft, fields, random: agent.services.random)
+        draft.saved = agent.services.time.wall.milliseconds
+        do {
+            try await agent.shelter(draft)
+        } catch {
+            agent.services.log.error("a form that came while locked could not be kept", metadata: ["error": "\(error)"])
+        }
+    }
+}

@@ -1,0 +1,82 @@
+// Reading on the page: threads, attachments, read marks.
+
+import DDSBus
+import DDSCore
+import DDSLoop
+import DDSMail
+import DDSNode
+import DDSSpool
+import Logging
+
+extension MailPage {
+    func thread(_ id: String) async -> ThreadModel? {
+        guard let store = agent.unlocked?.store, let thread = threads.thread(id) else { return nil }
+        var models: [MessageModel] = []
+        var depths: [String: Int] = [:]
+        for summary in thread.messages {
+            let depth = (summary.inReplyTo + summary.references.reversed()).lazy.compactMap { depths[$0] }.first.map { $0 + 1 } ?? 0
+            depths[summary.messageID] = depth
+            models.append(await message(summary, depth: min(depth, 3), store: store))
+        }
+        await mark(threads: [id], read: true)
+        let first = thread.messages[0]
+        return ThreadModel(
+            id: thread.id, subject: first.subject, group: thread.group.map(group),
+            readers: thread.group == nil ? Self.people(thread) : [], messages: models)
+    }
+
+    private static func people(_ thread: StoredThread) -> [String] {
+        Set(thread.messages.flatMap { [$0.fromAddress] + $0.recipients }).filter { !$0.isEmpty }.sorted()
+    }
+
+    private func message(_ summary: StoredSummary, depth: Int, store: MessageStore) async -> MessageModel {
+        var model = MessageModel(
+            id: summary.id, senderName: summary.fromName, senderAddress: summary.fromAddress, recipients: summary.recipients,
+            messageID: summary.messageID, time: WallTime(milliseconds: summary.isOwn ? summary.received : summary.date * 1000), body: "",
+            isUnread: summary.isUnread, isOwn: summary.isOwn, depth: depth, sent: sentState(summary))
+        do throws(SpoolError) {
+            guard let bytes = try await store.message(summary.id) else { return model }
+            let parsed = ParsedMessage(bytes)
+            model.body = parsed.bestPlainText
+            if parsed.hasHTML { model.marks.append(.hasHTML) }
+            model.attachments = parsed.attachments.map {
+                AttachmentModel(id: "\(summary.id)x\($0.index)", name: $0.fileName.text, size: $0.size)
+            }
+        } catch {
+            agent.services.log.error("a message of the store cannot be read", metadata: ["error": "\(error)"])
+            model.body = "This message cannot be read from the local store; see: ddsnode status"
+        }
+        return model
+    }
+
+    func attachment(_ id: String) async -> AttachmentContent? {
+        let parts = id.split(separator: "x")
+        guard parts.count == 2, let number = Int(parts[1]), let store = agent.unlocked?.store,
+            let bytes = try? await store.message(String(parts[0])),
+            let attachment = ParsedMessage(bytes).attachments.first(where: { $0.index == number }),
+            let content = ParsedMessage.attachmentContent(number, of: bytes)
+        else { return nil }
+        return AttachmentContent(name: attachment.fileName.text, bytes: content)
+    }
+
+    func mark(threads ids: [String], read: Bool) async {
+        await mark(ids.flatMap { threads.thread($0)?.messages.map(\.id) ?? [] }, read: read)
+    }
+
+    func markAllRead(_ folder: FolderReference) async {
+        await mark(threads.threads.filter { contains(folder, $0) && $0.isUnread }.flatMap { $0.messages.map(\.id) }, read: true)
+    }
+
+    private func mark(_ messages: [String], read: Bool) async {
+        guard let store = agent.unlocked?.store else { return }
+        let changing = messages.filter { id in store.items[id].map { $0.summary.isUnread == read && !$0.summary.isOwn } ?? false }
+        guard !changing.isEmpty else { return }
+        do throws(SpoolError) {
+            try await store.update(changing) { $0.isUnread = !read }
+        } catch {
+            agent.services.log.error("read marks not kept", metadata: ["error": "\(error)"])
+        }
+        storeChanged()
+        agent.services.bus.publish(.storeChanged(unread: store.unreadCount))
+    }
+}

@@ -1,0 +1,194 @@
+// The agent behind the local page: turns the store, the drafts and the outbox into what the page shows, and what the page
+// asks for into calls of the agent.
+
+import DDSBus
+import DDSCore
+import DDSHTTP
+import DDSLoop
+import DDSMail
+import DDSNode
+import DDSSeal
+import DDSSpool
+
+@LoopActor final class MailPage: WebBackend {
+    static let rowsPerPage = 50
+
+    let agent: Agent
+    private var index: ThreadIndex?
+    private var problems: [String: [DraftProblem]] = [:]
+    private var listeners: [Int: @LoopActor (WebEvent) -> Void] = [:]
+    private var nextListener = 0
+    private var busSubscription: SubscriberID?
+
+    init(agent: Agent) {
+        self.agent = agent
+        busSubscription = agent.services.bus.subscribe([.store, .outbox, .mail]) { [weak self] events in self?.heard(events) }
+    }
+
+    /// Ends the subscription to the bus; the page is gone.
+    func close() {
+        if let busSubscription { agent.services.bus.unsubscribe(busSubscription) }
+        busSubscription = nil
+    }
+
+    var isLocked: Bool { agent.isLocked }
+    var identityWhenLocked: String? { nil }
+
+    func unlock(passphrase: Redacted<[UInt8]>) async -> UnlockOutcome {
+        var bytes = passphrase.exposed
+        guard !bytes.isEmpty else { return .refused }
+        do throws(Failure) {
+            try await agent.unlock(passphrase: SecretBytes(consuming: &bytes))
+            return .opened
+        } catch {
+            return .refused
+        }
+    }
+
+    func lock() async { agent.lock() }
+    func noteActivity() { agent.noteActivity() }
+
+    // MARK: Events
+
+    func subscribe(_ hear: @escaping @LoopActor (WebEvent) -> Void) -> WebSubscription {
+        nextListener += 1
+        listeners[nextListener] = hear
+        return WebSubscription(number: nextListener)
+    }
+
+    func unsubscribe(_ subscription: WebSubscription) { listeners[subscription.number] = nil }
+
+    private func heard(_ events: [NodeEvent]) {
+        index = nil
+        if events.contains(.locked) {
+            problems = [:]
+            return tell(.locked)
+        }
+        guard !agent.isLocked else { return }
+        tell(.unread(total: unreadCount { _ in true }, folders: unreadByFolder()))
+        tell(.state(stateLine()))
+    }
+
+    private func tell(_ event: WebEvent) {
+        for listener in listeners.values { listener(event) }
+    }
+
+    // MARK: Folders
+
+    /// The threads as they are now.
+    var threads: ThreadIndex {
+        if let index { return index }
+        let fresh = ThreadIndex(agent.unlocked?.store.summaries ?? [])
+        index = fresh
+        return fresh
+    }
+
+    /// Forgets what was computed, after a change that the bus has not told yet.
+    func storeChanged() { index = nil }
+
+    static func groupID(_ name: String) -> String {
+        String(Hex.encode(Hash.blake2b(Array(name.utf8), key: Array("ddsnode/v1/group-id".utf8), count: 16)).prefix(13))
+    }
+
+    /// The account's groups and those that mail has come for, sorted.
+    var groupNames: [String] {
+        Set(agent.account.groups).union(threads.threads.compactMap(\.group)).sorted()
+    }
+
+    func contains(_ folder: FolderReference, _ thread: StoredThread) -> Bool {
+        switch folder {
+        case .inbox: thread.hasReceived
+        case .all: true
+        case .privateMail: thread.group == nil
+        case .sent: thread.hasOwn
+        case .drafts: false
+        case .group(let id): thread.group.map { Self.groupID($0) == id } ?? false
+        }
+    }
+
+    private func unreadCount(_ isWanted: (StoredThread) -> Bool) -> Int {
+        threads.threads.filter(isWanted).reduce(0) { $0 + $1.messages.count(where: \.isUnread) }
+    }
+
+    private func unreadByFolder() -> [FolderReference: Int] {
+        var counts: [FolderReference: Int] = [:]
+        for folder in [FolderReference.inbox, .all, .privateMail] + groupNames.map({ .group(Self.groupID($0)) }) {
+            counts[folder] = unreadCount { contains(folder, $0) }
+        }
+        return counts
+    }
+
+    func group(_ name: String) -> GroupModel {
+        GroupModel(id: Self.groupID(name), name: name, unread: unreadCount { $0.group == name })
+    }
+
+    private func stateLine() -> String {
+        guard let time = agent.fetcher?.lastSuccess else { return "Not fetched yet from \(agent.account.host)" }
+        let civil = CivilTime(secondsSinceEpoch: time.seconds)
+        let minute = civil.minute < 10 ? "0\(civil.minute)" : "\(civil.minute)"
+        return "Fetched \(civil.hour):\(minute) UTC from \(agent.account.host)"
+    }
+
+    func frame() async -> FrameModel {
+        FrameModel(
+            groups: groupNames.map(group), inboxUnread: unreadCount { contains(.inbox, $0) }, allUnread: unreadCount { _ in true },
+            privateUnread: unreadCount { contains(.privateMail, $0) }, drafts: agent.unlocked?.drafts.open.count ?? 0,
+            waitingToBeSent: agent.outbox?.waiting.count ?? 0, state: stateLine(),
+            trouble: agent.outbox?.lastTrouble.map { "Not sent yet: \($0). It is kept and tried again." }
+                ?? agent.fetcher?.lastTrouble.map { "Not fetched: \($0). It is tried again." })
+    }
+
+    func list(_ folder: FolderReference, cursor: String?) async -> ThreadListModel? {
+        guard !agent.isLocked else { return nil }
+        if folder == .drafts { return draftList() }
+        var name: String?
+        if case .group(let id) = folder {
+            guard let found = groupNames.first(where: { Self.groupID($0) == id }) else { return nil }
+            name = found
+        }
+        let matching = threads.threads.filter { contains(folder, $0) }
+        let start = min(max(cursor.flatMap { Int($0) } ?? 0, 0), matching.count)
+        let end = min(start + Self.rowsPerPage, matching.count)
+        return ThreadListModel(
+            name: name, rows: matching[start..<end].map(row), newer: start > 0 ? "\(max(0, start - Self.rowsPerPage))" : nil,
+            older: end < matching.count ? "\(end)" : nil, first: matching.isEmpty ? 0 : start + 1, total: matching.count)
+    }
+
+    private func draftList() -> ThreadListModel {
+        let drafts = agent.unlocked?.drafts.open ?? []
+        let rows = drafts.map { draft in
+            ThreadRowModel(
+                id: draft.id, senders: [draft.recipients], messageCount: 1, subject: draft.subject, snippet: String(draft.body.prefix(120)),
+                group: nil, time: WallTime(milliseconds: draft.saved), hasAttachment: !draft.attachments.isEmpty)
+        }
+        return ThreadListModel(rows: rows, total: rows.count)
+    }
+
+    private func row(_ thread: StoredThread) -> ThreadRowModel {
+        var senders: [String] = []
+        for message in thread.messages {
+            let name = message.isOwn ? "me" : message.fromName.isEmpty ? message.fromAddress : message.fromName
+            senders.removeAll { $0 == name }
+            senders.append(name)
+        }
+        let last = thread.messages[thread.messages.count - 1]
+        return ThreadRowModel(
+            id: thread.id, senders: senders, messageCount: thread.messages.count, subject: thread.messages[0].subject,
+            snippet: last.snippet, group: thread.group, time: WallTime(milliseconds: thread.lastActivity), isUnread: thread.isUnread,
+            hasAttachment: thread.messages.contains(where: \.hasAttachments), sent: sentState(last))
+    }
+
+    func sentState(_ message: StoredSummary) -> SentState? {
+        switch message.sendState {
+        case nil: nil
+        case .waiting: .waiting
+        case .sent: .atNode
+        case .refused: .failed(message.note ?? "the node refused it")
+        }
+    }
+
+    // MARK: Drafts' problems
+
+    func problems(of draft: String) -> [DraftProblem] { problems[draft] ?? [] }
+    func note(_ found: [DraftProblem], at draft: String) { problems[draft] = found.isEmpty ? nil : found }
+}

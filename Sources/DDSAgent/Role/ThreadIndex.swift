@@ -1,0 +1,51 @@
+// The threads of the local store, computed from its summaries when they have changed.
+
+import DDSMail
+
+/// One thread: messages in order of arrival, the newest last.
+struct StoredThread: Sendable {
+    /// The id of its first message; stable while that message is kept.
+    var id: String
+    var messages: [StoredSummary]
+
+    /// The group that the newest message belongs to.
+    var group: String? { messages.last?.group }
+    var isUnread: Bool { messages.contains(where: \.isUnread) }
+    var lastActivity: Int64 { messages.map(\.received).max() ?? 0 }
+    var hasReceived: Bool { messages.contains { !$0.isOwn } }
+    var hasOwn: Bool { messages.contains(where: \.isOwn) }
+}
+
+struct ThreadIndex: Sendable {
+    /// Newest activity first.
+    let threads: [StoredThread]
+    private let byID: [String: Int]
+    private let byMessage: [String: Int]
+
+    /// A thread never spans two groups: a message that was forwarded into another group begins anew there, since other
+    /// people read it.
+    init(_ summaries: [StoredSummary]) {
+        var threads: [StoredThread] = []
+        for (_, members) in Dictionary(grouping: summaries, by: { $0.group ?? "" }) {
+            let keys = members.map {
+                MessageSummary(
+                    messageID: $0.messageID, inReplyTo: $0.inReplyTo, references: $0.references, subject: $0.subject, date: $0.date)
+            }
+            for indices in Threader.group(keys) {
+                let messages = indices.map { members[$0] }.sorted { ($0.received, $0.id) < ($1.received, $1.id) }
+                if let first = messages.first { threads.append(StoredThread(id: first.id, messages: messages)) }
+            }
+        }
+        threads.sort { ($0.lastActivity, $0.id) > ($1.lastActivity, $1.id) }
+        self.threads = threads
+        byID = Dictionary(threads.enumerated().map { ($1.id, $0) }, uniquingKeysWith: { first, _ in first })
+        var byMessage: [String: Int] = [:]
+        for (index, thread) in threads.enumerated() {
+            for message in thread.messages { byMessage[message.id] = index }
+        }
+        self.byMessage = byMessage
+    }
+
+    /// The thread of that id, or the one that a message of that id is in.
+    func thread(_ id: String) -> StoredThread? { (byID[id] ?? byMessage[id]).map { threads[$0] } }
+}

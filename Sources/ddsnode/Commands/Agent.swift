@@ -1,0 +1,74 @@
+// `open`, `lock`, `unlock`, `fetch`: what a person asks of their agent besides mail itself.
+
+import ArgumentParser
+import DDSAgent
+import DDSCore
+import DDSLoop
+import DDSNode
+
+struct OpenCommand: NodeCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "open", abstract: "Open the page in the browser.",
+        discussion: "The address works once, within a minute, and for your own user only.")
+
+    @Flag(help: "Print the address and open nothing.") var printURL = false
+    @OptionGroup(title: "Global options") var globals: GlobalOptions
+
+    func perform(_ context: Context) async throws(Failure) -> Int32 {
+        let config = try context.config(for: AgentRole.name)
+        let result = try await Dispatch.runningDaemon(config, ControlRequest("agent.open"))
+        guard let url = result["url"]?.string else { throw Failure(.protocolError, "the agent did not say where the page is") }
+        if printURL || context.output.isJSON {
+            context.output.result(result) { url }
+        } else if !Browser.open(url) {
+            throw Failure(.unavailable, "no browser could be started here; use: ddsnode open --print-url")
+        }
+        return 0
+    }
+}
+
+struct LockCommand: NodeCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "lock", abstract: "Make the agent forget your key until the next unlock. It goes on fetching.")
+
+    @OptionGroup(title: "Global options") var globals: GlobalOptions
+
+    func perform(_ context: Context) async throws(Failure) -> Int32 {
+        // Without a daemon nothing is unlocked, which is all that was asked for.
+        let result = try await Dispatch.daemon(try context.config(for: AgentRole.name), ControlRequest("agent.lock")) ?? ["locked": true]
+        context.output.result(result) { "locked" }
+        return 0
+    }
+}
+
+struct UnlockCommand: NodeCommand {
+    static let configuration = CommandConfiguration(commandName: "unlock", abstract: "Open your key in the running agent.")
+
+    @Option(
+        help: ArgumentHelp("A file with the passphrase; - is standard input.", valueName: "file"), completion: .file())
+    var passphraseFile: String?
+    @OptionGroup(title: "Global options") var globals: GlobalOptions
+
+    func perform(_ context: Context) async throws(Failure) -> Int32 {
+        let config = try context.config(for: AgentRole.name)
+        let passphrase = try context.terminal.secret(file: passphraseFile, option: "--passphrase-file", question: "Passphrase")
+        let request = ControlRequest("agent.unlock", ["passphrase": try context.text(passphrase, option: "--passphrase-file")])
+        let result = try await Dispatch.runningDaemon(config, request)
+        context.output.result(result) { "unlocked, \(SafeWord.text(result["unread"])) unread" }
+        context.output.next("ddsnode list, or ddsnode open")
+        return 0
+    }
+}
+
+struct FetchCommand: NodeCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "fetch", abstract: "Fetch now.", discussion: "Works while the agent is locked, and without a running agent.")
+
+    @OptionGroup(title: "Global options") var globals: GlobalOptions
+
+    func perform(_ context: Context) async throws(Failure) -> Int32 {
+        let result = try await Dispatch.fetch(context)
+        context.output.result(result) { "fetched \(SafeWord.text(result["fetched"]))" }
+        return 0
+    }
+}

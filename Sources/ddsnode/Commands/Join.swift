@@ -1,0 +1,81 @@
+// `join`: from an invite and a passphrase to a member's agent.
+
+import ArgumentParser
+import DDSAgent
+import DDSCore
+import DDSLoop
+import DDSNode
+import DDSSeal
+
+struct JoinCommand: NodeCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "join", abstract: "Become a member of the node that an invite is for.",
+        discussion: "Makes your private key under a passphrase that nobody can reset, registers it, and sends a message through "
+            + "the node to see that all is well. A join that failed can be run again.")
+
+    @Argument(help: "The invite: dds://HOST/KEY#SECRET. - reads it from standard input, away from the process list.") var invite: String
+    @Option(
+        help: ArgumentHelp("A file with the passphrase; - is standard input.", valueName: "file"), completion: .file())
+    var passphraseFile: String?
+    @Flag(help: "Do not open the page afterwards.") var noBrowser = false
+    @OptionGroup(title: "Global options") var globals: GlobalOptions
+
+    func perform(_ context: Context) async throws(Failure) -> Int32 {
+        let link = try inviteText()
+        // A damaged invite is said before anybody invents a passphrase.
+        _ = try InviteLink(link)
+        try makeConfiguration(context)
+        let passphrase = try newPassphrase(context)
+        let output = context.output
+        let result = try await Dispatch.join(context, link: link, passphrase: passphrase) { output.progress(SafeWord.text($0)) }
+        output.result(result) { describe(result) }
+        try await goOn(context)
+        return 0
+    }
+
+    private func inviteText() throws(Failure) -> String {
+        guard invite == "-" else { return invite }
+        guard passphraseFile != "-" else { throw Failure(.usage, "only one of invite and passphrase can come from standard input") }
+        return String(decoding: try StandardInput.read(limit: 4096), as: UTF8.self)
+    }
+
+    /// A person's first command needs no configuration file; one that was named and is missing is made.
+    @LoopActor private func makeConfiguration(_ context: Context) throws(Failure) {
+        let file = ConfigFile(options: globals)
+        guard !file.exists else { return }
+        do {
+            if let slash = file.path.lastIndex(of: "/"), slash != file.path.startIndex {
+                try HostFiles.makeFolders(String(file.path[..<slash]))
+            }
+            try HostFiles.write(file.path, Array(ConfigSchema.example(for: [AgentRole.name]).utf8), mode: 0o644)
+        } catch {
+            throw Failure(.cannotCreate, "cannot write \(file.path): \(error)")
+        }
+        context.output.progress("wrote \(file.path)")
+    }
+
+    @LoopActor private func newPassphrase(_ context: Context) throws(Failure) -> SecretBytes {
+        if passphraseFile == nil, context.terminal.canAsk {
+            Output.write(
+                "Invent a passphrase for your private key. Nobody can reset it.\nFor example: \(WordPhrase.make(words: 6, SystemRandom()))\n",
+                to: 2)
+        }
+        return try context.terminal.secret(
+            file: passphraseFile, option: "--passphrase-file", question: "Passphrase", isNew: true)
+    }
+
+    private func describe(_ result: JSONValue) -> String {
+        let groups = (result["groups"]?.strings ?? []).map { "#\(SafeWord.text($0))" }.joined(separator: " ")
+        return "you are \(SafeWord.text(result["address"]))" + (groups.isEmpty ? "" : ", in \(groups)")
+    }
+
+    /// With an agent running the page is there already; else it is the next thing to start.
+    @LoopActor private func goOn(_ context: Context) async throws(Failure) {
+        let config = try context.config(for: AgentRole.name)
+        let program = globals.config.map { "ddsnode --config \($0)" } ?? "ddsnode"
+        guard !noBrowser, let page = try await Dispatch.daemon(config, ControlRequest("agent.open")), let url = page["url"]?.string else {
+            return context.output.next("\(program) --role agent, then \(program) open")
+        }
+        if !Browser.open(url) { context.output.next("\(program) open --print-url") }
+    }
+}

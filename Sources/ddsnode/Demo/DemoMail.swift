@@ -1,0 +1,144 @@
+// What lies in the demo's inboxes: mail of the corpus where there is one, handed in over LMTP as a mail server beside the
+// node would, and a short thread that the two members write with their own agents.
+
+import DDSCore
+import DDSLoop
+import DDSMail
+import DDSNode
+import DDSWire
+import Glibc
+
+@LoopActor enum DemoMail {
+    private static var messagesMax: Int { 20 }
+    private static var messageBytesMax: Int { 200_000 }
+
+    // MARK: Corpus
+
+    /// Delivers well-formed messages of `shared/corpus/mail` beside a folder above; returns how many the node took.
+    static func feedCorpus(socket: String, recipient: String, random: any RandomSource) async -> Int {
+        guard let recipient = MailAddress(recipient), let corpus = corpusFolder else { return 0 }
+        var delivered = 0
+        for message in messages(in: corpus) where await deliver(message, to: recipient, socket: socket) { delivered += 1 }
+        return delivered
+    }
+
+    /// Looked for above the working folder and above the program itself, which lies deep in a build folder.
+    private static var corpusFolder: String? {
+        var starts: [String] = []
+        for link in ["/proc/self/cwd", "/proc/self/exe"] {
+            guard let path = unsafe realpath(link, nil) else { continue }
+            starts.append(unsafe String(cString: path))
+            unsafe free(path)
+        }
+        for start in starts {
+            var parts = start.split(separator: "/")
+            while !parts.isEmpty {
+                let candidate = "/" + parts.joined(separator: "/") + "/shared/corpus/mail"
+                if HostFiles.exists(candidate) { return candidate }
+                parts.removeLast()
+            }
+        }
+        return nil
+    }
+
+    /// Messages with an author, a subject, a date and a text; malformed ones are for tests.
+    private static func messages(in corpus: String) -> [[UInt8]] {
+        var found: [[UInt8]] = []
+        for kind in ["rfc", "thirdparty", "legacy"] {
+            let names = (try? HostFiles.list("\(corpus)/\(kind)")) ?? []
+            for name in names where name.hasSuffix(".eml") && found.count < messagesMax {
+                guard let bytes = try? HostFiles.read("\(corpus)/\(kind)/\(name)", limit: messageBytesMax) else { continue }
+                let message = LineEnds.crlf(bytes)
+                let parsed = ParsedMessage(message)
+                let isWhole = parsed.from != nil && !parsed.subject.isEmpty && parsed.date != nil && !parsed.bestPlainText.isEmpty
+                if isWhole { found.append(message) }
+            }
+        }
+        return found
+    }
+
+    private static func deliver(_ message: [UInt8], to recipient: MailAddress, socket: String) async -> Bool {
+        guard let stream = try? await ByteStream.connect(to: .unix(path: socket), timeout: .seconds(5)) else { return false }
+        let configuration = SMTPClientConfiguration(
+            clientName: "localhost", tls: .none, credentials: nil,
+            envelope: Envelope(reversePath: .null, recipients: [Recipient(recipient)]), message: message, flavour: .lmtp)
+        let outcome = await withCheckedContinuation { continuation in
+            let handler = DeliveryHandler(continuation)
+            _ = SessionDriver(
+                id: "demo", stream: stream, machine: SMTPClientSession(configuration: configuration), handler: handler, tls: nil,
+                tlsFirst: false)
+        }
+        if case .delivered(let replies)? = outcome { return replies.allSatisfy(\.isPositive) }
+        return false
+    }
+
+    // MARK: Thread
+
+    /// Alice asks in #board, Bob answers, Alice thanks; one private message besides.
+    static func writeThread(_ demo: Demo) async throws(Failure) {
+        guard demo.members.count == 2 else { return }
+        let (alice, bob) = (demo.members[0], demo.members[1])
+        let board = "board@\(Demo.domain)"
+        let plan = Letter(
+            author: alice, to: board, subject: "Agenda for Thursday", id: "agenda.1",
+            text: "Hello,\n\nthree points so far: the new node, who keeps the recovery kits, and the summer party.\nWhat did I forget?\n\nAlice\n")
+        try await send(plan, demo)
+        let answer = Letter(
+            author: bob, to: board, subject: "Re: Agenda for Thursday", id: "agenda.2", answers: "agenda.1",
+            text: "> What did I forget?\n\nThe key of the meeting room. I have it.\n\nBob\n")
+        try await send(answer, demo)
+        let thanks = Letter(
+            author: alice, to: board, subject: "Re: Agenda for Thursday", id: "agenda.3", answers: "agenda.2",
+            text: "> I have it.\n\nThank you! Then we can start at nine.\n\nAlice\n")
+        try await send(thanks, demo)
+        let note = Letter(
+            author: alice, to: bob.address, subject: "Only for you", id: "private.1",
+            text: "Hi Bob,\n\nthis one went to nobody else: the node sealed it to your key and keeps no copy once you have it.\n\nAlice\n")
+        try await send(note, demo)
+    }
+
+    private struct Letter {
+        var author: Demo.Member
+        var to: String
+        var subject: String
+        var id: String
+        var answers: String?
+        var text: String
+
+        @LoopActor var message: String {
+            let reference = answers.map { "In-Reply-To: <\($0).demo@\(Demo.domain)>\r\nReferences: <\($0).demo@\(Demo.domain)>\r\n" } ?? ""
+            return "To: \(to)\r\nSubject: \(subject)\r\nMessage-ID: <\(id).demo@\(Demo.domain)>\r\n\(reference)\r\n\(text)"
+        }
+    }
+
+    private static func send(_ letter: Letter, _ demo: Demo) async throws(Failure) {
+        let raw = String(decoding: Base64.encode(Array(letter.message.utf8)), as: UTF8.self)
+        _ = try await demo.ask(letter.author, ControlRequest("agent.send", ["raw": .text(raw), "from_headers": true]))
+    }
+}
+
+/// Waits for the end of one delivery.
+@LoopActor private final class DeliveryHandler: SessionHandler {
+    typealias Machine = SMTPClientSession
+
+    private var continuation: CheckedContinuation<SMTPOutcome?, Never>?
+
+    init(_ continuation: CheckedContinuation<SMTPOutcome?, Never>) {
+        self.continuation = continuation
+    }
+
+    func answer(_ question: Never) async -> Never {}
+
+    func perform(_ effect: SMTPClientEffect) {
+        switch effect {
+        case .finished(let outcome): finish(outcome)
+        }
+    }
+
+    func sessionEnded(_ summary: SessionSummary) { finish(nil) }
+
+    private func finish(_ outcome: SMTPOutcome?) {
+        continuation?.resume(returning: outcome)
+        continuation = nil
+    }
+}

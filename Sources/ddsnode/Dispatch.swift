@@ -1,0 +1,145 @@
+// Who carries a command out: the daemon at the control socket, or the same code in this process when no daemon runs. The
+// store's lock decides; two of them never work on one state folder.
+
+import DDSAgent
+import DDSCore
+import DDSLoop
+import DDSNode
+import DDSSeal
+import DDSServer
+
+/// The commands that work without a daemon report nothing before their result.
+@LoopActor private final class LocalOutput: ControlOutput {
+    let isClosed = false
+    var onClose: (@LoopActor () -> Void)?
+
+    func event(_ value: JSONValue) {}
+}
+
+@LoopActor enum Dispatch {
+    typealias Listener = @LoopActor (JSONValue) -> Void
+
+    /// How long `send` without a daemon waits for the node to take the message.
+    private static var outboxDeadline: Duration { .seconds(20) }
+
+    /// Asks the daemon of `config`; nil when there is none.
+    static func daemon(
+        _ config: Config, _ request: ControlRequest, onEvent: @escaping Listener = { _ in }
+    ) async throws(Failure) -> JSONValue? {
+        try await ControlClient.call(path: config.node.runtimeDirectory + "/control.sock", request, onEvent: onEvent)
+    }
+
+    /// A command that only a running daemon can carry out.
+    static func runningDaemon(
+        _ config: Config, _ request: ControlRequest, onEvent: @escaping Listener = { _ in }
+    ) async throws(Failure) -> JSONValue {
+        guard let result = try await daemon(config, request, onEvent: onEvent) else {
+            throw Failure(.unavailable, "nothing is running at \(config.node.runtimeDirectory); start it with: ddsnode run")
+        }
+        return result
+    }
+
+    /// A command about members, groups and invites.
+    static func server(_ context: Context, _ request: ControlRequest) async throws(Failure) -> JSONValue {
+        let config = try context.config(for: ServerRole.name)
+        if let result = try await daemon(config, request) { return result }
+        let services = context.services(config)
+        let node = try await OfflineServer.open(config: config, random: services.random, time: services.time)
+        do throws(Failure) {
+            let result = try await node.commands.perform(request, output: LocalOutput())
+            await node.close()
+            return result
+        } catch {
+            await node.close()
+            throw error
+        }
+    }
+
+    /// A command about mail: by the daemon, or by the unlocked store opened here. The passphrase is asked only then.
+    static func mail(
+        _ context: Context, _ request: ControlRequest, unlocking passphrase: @LoopActor () throws(Failure) -> SecretBytes
+    ) async throws(Failure) -> JSONValue {
+        let config = try context.config(for: AgentRole.name)
+        if let result = try await daemon(config, request) { return result }
+        try requireMember(config)
+        let secret = try passphrase()
+        if request.command == "agent.send" {
+            return try await wholeAgent(context, config) { (commands, role) throws(Failure) in
+                let unlock = ControlRequest("agent.unlock", ["passphrase": try context.text(secret, option: "--passphrase-file")])
+                _ = try await commands.perform(unlock, output: LocalOutput())
+                let result = try await commands.perform(request, output: LocalOutput())
+                await outboxEmptied(role)
+                return result
+            }
+        }
+        let agent = try await OfflineAgent.open(
+            services: context.services(config), passphrase: secret.withExposed { Redacted($0) })
+        do throws(Failure) {
+            let result = try await agent.commands.perform(request, output: LocalOutput())
+            await agent.close()
+            return result
+        } catch {
+            await agent.close()
+            throw error
+        }
+    }
+
+    /// Fetches by the daemon, or with the locked agent opened here.
+    static func fetch(_ context: Context) async throws(Failure) -> JSONValue {
+        let config = try context.config(for: AgentRole.name)
+        let request = ControlRequest("agent.fetch")
+        if let result = try await daemon(config, request) { return result }
+        try requireMember(config)
+        return try await wholeAgent(context, config) { (commands, _) throws(Failure) in
+            try await commands.perform(request, output: LocalOutput())
+        }
+    }
+
+    /// Joins by the daemon, which goes on as the new member's agent, or here.
+    static func join(
+        _ context: Context, link: String, passphrase: SecretBytes, progress: @escaping @LoopActor (String) -> Void
+    ) async throws(Failure) -> JSONValue {
+        let config = try context.config(for: AgentRole.name)
+        let invite = try InviteLink(link)
+        let request = ControlRequest(
+            "agent.join", ["invite": .text(link), "passphrase": try context.text(passphrase, option: "--passphrase-file")])
+        let joined = try await daemon(config, request) { event in
+            if let step = event["step"]?.string { progress(step) }
+        }
+        if let joined { return joined }
+        return try await OfflineAgent.join(
+            services: context.services(config), invite: invite, passphrase: passphrase.withExposed { Redacted($0) }, progress: progress)
+    }
+
+    private static func requireMember(_ config: Config) throws(Failure) {
+        guard try OfflineAgent.hasJoined(config) else {
+            throw Failure(.fileMissing, "nobody has joined a node from \(config.node.stateDirectory) yet; run: ddsnode join INVITE")
+        }
+    }
+
+    /// Runs the agent role in this process for the time of `body`, so that it talks to the node.
+    private static func wholeAgent(
+        _ context: Context, _ config: Config,
+        _ body: @LoopActor (ControlCommands, AgentRole) async throws(Failure) -> JSONValue
+    ) async throws(Failure) -> JSONValue {
+        let services = context.services(config)
+        let role = try AgentRole(services: services)
+        do throws(Failure) {
+            try await role.start()
+            let result = try await body(services.control, role)
+            await role.stop()
+            return result
+        } catch {
+            await role.stop()
+            throw error
+        }
+    }
+
+    /// Waits until everything is sent, or for as long as a person would; what is left goes out with the next start.
+    private static func outboxEmptied(_ role: AgentRole) async {
+        let deadline = Loop.time.now + outboxDeadline
+        while Loop.time.now < deadline, let waiting = await role.status().fields["outbox"]?.integer, waiting > 0 {
+            try? await Loop.sleep(for: .milliseconds(50))
+        }
+    }
+}

@@ -1,0 +1,56 @@
+import DDSCore
+import DDSLoop
+import DDSNode
+import Foundation
+import Testing
+
+@testable import DDSAgent
+@testable import DDSServer
+
+@Suite(.serialized) struct StoryTests {
+    @Test @LoopActor func aMessageGoesFromAgentToAgent_andTheNodeKeepsNothing() async throws {
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let server = try await makeServer(folder + "/node")
+        for name in ["alice", "bob"] { _ = try await server.call("user.add", ["name": .text(name), "invite": false]) }
+        _ = try await server.call("group.add", ["name": "board", "members": ["alice", "bob"]])
+        let alice = try await makeAgent(folder + "/alice")
+        let bob = try await makeAgent(folder + "/bob")
+        for (name, agent) in [("alice", alice), ("bob", bob)] {
+            let invite = try await server.call("invite.new", ["name": .text(name)])
+            let link = try #require(invite["invite"]?.string)
+            #expect(link.utf8.count <= 90)
+            let joined = try await agent.call("agent.join", ["invite": .text(link), "passphrase": "correct horse battery"])
+            #expect(joined["address"]?.string == "\(name)@node.test")
+        }
+        _ = try await bob.call("agent.lock")
+        let sent = try await alice.call(
+            "agent.send", ["recipients": ["board"], "subject": "Budget", "body": "Row seven is MARKER-7.\n"])
+        try await eventually { try await alice.call("agent.list").array?.first { $0["id"] == sent["id"] }?["state"] == "sent" }
+        // Locked, Bob's agent fetches all the same.
+        try await eventually { (bob.role.agent?.fetcher?.fetchedCount ?? 0) >= 2 }
+        await #expect(throws: Failure.self) { try await bob.call("agent.list") }
+        _ = try await bob.call("agent.unlock", ["passphrase": "correct horse battery"])
+        let inbox = try #require(try await bob.call("agent.list").array)
+        #expect(inbox.map { $0["subject"]?.string } == ["Budget"])
+        #expect(inbox.first?["group"]?.string == "board")
+        let id = try #require(inbox.first?["id"]?.string)
+        let shown = try await bob.call("agent.show", ["id": .text(id)])
+        #expect(shown["text"]?.string == "Row seven is MARKER-7.\n")
+        try await eventually { await server.role.status().fields["waiting_messages"] == 0 }
+        await alice.role.stop()
+        await bob.role.stop()
+        await server.role.stop()
+    }
+
+    /// Waits for loopback traffic of other tasks, in real time, for at most ten seconds.
+    @LoopActor private func eventually(
+        _ condition: @LoopActor () async throws -> Bool, sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        for _ in 0..<500 {
+            if try await condition() { return }
+            try await Loop.sleep(for: .milliseconds(20))
+        }
+        Issue.record("did not come true within ten seconds", sourceLocation: sourceLocation)
+    }
+}

@@ -1,0 +1,87 @@
+#!/bin/bash
+# Installs with apt what is missing of the packages that building or testing needs, and says what each is for.
+# Usage: install-deps.sh build|test...      Installs nothing and asks for nothing when all is there.
+set -euo pipefail
+
+build=(
+    "libuv1-dev|the event loop"
+    "libsodium-dev|cryptography: age files, the spool, passwords"
+    "libssl-dev|TLS"
+    "libmicrohttpd-dev|the agent's page"
+    "libgmime-3.0-dev|reading and writing MIME"
+    "libsystemd-dev|telling systemd of start, reload and stop"
+    "pkg-config|finding these libraries"
+    "g++|C++ headers for the TOML library"
+    "git|fetching Swift packages"
+    "ca-certificates|fetching them over TLS"
+)
+test=(
+    "age|opening and sealing what ddsnode seals and opens"
+    "mpop|a POP3 client"
+    "fetchmail|a POP3 client"
+    "swaks|an SMTP and LMTP client"
+    "curl|a POP3 and SMTP client"
+    "openssl|a TLS client"
+    "python3|poplib, smtplib and the test programs"
+    "chromium|the page in a browser"
+    "tmux|a terminal to type into"
+    "mandoc|checking the manual pages"
+    "procps|looking at processes"
+)
+
+fail() {
+    printf 'install-deps: %s\n' "$1" >&2
+    exit 69
+}
+
+[ $# -gt 0 ] || { echo "usage: install-deps.sh build|test..." >&2; exit 64; }
+wanted=()
+for group in "$@"; do
+    case $group in
+        build) wanted+=("${build[@]}") ;;
+        test) wanted+=("${test[@]}") ;;
+        *) echo "install-deps: there is no group \"$group\"; the groups are build and test" >&2; exit 64 ;;
+    esac
+done
+
+names() {
+    local entry list=()
+    for entry in "$@"; do list+=("${entry%%|*}"); done
+    printf '%s' "${list[*]}"
+}
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    fail "this is no Debian; install what Debian 12 calls: $(names "${wanted[@]}")"
+fi
+
+missing=()
+for entry in "${wanted[@]}"; do
+    state=$(dpkg-query -W -f '${db:Status-Status}' "${entry%%|*}" 2>/dev/null || true)
+    [ "$state" = installed ] || missing+=("$entry")
+done
+if [ ${#missing[@]} -eq 0 ]; then
+    echo "deps: all ${#wanted[@]} packages for $* are installed"
+    exit 0
+fi
+
+echo "deps: ${#missing[@]} Debian packages are missing and will be installed with apt-get:"
+for entry in "${missing[@]}"; do printf '  %-18s %s\n' "${entry%%|*}" "${entry#*|}"; done
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null \
+        || fail "installing needs root and there is no sudo; run as root: apt-get install $(names "${missing[@]}")"
+    echo "deps: installing needs root; sudo may ask for your password"
+    as_root=(sudo)
+fi
+
+apt() {
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@"
+}
+
+read -r -a packages <<<"$(names "${missing[@]}")"
+# Old lists may name versions that the mirror no longer has. Without network the lists that are there may still do.
+apt update -qq || echo "deps: the package lists could not be refreshed; trying with those that are here"
+apt install -y --no-install-recommends "${packages[@]}" \
+    || fail "apt-get could not install: ${packages[*]}; its own words are above"
+echo "deps: installed ${packages[*]}"
