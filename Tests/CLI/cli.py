@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Drives the real ddsnode binary as scripts and people do: the contract of CLI.md section 8, exit codes, and bad input.
 
-usage: cli.py BINARY [--man PAGE] [--only WORD] [--keep]
+usage: cli.py [BINARY] [--man PAGE] [--only WORD] [--keep]
 
-Standard library only. Everything happens in a temporary folder and on free ports. One line per check; the last line is
+Without BINARY it is the one that $DDSNODE names. Standard library only. Everything happens in a temporary folder and on free ports. One line per check; the last line is
 `N passed, N failed, N skipped`, and the exit status says whether all passed.
 """
 import argparse
@@ -23,7 +23,7 @@ def find_page():
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    arguments.add_argument("binary")
+    arguments.add_argument("binary", nargs="?", default=os.environ.get("DDSNODE", ".build/debug/ddsnode"))
     arguments.add_argument("--man", default=find_page())
     arguments.add_argument("--only", help="run the parts whose name contains this")
     arguments.add_argument("--keep", action="store_true", help="leave the folder")
@@ -31,7 +31,8 @@ def main():
     world = World(chosen.binary)
     parts = [
         ("words", part_words), ("manual", lambda world: part_manual(world, chosen.man)), ("configuration", part_configuration),
-        ("stopped", part_stopped_server), ("running", part_running), ("terminal", part_terminal), ("both", part_both), ("demo", part_demo)]
+        ("stopped", part_stopped_server), ("running", part_running), ("terminal", part_terminal), ("both", part_both),
+        ("demo", part_demo)]
     try:
         for name, part in parts:
             if chosen.only and chosen.only not in name and not (chosen.only in ("running", "terminal") and name == "stopped"):

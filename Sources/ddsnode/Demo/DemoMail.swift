@@ -103,12 +103,12 @@ import Glibc
         let plan = Letter(
             author: alice, to: board, subject: "Agenda for Thursday", id: "agenda.1",
             text:
-                "Hello,\n\nthree points so far: the new node, recovery kits, and the summer party.\nWhat did I forget?\n\nAlice\n"
+                "Hello,\n\nthree points so far: the new node, recovery kits, the summer party.\nWhat else?\n\nAlice\n"
         )
         try await send(plan, demo)
         let answer = Letter(
             author: bob, to: board, subject: "Re: Agenda for Thursday", id: "agenda.2", answers: "agenda.1",
-            text: "> What did I forget?\n\nThe key of the meeting room. I have it.\n\nBob\n")
+            text: "> What else?\n\nThe key of the meeting room. I have it.\n\nBob\n")
         try await send(answer, demo)
         let thanks = Letter(
             author: alice, to: board, subject: "Re: Agenda for Thursday", id: "agenda.3", answers: "agenda.2",
