@@ -14,7 +14,7 @@ import Logging
     private static var certificateDays: Int { 3650 }
 
     let keys: ServerKeys
-    let identity: TLSIdentity
+    private(set) var identity: TLSIdentity
     let spool: EmbeddedSpool
     let store: DirectoryStore
 
@@ -57,6 +57,11 @@ import Logging
             await spool.close()
             throw error
         }
+    }
+
+    /// Reads the certificate again, which may have been renewed.
+    func reloadIdentity(config: Config, time: any TimeSource) throws(Failure) {
+        identity = try Self.certificate(config: config, keys: keys, time: time)
     }
 
     func close() async { await spool.close() }
