@@ -1,7 +1,8 @@
 #!/bin/bash
 # Runs every test there is and says at the end which stages passed. `make test` calls it when the packages are in place.
 #
-# The programs under Tests/CLI, Tests/Interop and Tests/Web talk to the real binary, whose path they get in $DDSNODE.
+# The programs under Tests/CLI, Tests/Interop and Tests/Web talk to the real binary, whose path they get as their argument
+# and in $DDSNODE.
 # A .py file without `__main__` is a module of the others.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -48,6 +49,6 @@ stage "manual pages" make --no-print-directory man
 for program in Tests/CLI/cli.py Tests/Interop/*.py Tests/Web/*.py; do
     [ -f "$program" ] || continue
     grep -q '__main__' "$program" || continue
-    stage "$program" timeout --kill-after=20 "$program_seconds_max" python3 "$program" </dev/null
+    stage "$program" timeout --kill-after=20 "$program_seconds_max" python3 "$program" "$DDSNODE" </dev/null
 done
 summary
