@@ -3,7 +3,8 @@
 import CSodium
 
 package enum ProcessHygiene {
-    /// Hardens this process; returns a sentence for each measure that the system refused.
+    /// Hardens this process; returns a sentence for each measure that the system refused. Call it before any thread is started:
+    /// the ban on new privileges holds for the calling thread and those that descend from it (prctl(2)).
     package static func harden() -> [String] {
         var warnings: [String] = []
         if dds_forbid_core_dumps() != 0 { warnings.append("core dumps could not be switched off") }
