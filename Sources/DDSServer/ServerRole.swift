@@ -100,8 +100,8 @@ import Logging
 
     package func drain() async {
         closeListeners()
-        guard !sessions.isEmpty else { return }
         await withCheckedContinuation { continuation in
+            if sessions.isEmpty { return continuation.resume() }
             whenEmpty = continuation
             for session in sessions.values { session.drain() }
         }

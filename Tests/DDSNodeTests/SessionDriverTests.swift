@@ -233,16 +233,15 @@ import Testing
     }
 
     @Test @LoopActor func aPeerThatReadsSlowly_isNot() async throws {
-        let setup = try await Setup(stallLimit: .milliseconds(1500))
+        let setup = try await Setup(stallLimit: .seconds(4))
         setup.send(String(repeating: "b 1000000\n", count: 20))
         // Pauses that are together longer than the limit, and between them as much as the kernel's windows need to move.
-        for step in 1...4 {
+        for step in 1...5 {
             setup.client.stopReading()
-            try await Loop.sleep(for: .milliseconds(500))
+            try await Loop.sleep(for: .milliseconds(900))
             setup.client.startReading()
-            await setup.until { setup.received.count > step * 4_000_000 || setup.handler.summary != nil }
+            await setup.until { setup.received.count > step * 3_900_000 || setup.handler.summary != nil }
         }
-        await setup.until { setup.received.count == 6 + 20 * 1_000_001 }
         #expect(setup.handler.summary == nil)
         await setup.close()
     }

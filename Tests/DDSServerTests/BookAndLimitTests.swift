@@ -37,7 +37,7 @@ import Testing
         let second = MaildropWait()
         let waits = [("first", first), ("second", second)].map { name, wait in
             Task { @LoopActor in
-                await book.wait(box, wait)
+                await book.wait(box, since: 0, wait)
                 ended.append(name)
             }
         }
@@ -61,12 +61,22 @@ import Testing
         let book = MaildropBook([:])
         let wait = MaildropWait()
         wait.stop()
-        await book.wait(box, wait)
+        await book.wait(box, since: 0, wait)
+    }
+
+    @Test @LoopActor func mailSinceTheLastLook_endsAWaitAtOnce() async {
+        let book = MaildropBook([:])
+        let seen = book.arrival(box)
+        book.stored(box, bytes: 1)
+        await book.wait(box, since: seen, MaildropWait())
+        let stopped = MaildropWait()
+        stopped.stop()
+        await book.wait(box, since: book.arrival(box), stopped)
     }
 
     @Test @LoopActor func forgetting_endsTheWait() async {
         let book = MaildropBook([box: (count: 1, bytes: 1)])
-        let wait = Task { @LoopActor in await book.wait(box, MaildropWait()) }
+        let wait = Task { @LoopActor in await book.wait(box, since: 0, MaildropWait()) }
         for _ in 0..<5 { await Task.yield() }
         book.forget(box)
         await wait.value

@@ -12,7 +12,13 @@ import Foundation
 
 /// A client that speaks lines, through TLS when it has a context.
 @LoopActor final class LineClient: Closable {
-    struct Lost: Error {}
+    /// The connection ended; the last lines of the dialog say where.
+    struct Lost: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    private var dialog: [String] = []
+    private var lost: Lost { Lost(description: dialog.suffix(6).joined(separator: " | ")) }
 
     private let stream: ByteStream
     private var tls: TLSConnection?
@@ -21,6 +27,8 @@ import Foundation
     private var start = 0
     private(set) var hasEnded = false
     private var waiter: CheckedContinuation<Void, Never>?
+    /// Grows with everything that comes from the server.
+    private var happened = 0
 
     init(port: UInt16) async throws {
         stream = try await ByteStream.connect(to: .tcp(host: "127.0.0.1", port: port), timeout: .seconds(5))
@@ -36,19 +44,27 @@ import Foundation
     func startTLS(_ identity: TLSIdentity?) async throws {
         plain = []
         start = 0
+        dialog.append("begin TLS")
         let tls = try TLSConnection(context: .client(identity: identity, pinnedKeyHash: nil, minimum: .tls12))
         self.tls = tls
         while true {
+            let seen = happened
             let progress = try tls.advance()
             flush()
-            if case .established = progress { return }
-            if hasEnded { throw Lost() }
-            await next()
+            if case .established = progress {
+                dialog.append("in TLS")
+                return
+            }
+            if hasEnded { throw lost }
+            await next(after: seen)
         }
     }
 
     /// Sends text with CRLF behind it; several lines go out together.
-    func send(_ lines: String...) { write(Array(lines.map { $0 + "\r\n" }.joined().utf8)) }
+    func send(_ lines: String...) {
+        dialog = dialog.suffix(5) + lines.map { "C: \($0)" }
+        write(Array(lines.map { $0 + "\r\n" }.joined().utf8))
+    }
 
     func write(_ bytes: [UInt8]) {
         if let tls {
@@ -62,14 +78,17 @@ import Foundation
     /// The next line without its CRLF. Throws `Lost` when the connection ends before it.
     func line() async throws -> String {
         while true {
+            let seen = happened
             if let end = plain[start...].firstIndex(of: 0x0a) {
-                defer { start = end + 1 }
-                return String(decoding: plain[start..<end].dropLast(), as: UTF8.self)
+                let line = String(decoding: plain[start..<end].dropLast(), as: UTF8.self)
+                start = end + 1
+                dialog = dialog.suffix(5) + ["S: \(line)"]
+                return line
             }
             plain.removeFirst(start)
             start = 0
-            if hasEnded { throw Lost() }
-            await next()
+            if hasEnded { throw lost }
+            await next(after: seen)
         }
     }
 
@@ -103,7 +122,7 @@ import Foundation
 
     /// Waits for the server's end.
     func end() async {
-        while !hasEnded { await next() }
+        while !hasEnded { await next(after: happened) }
     }
 
     func stopReading() { stream.stopReading() }
@@ -125,11 +144,16 @@ import Foundation
         if let cipher = tls?.pendingCipher(), !cipher.isEmpty { stream.write(cipher) }
     }
 
-    private func next() async {
-        await withCheckedContinuation { waiter = $0 }
+    /// Waits for something newer than `seen`. Whether there is, is asked where nothing can come between: a task that tests
+    /// start may be moved to another thread at every await.
+    private func next(after seen: Int) async {
+        await withCheckedContinuation { continuation in
+            if happened == seen { waiter = continuation } else { continuation.resume() }
+        }
     }
 
     private func wake() {
+        happened += 1
         waiter?.resume()
         waiter = nil
     }
@@ -155,7 +179,7 @@ extension World {
             Self.serve(service, stream, context, tls)
         }
         keep(Listening(listener))
-        guard case .tcp(_, let port) = listener.endpoint else { throw LineClient.Lost() }
+        guard case .tcp(_, let port) = listener.endpoint else { throw LineClient.Lost(description: "no port") }
         let client = try await LineClient(port: port)
         keep(client)
         if service == .pop3s || service == .submissions { try await client.startTLS(person?.device) }

@@ -66,7 +66,9 @@ import Glibc
             for session in sessions.values { session.close() }
         }
         deadline.schedule(at: Loop.time.now + Self.closingTime)
-        await withCheckedContinuation { whenEmpty = $0 }
+        await withCheckedContinuation { continuation in
+            if sessions.isEmpty { continuation.resume() } else { whenEmpty = continuation }
+        }
         deadline.close()
     }
 

@@ -212,7 +212,8 @@ package import Logging
     }
 
     func wait() async {
-        guard !isOver else { return }
-        await withCheckedContinuation { waiter = $0 }
+        await withCheckedContinuation { continuation in
+            if isOver { continuation.resume() } else { waiter = continuation }
+        }
     }
 }

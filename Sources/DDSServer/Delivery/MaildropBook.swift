@@ -14,6 +14,8 @@ import DDSSpool
     private var leased: Set<MailboxID> = []
     private var waiters: [MailboxID: [UInt64: CheckedContinuation<Void, Never>]] = [:]
     private var nextWaiter: UInt64 = 0
+    private var arrivalCount: UInt64 = 0
+    private var lastArrival: [MailboxID: UInt64] = [:]
 
     /// Begins with what the spool counted.
     init(_ mailboxes: [MailboxID: (count: Int, bytes: Int)]) {
@@ -35,6 +37,8 @@ import DDSSpool
     func stored(_ mailbox: MailboxID, bytes: Int) {
         usage[mailbox, default: Usage()].count += 1
         usage[mailbox, default: Usage()].bytes += bytes
+        arrivalCount += 1
+        lastArrival[mailbox] = arrivalCount
         for waiter in waiters.removeValue(forKey: mailbox)?.values.map({ $0 }) ?? [] { waiter.resume() }
     }
 
@@ -48,16 +52,23 @@ import DDSSpool
     /// The maildrop's owner is gone: nothing is counted any more, and who waits is told.
     func forget(_ mailbox: MailboxID) {
         usage[mailbox] = nil
+        lastArrival[mailbox] = nil
         for waiter in waiters.removeValue(forKey: mailbox)?.values.map({ $0 }) ?? [] { waiter.resume() }
     }
 
-    /// Returns when mail arrives for `mailbox`, or when `MaildropWait.stop` is called.
-    func wait(_ mailbox: MailboxID, _ wait: MaildropWait) async {
-        guard !wait.isStopped else { return }
+    /// The last arrival in `mailbox`; whoever lists it asks before.
+    func arrival(_ mailbox: MailboxID) -> UInt64 { lastArrival[mailbox] ?? 0 }
+
+    /// Returns when mail has arrived for `mailbox` since `seen`, or when `MaildropWait.stop` is called.
+    func wait(_ mailbox: MailboxID, since seen: UInt64, _ wait: MaildropWait) async {
         nextWaiter += 1
         let id = nextWaiter
         wait.stopAction = { [unowned self] in waiters[mailbox]?.removeValue(forKey: id)?.resume() }
-        await withCheckedContinuation { waiters[mailbox, default: [:]][id] = $0 }
+        await withCheckedContinuation { continuation in
+            // Asked inside, because any await may let others in between.
+            if wait.isStopped || arrival(mailbox) != seen { return continuation.resume() }
+            waiters[mailbox, default: [:]][id] = continuation
+        }
         wait.stopAction = nil
         if waiters[mailbox]?.isEmpty == true { waiters[mailbox] = nil }
     }

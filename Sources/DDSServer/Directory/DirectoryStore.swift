@@ -88,11 +88,12 @@ import FoundationEssentials
     }
 
     private func lock() async {
-        guard isStoring else {
+        // Asked inside, because any await may let others in between.
+        await withCheckedContinuation { continuation in
+            if isStoring { return waiting.append(continuation) }
             isStoring = true
-            return
+            continuation.resume()
         }
-        await withCheckedContinuation { waiting.append($0) }
     }
 
     private func unlock() {

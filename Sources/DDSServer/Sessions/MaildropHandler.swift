@@ -151,9 +151,10 @@ import Logging
         if isStopAsked || isGone { wait.stop() }
         let timeout = LoopTimer { wait.stop() }
         timeout.schedule(at: Loop.time.now + .seconds(seconds))
-        // Mail may have come between the snapshot and this question.
+        // Mail may have come between the snapshot and this question, or while this looks.
+        let seen = server.book.arrival(mailbox)
         let current = (try? await server.spool.entries(in: mailbox)) ?? []
-        if current.allSatisfy({ known.contains($0.uid) }) { await server.book.wait(mailbox, wait) }
+        if current.allSatisfy({ known.contains($0.uid) }) { await server.book.wait(mailbox, since: seen, wait) }
         timeout.close()
         self.wait = nil
         isStopAsked = false
