@@ -179,9 +179,13 @@ import Testing
     @Test @LoopActor func aCallerWhoEndsOnlyItsSendingSide_getsItsAnswer() async throws {
         try await withSetup { setup in
             let path = setup.path
-            let line = ControlRequest("echo", ["n": 1]).line
-            let answer = try await Loop.offload { try Self.halfClosing(path, line) }
-            #expect(answer == "{\"ok\":true,\"result\":{\"n\":1}}\n")
+            let line = ControlRequest("slow").line
+            async let answer = Loop.offload { try Self.halfClosing(path, line) }
+            try await until { setup.gate != nil }
+            // The end of its input follows the request at once.
+            try await Loop.sleep(for: .milliseconds(20))
+            setup.gate?.resume()
+            #expect(try await answer == "{\"ok\":true,\"result\":\"slept\"}\n")
         }
     }
 

@@ -146,9 +146,12 @@ import Testing
             let client = try await world.pop3(bob)
             _ = try await client.ask("DELE 1")
             world.spool.hold()
-            client.send("QUIT")
+            // A reply that nobody reads makes the end a reset, which the session notices at once.
+            client.stopReading()
+            client.send("NOOP", "QUIT")
             await world.spool.waitUntilHeld()
             client.close()
+            await world.settle { world.events.contains { $0.name == "sessionClosed" } }
             let second = try await world.connect(.pop3s, as: bob)
             #expect(try await second.ask("AUTH EXTERNAL =").hasPrefix("-ERR [IN-USE]"))
             world.spool.release()
