@@ -121,7 +121,9 @@ import Testing
     }
 
     @Test func lockedMemoryWarning_namesTheRemedy() async {
-        if let warning = SecretBytes.lockedMemoryWarning() { #expect(warning.contains("LimitMEMLOCK") || warning.contains("No memory")) }
+        if let warning = SecretBytes.lockedMemoryWarning() {
+            #expect(warning.contains("LimitMEMLOCK") || warning.contains("No memory"))
+        }
     }
 
     @Test func hardenedProcess_dumpsNothingAndGainsNothing() async {
@@ -139,7 +141,8 @@ import Testing
 
     @Test func errors_haveWordsWithoutContent() {
         let errors: [AgeError] = [
-            .noMatch, .hmacFailure, .headerFailure, .armorFailure, .payloadFailure, .tooLarge, .workFactor, .badRecipient, .badIdentity,
+            .noMatch, .hmacFailure, .headerFailure, .armorFailure, .payloadFailure, .tooLarge, .workFactor, .badRecipient,
+            .badIdentity,
         ]
         #expect(Set(errors.map(\.text)).count == errors.count)
         for error in errors { #expect("\(error)" == error.text && error.text.hasSuffix(".")) }
