@@ -84,7 +84,9 @@ enum DeliveryOutcome: Hashable, Sendable {
         defer { inFlight.subtract(tags) }
         let readers = store.directory.readers(of: wanted, author: author)
         do {
-            let headers = try await headers(for: readers, fileKey: message.fileKey)
+            let headers = try await headers(
+                for: readers, fileKey: message.fileKey,
+                notes: readers.map { store.directory.group(reaching: $0.name, among: wanted).map(GroupNote.stanza) })
             try await commit(message, headers: headers, readers: readers, receipts: tags)
         } catch let error as SpoolError {
             return failed(error)
@@ -144,20 +146,21 @@ enum DeliveryOutcome: Hashable, Sendable {
     }
 
     /// One header per reader, in their order; many are made on worker threads, a slice each.
-    private func headers(for readers: [Account], fileKey: AgeFileKey) async throws -> [[UInt8]] {
+    private func headers(for readers: [Account], fileKey: AgeFileKey, notes: [AgeStanza?]) async throws -> [[UInt8]] {
         let random = services.random
         let recipients = readers.compactMap(\.recipient)
         precondition(recipients.count == readers.count, "readers have keys")
         if recipients.count <= Self.headersOnLoopMax {
-            return try FanOut.headers(fileKey: fileKey, recipients: recipients.map { try AgeRecipient($0) }, random: random)
+            return try FanOut.headers(fileKey: fileKey, recipients: recipients.map { try AgeRecipient($0) }, notes: notes, random: random)
         }
         let slice = max(16, (recipients.count + Loop.workerCount - 1) / Loop.workerCount)
         return try await withThrowingTaskGroup(of: (Int, [[UInt8]]).self) { group in
             for start in stride(from: 0, to: recipients.count, by: slice) {
                 let part = Array(recipients[start..<min(start + slice, recipients.count)])
+                let partNotes = Array(notes[start..<min(start + slice, recipients.count)])
                 group.addTask {
                     let made = try await Loop.offload {
-                        try FanOut.headers(fileKey: fileKey, recipients: part.map { try AgeRecipient($0) }, random: random)
+                        try FanOut.headers(fileKey: fileKey, recipients: part.map { try AgeRecipient($0) }, notes: partNotes, random: random)
                     }
                     return (start, made)
                 }
