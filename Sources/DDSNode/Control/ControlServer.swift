@@ -46,7 +46,7 @@ import Glibc
     package init(path: String, commands: ControlCommands) throws(Failure) {
         self.commands = commands
         do {
-            listener = try Listener.listen(on: .unix(path: path), backlog: 16) { [unowned self] stream in accepted(stream) }
+            listener = try Listener.listen(on: .unix(path: path), backlog: 128) { [unowned self] stream in accepted(stream) }
         } catch {
             throw Failure(.tryAgain, "cannot listen at \(path): \(error); is a daemon with this configuration running already?")
         }
