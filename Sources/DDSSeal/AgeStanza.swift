@@ -160,7 +160,7 @@ private enum FileKeyBox {
     }
 
     static func open(_ body: [UInt8], key: [UInt8]) -> AgeFileKey? {
-        let secret = unsafe SecretBytes(count: AgeFileKey.countBytes, fillOrFail: { output in
+        let secret = unsafe SecretBytes(count: AgeFileKey.countBytes, life: .message, fillOrFail: { output in
             unsafe body.withUnsafeBytes { body in
                 unsafe key.withUnsafeBytes { key in
                     unsafe ChaCha20Poly1305.open(body, key: key, nonce: nonce, into: output.octets)
