@@ -110,7 +110,7 @@ fmt: swift ## Format the source.
 .PHONY: install
 install: ## Install program, pages, units, completions and samples: make install PREFIX=/usr DESTDIR=...
 	@[ -x $(RELEASE) ] || { echo "there is no $(RELEASE) yet; run: make build" >&2; exit 66; }
-	install -D -m 755 $(RELEASE) "$(BINDIR)/ddsnode"
+	install -D -s -m 755 $(RELEASE) "$(BINDIR)/ddsnode"
 	for page in $(PAGES); do install -D -m 644 $$page "$(MANDIR)/man$${page##*.}/$${page##*/}"; done
 	install -d "$(SYSTEMD)/system" "$(SYSTEMD)/user" "$(SYSUSERS)" "$(TMPFILES)" "$(EXAMPLES)"
 	sed 's,/usr/bin/ddsnode,$(PREFIX)/bin/ddsnode,' etc/ddsnode-server.service > "$(SYSTEMD)/system/ddsnode-server.service"

@@ -63,17 +63,26 @@ package struct EnrolmentWelcome: Hashable, Sendable {
 
     /// The lines of the 250 reply.
     package var lines: [String] {
-        ["welcome \(address)", "display \(display)", "groups \(groups.joined(separator: " "))"]
+        // A line of a reply has 512 octets (RFC 5321 4.5.3.1.5); ten names of groups fit one.
+        let groupLines = stride(from: 0, to: groups.count, by: 10).map { start in
+            "groups \(groups[start..<min(start + 10, groups.count)].joined(separator: " "))"
+        }
+        return ["welcome \(address)", "display \(display)"] + groupLines
     }
 
     package init?(lines: [String]) {
         var fields: [String: String] = [:]
+        var groups: [String] = []
         for line in lines {
             let parts = line.split(separator: " ", maxSplits: 1)
-            if parts.count == 2 { fields[String(parts[0])] = String(parts[1]) }
+            guard parts.count == 2 else { continue }
+            if parts[0] == "groups" {
+                groups += parts[1].split(separator: " ").map(String.init)
+            } else {
+                fields[String(parts[0])] = String(parts[1])
+            }
         }
         guard let address = fields["welcome"].flatMap({ MailAddress($0) }) else { return nil }
-        let groups = fields["groups"]?.split(separator: " ").map(String.init) ?? []
         self.init(address: address, display: fields["display"] ?? address.local, groups: groups)
     }
 }

@@ -40,13 +40,15 @@ package struct InviteLink: Hashable, Sendable, CustomStringConvertible {
         guard halves.count == 2 else { throw damaged }
         let address = halves[0].split(separator: "?", omittingEmptySubsequences: false)
         let places = address[0].split(separator: "/", omittingEmptySubsequences: false)
-        guard places.count == 2, !places[0].isEmpty, address.count <= 2,
+        guard places.count == 2, isHost(places[0]), address.count <= 2,
             let hash = Base32.decode(places[1], bits: 128), let code = Base32.decode(halves[1], bits: 60)
         else { throw damaged }
         var ports = Self.defaultPorts
         if address.count == 2 {
             let numbers = address[1].dropFirst(2).split(separator: ".").map { UInt16($0) }
-            guard address[1].hasPrefix("p="), numbers.count == 2, let pop3s = numbers[0], let submissions = numbers[1] else { throw damaged }
+            guard address[1].hasPrefix("p="), numbers.count == 2, let pop3s = numbers[0], let submissions = numbers[1],
+                pop3s > 0, submissions > 0
+            else { throw damaged }
             ports = (pop3s, submissions)
         }
         let value = code.reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
@@ -66,6 +68,17 @@ package struct InviteLink: Hashable, Sendable, CustomStringConvertible {
         let code = (0..<8).map { UInt8(truncatingIfNeeded: value >> (56 - 8 * UInt64($0))) }
         return "dds://\(host)/\(Base32.encode(nodeKeyHash, bits: 128))\(ports)#\(Base32.encode(code, bits: 60))"
     }
+}
+
+/// A name or an address; an IPv6 one with or without brackets.
+private func isHost(_ text: Substring) -> Bool {
+    !text.isEmpty
+        && text.utf8.allSatisfy { octet in
+            switch octet {
+            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
+            default: "-.:[]_".utf8.contains(octet)
+            }
+        }
 }
 
 /// Crockford's base32: no I, L, O, U; reading takes lower case and the letters people mistake for digits.

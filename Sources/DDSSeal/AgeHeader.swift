@@ -27,10 +27,10 @@ package enum AgeHeader {
     }
 
     static func make(
-        fileKey: AgeFileKey, headerKey: SecretBytes, recipients: [AgeRecipient], random: some RandomSource
+        fileKey: AgeFileKey, headerKey: SecretBytes, recipients: [AgeRecipient], note: AgeStanza? = nil, random: some RandomSource
     ) throws(AgeError) -> [UInt8] {
         precondition(!recipients.isEmpty, "a header has a recipient")
-        var stanzas: [AgeStanza] = []
+        var stanzas = note.map { [$0] } ?? []
         for recipient in recipients { stanzas.append(try X25519Stanza.seal(fileKey, for: recipient, random: random)) }
         return encode(stanzas, headerKey: headerKey)
     }
@@ -64,16 +64,19 @@ package enum AgeHeader {
 package enum FanOut {
     /// The headers for `recipients` in their order, each of `AgeHeader.ownHeaderBytes`. Pure work of about 0.1 ms each; the
     /// caller splits the recipients over the cores. Throws `.badRecipient` when one is a point of small order, and then there
-    /// are none: recipients are checked when they enter the roster (`AgeRecipient.isUsable`).
+    /// are none: recipients are checked when they enter the roster (`AgeRecipient.isUsable`). `notes` are stanzas of a kind that
+    /// other readers ignore, one for each recipient or none at all; they are authenticated and not secret.
     package static func headers(
-        fileKey: AgeFileKey, recipients: [AgeRecipient], random: some RandomSource
+        fileKey: AgeFileKey, recipients: [AgeRecipient], notes: [AgeStanza?] = [], random: some RandomSource
     ) throws(AgeError) -> [[UInt8]] {
+        precondition(notes.isEmpty || notes.count == recipients.count, "a note belongs to a recipient")
         let headerKey = fileKey.headerKey()
         var headers: [[UInt8]] = []
         headers.reserveCapacity(recipients.count)
-        for recipient in recipients {
+        for (index, recipient) in recipients.enumerated() {
+            let note = notes.isEmpty ? nil : notes[index]
             headers.append(
-                try AgeHeader.make(fileKey: fileKey, headerKey: headerKey, recipients: [recipient], random: random))
+                try AgeHeader.make(fileKey: fileKey, headerKey: headerKey, recipients: [recipient], note: note, random: random))
         }
         return headers
     }

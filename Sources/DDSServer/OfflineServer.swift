@@ -23,7 +23,7 @@ package import DDSNode
     package static func open(config: Config, random: any RandomSource, time: any TimeSource) async throws(Failure) -> OfflineServer {
         let server = OfflineServer(try await ServerState.open(config: config, random: random, time: time, onSpoolStopped: { _ in }))
         let facts = server.state.facts(config: config, pop3sPort: nil, submissionsPort: nil)
-        ServerAdmin(store: server.state.store, facts: facts, time: time, random: random, publish: { _ in }).register(in: server.commands)
+        ServerAdmin(store: server.state.store, facts: facts, time: time, random: random, publish: { _ in }, onRemoved: { _ in }).register(in: server.commands)
         return server
     }
 

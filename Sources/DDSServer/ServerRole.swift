@@ -16,6 +16,8 @@ import Logging
     let services: Services
     private var state: ServerState?
     private var context: ServerContext?
+    private var housekeeping: Housekeeping?
+    private var tls: TLSContext?
     private var listeners: [String: [Listener]] = [:]
     private var sessions: [String: any RunningSession] = [:]
     private var limits: ConnectionLimits
@@ -38,8 +40,14 @@ import Logging
         self.state = state
         let context = try await makeContext(state)
         self.context = context
-        try listen(state, context)
-        registerAdmin(state)
+        tls = try Self.tlsContext(state.identity)
+        try listen(context)
+        registerAdmin(state, context)
+        let housekeeping = Housekeeping(
+            store: state.store, spool: state.spool, book: context.book, delivery: context.delivery, services: services,
+            keepUndelivered: services.config.server.spool.keepUndelivered)
+        self.housekeeping = housekeeping
+        housekeeping.start()
     }
 
     private func makeContext(_ state: ServerState) async throws(Failure) -> ServerContext {
@@ -56,11 +64,12 @@ import Logging
         }
     }
 
-    private func registerAdmin(_ state: ServerState) {
+    private func registerAdmin(_ state: ServerState, _ context: ServerContext) {
         let facts = state.facts(config: services.config, pop3sPort: boundPort("pop3s"), submissionsPort: boundPort("submissions"))
         let admin = ServerAdmin(
             store: state.store, facts: facts, time: services.time, random: services.random,
-            publish: { [services] in services.bus.publish($0) })
+            publish: { [services] in services.bus.publish($0) },
+            onRemoved: { context.book.forget(MailboxID(rawValue: $0.mailbox)) })
         admin.register(in: services.control)
     }
 
@@ -72,7 +81,21 @@ import Logging
         limits.total = config.server.limits.connections
         limits.perHost = config.server.limits.connectionsPerIP
         context?.maildropQuota = config.server.spool.mailboxQuota
+        context?.messageBytesMax = config.server.limits.messageSize
         context?.login.updateLimit(config.server.limits.loginsPerMinute)
+        housekeeping?.keepUndelivered = config.server.spool.keepUndelivered
+        reloadCertificate(config)
+    }
+
+    /// New connections get the certificate of the new configuration; one that cannot be read leaves the old one in use.
+    private func reloadCertificate(_ config: Config) {
+        guard let state else { return }
+        do throws(Failure) {
+            try state.reloadIdentity(config: config, time: services.time)
+            tls = try Self.tlsContext(state.identity)
+        } catch {
+            services.log.error("certificate not loaded, the old one stays in use", metadata: ["error": "\(error)"])
+        }
     }
 
     package func drain() async {
@@ -86,6 +109,8 @@ import Logging
 
     package func stop() async {
         closeListeners()
+        housekeeping?.stop()
+        housekeeping = nil
         for session in sessions.values { session.abort("the node stops") }
         await state?.close()
         state = nil
@@ -101,17 +126,16 @@ import Logging
 // MARK: Listening
 
 extension ServerRole {
-    private func listen(_ state: ServerState, _ context: ServerContext) throws(Failure) {
+    private func listen(_ context: ServerContext) throws(Failure) {
         let listen = services.config.server.listen
-        let tls = try tlsContext(state.identity)
-        try open("pop3s", listen.pop3s) { [self] in pop3($0, context, tls, isImplicit: true) }
-        try open("pop3", listen.pop3) { [self] in pop3($0, context, tls, isImplicit: false) }
-        try open("submissions", listen.submissions) { [self] in submission($0, context, tls, isImplicit: true) }
-        try open("submission", listen.submission) { [self] in submission($0, context, tls, isImplicit: false) }
+        try open("pop3s", listen.pop3s) { [self] in pop3($0, context, isImplicit: true) }
+        try open("pop3", listen.pop3) { [self] in pop3($0, context, isImplicit: false) }
+        try open("submissions", listen.submissions) { [self] in submission($0, context, isImplicit: true) }
+        try open("submission", listen.submission) { [self] in submission($0, context, isImplicit: false) }
         try open("lmtp", listen.lmtp) { [self] in lmtp($0, context) }
     }
 
-    private func tlsContext(_ identity: TLSIdentity) throws(Failure) -> TLSContext {
+    private static func tlsContext(_ identity: TLSIdentity) throws(Failure) -> TLSContext {
         do {
             return try TLSContext.server(identity: identity, minimum: .tls12, requestClientCertificate: true)
         } catch {
@@ -126,7 +150,7 @@ extension ServerRole {
             }
             do {
                 let listener = try Listener.listen(on: endpoint) { [unowned self] stream in
-                    guard limits.admit(stream.peerHost) else {
+                    guard limits.admit(Self.limitedHost(stream)) else {
                         services.log.notice("connection refused", metadata: ["reason": "too many connections", "listener": "\(name)"])
                         return stream.close()
                     }
@@ -140,16 +164,21 @@ extension ServerRole {
         }
     }
 
-    private func pop3(_ stream: ByteStream, _ context: ServerContext, _ tls: TLSContext, isImplicit: Bool) {
+    /// Peers on unix sockets have no address of their own and count only in all.
+    private static func limitedHost(_ stream: ByteStream) -> String {
+        stream.peerCredentials == nil ? stream.peerHost : ""
+    }
+
+    private func pop3(_ stream: ByteStream, _ context: ServerContext, isImplicit: Bool) {
         let machine = POP3ServerSession(
             configuration: POP3ServerConfiguration(hostName: context.domain, tls: isImplicit ? .implicit : .stlsRequired))
         run(stream, machine, MaildropHandler(server: context, peerHost: stream.peerHost), tls, tlsFirst: isImplicit, name: "pop3")
     }
 
-    private func submission(_ stream: ByteStream, _ context: ServerContext, _ tls: TLSContext, isImplicit: Bool) {
+    private func submission(_ stream: ByteStream, _ context: ServerContext, isImplicit: Bool) {
         var configuration = SMTPServerConfiguration(
             hostName: context.domain, flavour: .submission, tls: isImplicit ? .implicit : .startTLSRequired)
-        configuration.limits.messageBytesMax = services.config.server.limits.messageSize
+        configuration.limits.messageBytesMax = context.messageBytesMax
         configuration.extraCapabilities = [SealAnnouncement.capability("\(context.keys.sealIdentity.recipient)")]
         run(
             stream, SMTPServerSession(configuration: configuration), SubmissionHandler(server: context, peerHost: stream.peerHost), tls,
@@ -158,7 +187,7 @@ extension ServerRole {
 
     private func lmtp(_ stream: ByteStream, _ context: ServerContext) {
         var configuration = SMTPServerConfiguration(hostName: context.domain, flavour: .lmtp, tls: .none)
-        configuration.limits.messageBytesMax = services.config.server.limits.messageSize
+        configuration.limits.messageBytesMax = context.messageBytesMax
         run(stream, SMTPServerSession(configuration: configuration), LMTPHandler(server: context), nil, tlsFirst: false, name: "lmtp")
     }
 
@@ -166,7 +195,7 @@ extension ServerRole {
         _ stream: ByteStream, _ machine: Machine, _ handler: any SessionHandler<Machine>, _ tls: TLSContext?, tlsFirst: Bool, name: String
     ) {
         let id = Hex.encode(services.random.bytes(8))
-        let host = stream.peerHost
+        let host = Self.limitedHost(stream)
         services.bus.publish(.sessionOpened(sid: id, protocol: name))
         let session = SessionDriver(
             id: id, stream: stream, machine: machine, handler: handler, tls: tls, tlsFirst: tlsFirst,
@@ -202,6 +231,7 @@ extension ServerRole {
                 "invites_open": .number(directory.openInvites(now: services.time.wall).count),
                 "waiting_messages": .number(waiting.values.reduce(0) { $0 + $1.count }),
                 "waiting_members": .number(waiting.count), "accepted": .number(context.delivery.acceptedCount),
+                "expired": .number(housekeeping?.expiredCount ?? 0),
                 "seal_recipient": .text("\(context.keys.sealIdentity.recipient)"), "tls_key_sha256": .text(Hex.encode(state.identity.keyHash)),
                 "certificate_expires": .text(CivilTime(secondsSinceEpoch: state.identity.notAfter.seconds).rfc3339),
                 "spool": statistics.map(Self.describe) ?? .null,

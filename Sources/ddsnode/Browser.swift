@@ -7,7 +7,9 @@ enum Browser {
     /// may stand in the process list for a moment (WEB.md rule 7).
     static func open(_ url: String) -> Bool {
         guard Environment.value("DISPLAY") != nil || Environment.value("WAYLAND_DISPLAY") != nil else { return false }
-        guard let child = try? ChildProcess(["xdg-open", url], program: "/usr/bin/xdg-open", output: "/dev/null") else { return false }
+        guard let child = try? ChildProcess(["xdg-open", url], program: "/usr/bin/xdg-open", output: "/dev/null") else {
+            return false
+        }
         return child.waitForEnd() == 0
     }
 }

@@ -27,7 +27,7 @@ final class ChildProcess: Sendable {
         unsafe posix_spawnattr_setpgroup(&attributes, 0)
         unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
         var arguments: [UnsafeMutablePointer<CChar>?] = unsafe words.map { unsafe strdup($0) } + [nil]
-        defer { for unsafe argument in unsafe arguments { unsafe free(argument) } }
+        defer { unsafe arguments.forEach { unsafe free($0) } }
         var pid: pid_t = 0
         let status = unsafe posix_spawn(&pid, program, &actions, &attributes, &arguments, environ)
         guard status == 0 else { throw Failure(.system, "\(program) cannot be started: error \(status)") }

@@ -51,7 +51,8 @@ struct ConfigFile: Sendable {
                 throw Failure(.configuration, "the configuration cannot be read: \(error)")
             }
             guard !isExplicit else {
-                throw Failure(.fileMissing, "there is no configuration file \(path); make one with: ddsnode --config \(path) init server")
+                throw Failure(
+                    .fileMissing, "there is no configuration file \(path); make one with: ddsnode --config \(path) init server")
             }
             return ""
         }

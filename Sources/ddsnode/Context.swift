@@ -28,7 +28,8 @@ import Logging
     /// What code of a role needs when it works in this process, without a daemon.
     func services(_ config: Config) -> Services {
         Services(
-            config: config, time: Loop.time, random: SystemRandom(), bus: NodeBus(time: Loop.time), log: logger(config, atLeast: .error),
+            config: config, time: Loop.time, random: SystemRandom(), bus: NodeBus(time: Loop.time),
+            log: logger(config, atLeast: .error),
             control: ControlCommands(), requestStop: { _ in })
     }
 

@@ -65,7 +65,8 @@ import DDSServer
         let secret = try passphrase()
         if request.command == "agent.send" {
             return try await wholeAgent(context, config) { (commands, role) throws(Failure) in
-                let unlock = ControlRequest("agent.unlock", ["passphrase": try context.text(secret, option: "--passphrase-file")])
+                let unlock = ControlRequest(
+                    "agent.unlock", ["passphrase": try context.text(secret, option: "--passphrase-file")])
                 _ = try await commands.perform(unlock, output: LocalOutput())
                 let result = try await commands.perform(request, output: LocalOutput())
                 await outboxEmptied(role)
@@ -108,12 +109,14 @@ import DDSServer
         }
         if let joined { return joined }
         return try await OfflineAgent.join(
-            services: context.services(config), invite: invite, passphrase: passphrase.withExposed { Redacted($0) }, progress: progress)
+            services: context.services(config), invite: invite, passphrase: passphrase.withExposed { Redacted($0) },
+            progress: progress)
     }
 
     private static func requireMember(_ config: Config) throws(Failure) {
         guard try OfflineAgent.hasJoined(config) else {
-            throw Failure(.fileMissing, "nobody has joined a node from \(config.node.stateDirectory) yet; run: ddsnode join INVITE")
+            throw Failure(
+                .fileMissing, "nobody has joined a node from \(config.node.stateDirectory) yet; run: ddsnode join INVITE")
         }
     }
 

@@ -12,8 +12,8 @@ enum ProgramVersion {
     static var text: String {
         """
         ddsnode \(number)
-        libuv \(LoopLibrary.version), libsodium \(SealLibrary.version), OpenSSL \(TLSLibrary.version), GMime \(MailLibrary.version), \
-        libmicrohttpd \(HTTPLibrary.version)
+        libuv \(LoopLibrary.version), libsodium \(SealLibrary.version), OpenSSL \(TLSLibrary.version), \
+        GMime \(MailLibrary.version), libmicrohttpd \(HTTPLibrary.version)
         """
     }
 }

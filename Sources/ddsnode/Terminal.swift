@@ -40,7 +40,9 @@ struct Terminal: Sendable {
     /// `option` is what a script would use.
     func secret(file: String?, option: String, question: String, isNew: Bool = false) throws(Failure) -> SecretBytes {
         if let file { return try Self.secret(file: file, option: option) }
-        guard canAsk else { throw Failure(.usage, "nobody is here to ask for the secret; use \(option) FILE, or \(option) - for standard input") }
+        guard canAsk else {
+            throw Failure(.usage, "nobody is here to ask for the secret; use \(option) FILE, or \(option) - for standard input")
+        }
         Output.write("\(question): ", to: 2)
         var first = try readLine(isSecret: true)
         guard !first.isEmpty else { throw Failure(.badInput, "an empty answer; nothing was changed") }
@@ -96,7 +98,9 @@ struct Terminal: Sendable {
             case 0x0a, 0x0d: return line
             case 0x03 where isSecret: throw Failure(.interrupted, "interrupted; nothing was changed")
             case 0x04 where isSecret: return line
-            case 0x15 where isSecret: Wipe.zero(&line); line = []
+            case 0x15 where isSecret:
+                Wipe.zero(&line)
+                line = []
             case 0x08 where isSecret, 0x7f where isSecret: Self.dropLastCharacter(&line)
             default: line.append(byte)
             }

@@ -83,7 +83,10 @@ enum CommandWords {
             guard let child = children.first(where: { $0._commandName == argument }) else {
                 let names = children.map { $0._commandName }
                 let guess = Suggestion.nearest(to: argument, among: names)
-                return (SafeWord.text((path + [argument]).joined(separator: " ")), guess.map { (path + [$0]).joined(separator: " ") })
+                return (
+                    SafeWord.text((path + [argument]).joined(separator: " ")),
+                    guess.map { (path + [$0]).joined(separator: " ") }
+                )
             }
             node = child
             path.append(argument)

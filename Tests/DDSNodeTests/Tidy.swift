@@ -48,7 +48,7 @@ enum Tidy {
 
     static func tooLong(_ file: TidyFile) -> [String] {
         let count = file.lines.count - (file.text.hasSuffix("\n") ? 1 : 0)
-        guard count > linesMax, file.isSwift || file.path.hasSuffix(".py") else { return [] }
+        guard count > linesMax, file.isSwift else { return [] }
         return ["\(file.path): \(count) lines, more than \(linesMax); one concept a file"]
     }
 

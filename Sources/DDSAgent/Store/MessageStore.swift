@@ -4,6 +4,7 @@
 import DDSCore
 import DDSLoop
 import DDSMail
+import DDSNode
 import DDSSeal
 import DDSSpool
 
@@ -181,18 +182,18 @@ extension MessageStore {
             unopened = 0
             for entry in try await spool.entries(in: AgentMailbox.inbox) {
                 let wrapped = try await spool.read(entry.uid, offset: 0, count: entry.size)
-                guard let message = await Self.opened(wrapped, identity: keys.mailbox) else {
+                guard let (message, group) = await Self.opened(wrapped, identity: keys.mailbox) else {
                     unopened += 1
                     continue
                 }
-                imported.append(try await store(message, erasing: entry.uid))
+                imported.append(try await store(message, group: group, erasing: entry.uid))
             }
         } while importAgain
         return imported
     }
 
-    private func store(_ message: [UInt8], erasing record: SpoolUID) async throws(SpoolError) -> StoredSummary {
-        let summary = summarise(message, sendState: nil)
+    private func store(_ message: [UInt8], group: String?, erasing record: SpoolUID) async throws(SpoolError) -> StoredSummary {
+        let summary = summarise(message, sendState: nil, group: group)
         let (appends, tag): ([SpoolAppend], RecordTag)
         do {
             (appends, tag) = try prepare(message, summary: summary)
@@ -204,28 +205,29 @@ extension MessageStore {
         return summary
     }
 
-    /// The inner message of a fetched wrapper, nil when it does not open with this key.
-    private static func opened(_ wrapped: [UInt8], identity: AgeIdentity) async -> [UInt8]? {
+    /// The inner message of a fetched wrapper and the group it came through, nil when it does not open with this key.
+    private static func opened(_ wrapped: [UInt8], identity: AgeIdentity) async -> (message: [UInt8], group: String?)? {
         // Opening a megabyte takes milliseconds; more would make the loop late.
         if wrapped.count < 512 * 1024 { return try? open(wrapped, identity: identity) }
         return try? await Loop.offload { try open(wrapped, identity: identity) }
     }
 
-    private nonisolated static func open(_ wrapped: [UInt8], identity: AgeIdentity) throws -> [UInt8] {
+    private nonisolated static func open(_ wrapped: [UInt8], identity: AgeIdentity) throws -> (message: [UInt8], group: String?) {
         var reader = SealedWrapperReader()
         var opener = AgeDecryptor(identities: [identity])
         let armor = try reader.feed(wrapped) + reader.finish()
         guard reader.kind == .sealed else { throw Failure(.badInput, "the message is not sealed") }
-        return try opener.feed(armor) + opener.finish()
+        let message = try opener.feed(armor) + opener.finish()
+        return (message, GroupNote.group(in: opener.stanzas))
     }
 
-    /// Makes the summary of a message as it came in or was written.
-    func summarise(_ message: [UInt8], sendState: SendState?) -> StoredSummary {
+    /// Makes the summary of a message as it came in or was written; `group` is the one that the node named.
+    func summarise(_ message: [UInt8], sendState: SendState?, group known: String? = nil) -> StoredSummary {
         let parsed = ParsedMessage(message)
         let recipients = (parsed.to + parsed.cc).map(\.address)
         return StoredSummary(
             id: OpaqueID.make(random), subject: parsed.subject.text, fromName: parsed.from?.name.text ?? "",
-            fromAddress: parsed.from?.address ?? "", recipients: recipients, group: group(of: recipients),
+            fromAddress: parsed.from?.address ?? "", recipients: recipients, group: known ?? group(of: recipients),
             date: parsed.date?.seconds ?? time.wall.seconds, received: time.wall.milliseconds, isUnread: sendState == nil, sendState: sendState,
             note: nil, messageID: parsed.messageID ?? "", inReplyTo: parsed.inReplyTo, references: parsed.references,
             snippet: String(parsed.bestPlainText.prefix(200)), hasAttachments: !parsed.attachments.isEmpty, size: message.count)

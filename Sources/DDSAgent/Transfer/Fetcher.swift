@@ -91,6 +91,8 @@ import Logging
             Loop.spawn(name: "fetch") { [self] in
                 do throws(Failure) {
                     session = try await link.open(port: account.pop3sPort, id: id, machine: machine, handler: handler)
+                    // Whoever asked while this was connecting is not kept waiting for mail to come.
+                    if !waitingForRound.isEmpty, configuration.waitSeconds != nil { session?.drain() }
                 } catch {
                     failure = error
                     handler.finish(POP3FetchOutcome(end: .connectionLost))

@@ -89,7 +89,7 @@ package enum ConfigSchema {
         ConfigKey(
             "server.spool.keep_undelivered", .duration(\.server.spool.keepUndelivered, .seconds(60)...days(3650)),
             .value(.text("30d")),
-            "How long mail waits for a member who does not fetch. Then a notice takes its place."),
+            "How long mail waits for a member who does not fetch. Then it is erased unread, without a notice to the member in this release."),
         ConfigKey(
             "server.spool.mailbox_quota", .size(\.server.spool.mailboxQuota, 1 << 10...1 << 44), .value(.text("2GiB")),
             "How much mail may wait for one member."),

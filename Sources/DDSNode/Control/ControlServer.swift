@@ -37,43 +37,72 @@ import Glibc
 
 @LoopActor package final class ControlServer {
     private static var lineLengthMax: Int { 64 << 20 }
+    private static var closingTime: Duration { .seconds(2) }
 
     private let commands: ControlCommands
     private var listener: Listener?
     private var sessions: [ObjectIdentifier: ControlSession] = [:]
+    private var whenEmpty: CheckedContinuation<Void, Never>?
 
     /// Listens at `path`. Throws with exit code 75 when another daemon answers there.
     package init(path: String, commands: ControlCommands) throws(Failure) {
         self.commands = commands
         do {
-            listener = try Listener.listen(on: .unix(path: path), backlog: 128) { [unowned self] stream in accepted(stream) }
+            listener = try Listener.listen(on: .unix(path: path), backlog: 128) { [weak self] stream in
+                if let self { accepted(stream) } else { stream.close() }
+            }
         } catch {
             throw Failure(.tryAgain, "cannot listen at \(path): \(error); is a daemon with this configuration running already?")
         }
     }
 
-    package func close() {
+    /// Stops accepting, lets commands that were answered reach their callers, and cuts off who does not listen.
+    package func close() async {
         listener?.close()
         listener = nil
-        for session in sessions.values { session.close() }
+        for session in sessions.values { session.finish() }
+        guard !sessions.isEmpty else { return }
+        let deadline = LoopTimer { [self] in
+            for session in sessions.values { session.close() }
+        }
+        deadline.schedule(at: Loop.time.now + Self.closingTime)
+        await withCheckedContinuation { whenEmpty = $0 }
+        deadline.close()
     }
 
     private func accepted(_ stream: ByteStream) {
         let allowed = stream.peerCredentials.map { $0.uid == getuid() || $0.uid == 0 } ?? false
         guard allowed else { return stream.close() }
         let session = ControlSession(stream: stream, commands: commands, lineLengthMax: Self.lineLengthMax)
-        sessions[ObjectIdentifier(session)] = session
-        session.onEnd = { [unowned self, unowned session] in sessions[ObjectIdentifier(session)] = nil }
+        let id = ObjectIdentifier(session)
+        sessions[id] = session
+        session.onEnd = { [weak self] in self?.ended(id) }
+    }
+
+    private func ended(_ id: ObjectIdentifier) {
+        sessions[id] = nil
+        guard sessions.isEmpty else { return }
+        whenEmpty?.resume()
+        whenEmpty = nil
     }
 }
 
 /// One connection; requests are served one after the other.
 @LoopActor private final class ControlSession: ControlOutput {
+    /// Events that wait for a follower who does not read, before it is cut off.
+    private static let queuedBytesMax = 4 << 20
+
     private let stream: ByteStream
     private let commands: ControlCommands
     private let lineLengthMax: Int
     private var input: [UInt8] = []
+    /// How much of `input` was searched for a line end.
+    private var searched = 0
     private var isBusy = false
+    private var hasSeenEnd = false
+    /// No further request is taken; what was answered still goes out.
+    private var isFinishing = false
+    /// Nobody listens any more.
     private(set) var isClosed = false
     var onClose: (@LoopActor () -> Void)?
     var onEnd: (@LoopActor () -> Void)?
@@ -83,60 +112,96 @@ import Glibc
         self.commands = commands
         self.lineLengthMax = lineLengthMax
         stream.onRead = { [unowned self] bytes in received(bytes) }
-        stream.onEnd = { [self] _ in close() }
+        stream.onEnd = { [self] end in ended(end) }
         stream.startReading()
     }
 
     func event(_ value: JSONValue) {
-        // A follower that does not read must not grow the daemon.
-        guard !isClosed, stream.queuedBytes < 4 << 20 else { return close() }
+        guard !isClosed, !isFinishing else { return }
+        guard stream.queuedBytes < Self.queuedBytesMax else { return close() }
         stream.write(ControlReply.event(value).line)
     }
 
-    func close() {
-        guard !isClosed else { return }
-        isClosed = true
-        stream.onRead = nil
-        stream.onEnd = nil
-        stream.close()
+    /// Takes no more requests and ends once what was written has gone out.
+    func finish() {
+        guard !isFinishing, !isClosed else { return }
+        isFinishing = true
+        isBusy = true
+        wipe(input.endIndex)
+        // A command that only follows ends here.
         onClose?()
         onClose = nil
-        onEnd?()
-        onEnd = nil
+        stream.finish(within: .seconds(1))
+    }
+
+    /// Ends at once.
+    func close() {
+        stream.close()
+    }
+
+    private func ended(_ end: StreamEnd) {
+        switch end {
+        case .endOfInput:
+            // The caller has closed, or only its sending side, as `socat` does: a reply that is owed is still sent.
+            hasSeenEnd = true
+            onClose?()
+            onClose = nil
+            if !isBusy { finish() }
+        case .reset, .closed:
+            isClosed = true
+            isFinishing = true
+            stream.onRead = nil
+            stream.onEnd = nil
+            onClose?()
+            onClose = nil
+            onEnd?()
+            onEnd = nil
+        }
     }
 
     private func received(_ bytes: ArraySlice<UInt8>) {
+        guard !isFinishing else { return }
         input += bytes
         guard input.count <= lineLengthMax else { return close() }
         takeNext()
     }
 
     private func takeNext() {
-        guard !isBusy, !isClosed, let end = input.firstIndex(of: 0x0a) else { return }
-        let line = input[..<end]
+        guard !isBusy, !isFinishing else { return }
+        guard let end = input[searched...].firstIndex(of: 0x0a) else {
+            searched = input.count
+            return
+        }
+        searched = 0
         let request: ControlRequest
         do {
-            request = try ControlRequest(line: line)
+            request = try ControlRequest(line: input[..<end])
         } catch {
-            input.removeSubrange(...end)
+            // Who does not speak the protocol is told so once.
             stream.write(ControlReply.failed(error).line)
-            return takeNext()
+            return finish()
         }
-        // The line may have held a passphrase.
-        for index in input.indices[...end] { input[index] = 0 }
-        input.removeSubrange(...end)
+        wipe(end + 1)
         isBusy = true
-        Loop.spawn(name: "control") { [self] in
-            let reply: ControlReply
-            do throws(Failure) {
-                reply = .done(try await commands.perform(request, output: self))
-            } catch {
-                reply = .failed(error)
-            }
-            isBusy = false
-            guard !isClosed else { return }
-            stream.write(reply.line)
-            takeNext()
+        Loop.spawn(name: "control") { [self] in await answer(request) }
+    }
+
+    private func answer(_ request: ControlRequest) async {
+        let reply: ControlReply
+        do throws(Failure) {
+            reply = .done(try await commands.perform(request, output: self))
+        } catch {
+            reply = .failed(error)
         }
+        guard !isFinishing else { return }
+        stream.write(reply.line)
+        isBusy = false
+        if hasSeenEnd { finish() } else { takeNext() }
+    }
+
+    /// Overwrites and removes the first `count` bytes of the input: a line may have held a passphrase.
+    private func wipe(_ count: Int) {
+        for index in 0..<count { input[index] = 0 }
+        input.removeSubrange(..<count)
     }
 }

@@ -34,7 +34,7 @@ package struct LineLogHandler: LogHandler {
     static func line(level: Logger.Level, message: String, fields: Logger.Metadata, underJournal: Bool) -> String {
         var line = underJournal ? "<\(priority(level))>" : "\(level) "
         if let session = fields["sid"] { line += "sid=\(escaped("\(session)")) " }
-        line += message
+        line += harmless(message)
         for (key, value) in fields.sorted(by: { $0.key < $1.key }) where key != "sid" {
             line += " \(key)=\(escaped("\(value)"))"
         }
@@ -56,18 +56,31 @@ package struct LineLogHandler: LogHandler {
     private static func escaped(_ value: String) -> String {
         let isPlain = !value.isEmpty && value.utf8.allSatisfy { (0x21...0x7e).contains($0) && $0 != 0x22 && $0 != 0x3d && $0 != 0x5c }
         if isPlain { return value }
-        var quoted = "\""
-        for scalar in value.unicodeScalars {
+        return "\"" + harmless(value, isQuoted: true) + "\""
+    }
+
+    /// Nothing in `text` can end the line, move the cursor or turn the direction of writing.
+    private static func harmless(_ text: String, isQuoted: Bool = false) -> String {
+        var quoted = ""
+        for scalar in text.unicodeScalars {
             switch scalar {
-            case "\"": quoted += "\\\""
-            case "\\": quoted += "\\\\"
+            case "\"" where isQuoted: quoted += "\\\""
+            case "\\" where isQuoted: quoted += "\\\\"
             case "\n": quoted += "\\n"
             case "\r": quoted += "\\r"
-            case _ where scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value) || (0x2028...0x2029).contains(scalar.value):
+            case _ where isDangerous(scalar.value):
                 quoted += "\\u{\(String(scalar.value, radix: 16))}"
             default: quoted.unicodeScalars.append(scalar)
             }
         }
-        return quoted + "\""
+        return quoted
+    }
+
+    /// Control characters, line separators and direction marks.
+    private static func isDangerous(_ scalar: UInt32) -> Bool {
+        switch scalar {
+        case 0..<0x20, 0x7f...0x9f, 0x061c, 0x200e...0x200f, 0x2028...0x202e, 0x2066...0x2069: true
+        default: false
+        }
     }
 }

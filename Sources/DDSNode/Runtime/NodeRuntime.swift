@@ -61,7 +61,7 @@ package import Logging
         ServiceManager.stopping()
         await drain()
         await stopRoles()
-        controlServer?.close()
+        await controlServer?.close()
         return code
     }
 

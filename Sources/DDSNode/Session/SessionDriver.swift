@@ -10,33 +10,41 @@ package import DDSWire
 package final class SessionDriver<Machine: WireSession> {
     package typealias Handler = any SessionHandler<Machine>
 
-    /// Plaintext stored in the machine above which reading pauses.
-    private static var inputHighWaterBytes: Int { 256 * 1024 }
+    /// Plaintext stored in the machine above which reading pauses. More than the longest line of any protocol, and little
+    /// enough that peers who have not logged in cost next to nothing.
+    private static var inputHighWaterBytes: Int { 16 * 1024 }
+    /// What a peer has to take per second at least of what is queued for it when the session ends.
+    private static var closingBytesPerSecondMin: Int { 4096 }
 
     package let id: String
-    private let stream: ByteStream
+    let stream: ByteStream
     private var machine: Machine
     private let handler: Handler
-    private let tlsContext: TLSContext?
-    private let serverName: String?
-    private var tls: TLSConnection?
-    private var hasStarted = false
-    private var closing: (reason: CloseReason, detail: String)?
-    private var hasEnded = false
+    let tlsContext: TLSContext?
+    let serverName: String?
+    var tls: TLSConnection?
+    var hasStarted = false
+    private(set) var closing: (reason: CloseReason, detail: String)?
+    private(set) var hasEnded = false
     private var hasSeenEndOfInput = false
-    private var timers: [WireTimer: LoopTimer] = [:]
+    private(set) var timers: [WireTimer: LoopTimer] = [:]
+    private let stallLimit: Duration
+    private var stallTimer: LoopTimer?
+    private var isWatchingOutput = false
+    private var takenAtLastLook = 0
     private var heldAnswers: [(RequestID, Machine.Answer)] = []
     private var actions: [WireAction<Machine.Question, Machine.Effect>] = []
     private var isPerforming = false
-    private var bytesIn = 0
-    private var bytesOut = 0
+    var bytesIn = 0
+    var bytesOut = 0
     private var onEnd: (@LoopActor () -> Void)?
 
     /// Begins a session on a connected stream. With `tls` the machine may ask for TLS; with `tlsFirst` the handshake comes before
-    /// everything (RFC 8314). `onEnd` is called after the handler's `sessionEnded`.
+    /// everything (RFC 8314). A peer that takes nothing of what is queued for it during `stallLimit` is cut off. `onEnd` is
+    /// called after the handler's `sessionEnded`.
     package init(
         id: String, stream: ByteStream, machine: Machine, handler: Handler, tls: TLSContext?, tlsFirst: Bool,
-        serverName: String? = nil, onEnd: (@LoopActor () -> Void)? = nil
+        serverName: String? = nil, stallLimit: Duration = .seconds(300), onEnd: (@LoopActor () -> Void)? = nil
     ) {
         self.id = id
         self.stream = stream
@@ -44,6 +52,7 @@ package final class SessionDriver<Machine: WireSession> {
         self.handler = handler
         tlsContext = tls
         self.serverName = serverName
+        self.stallLimit = stallLimit
         self.onEnd = onEnd
         stream.onRead = { [self] bytes in received(bytes) }
         stream.onEnd = { [self] end in streamEnded(end) }
@@ -53,8 +62,8 @@ package final class SessionDriver<Machine: WireSession> {
             setTimer(.login, Loop.time.now + .seconds(30))
             beginTLS()
         } else {
-            step { machine, now, actions in machine.start(now: now, into: &actions) }
             hasStarted = true
+            step { machine, now, actions in machine.start(now: now, into: &actions) }
         }
         if closing == nil { stream.startReading() }
     }
@@ -65,10 +74,13 @@ package final class SessionDriver<Machine: WireSession> {
         if hasStarted { handle(.drain) } else { close(.draining, "") }
     }
 
-    /// Ends the session at once, whatever it was doing.
-    package func abort(_ detail: String) {
-        if closing == nil { closing = (.failure, detail) }
+    /// Ends the session at once, whatever it was doing; what is queued for the peer is dropped.
+    package func abort(_ detail: String) { abort(.failure, detail) }
+
+    private func abort(_ reason: CloseReason, _ detail: String) {
+        if closing == nil { closing = (reason, detail) }
         end()
+        stream.close()
     }
 
     /// Hands the machine an event that does not come from the wire.
@@ -77,7 +89,7 @@ package final class SessionDriver<Machine: WireSession> {
         step { machine, now, actions in machine.handle(event, now: now, into: &actions) }
     }
 
-    private func step(
+    func step(
         _ body: (inout Machine, Instant, inout [WireAction<Machine.Question, Machine.Effect>]) -> Void
     ) {
         body(&machine, Loop.time.now, &actions)
@@ -92,14 +104,16 @@ package final class SessionDriver<Machine: WireSession> {
         }
         actions.removeAll(keepingCapacity: true)
         isPerforming = false
+        if closing != nil { return end() }
         flushTLS()
         adjustReading()
+        watchOutput()
     }
 
     private func perform(_ action: WireAction<Machine.Question, Machine.Effect>) {
         guard closing == nil else {
             // What the machine does behind its own close still has to reach the handler: it releases what the session held.
-            if case .perform(let effect) = action { handler.perform(effect) }
+            if case .perform(let effect) = action, !hasEnded { handler.perform(effect) }
             return
         }
         switch action {
@@ -119,7 +133,8 @@ package final class SessionDriver<Machine: WireSession> {
         Loop.spawn(name: "session") { [self] in
             let answer = await handler.answer(question)
             guard closing == nil else { return }
-            if stream.queuedBytes >= stream.highWaterBytes {
+            // Only above the mark will the stream say when it has drained.
+            if stream.queuedBytes > stream.highWaterBytes {
                 heldAnswers.append((request, answer))
             } else {
                 handle(.answer(request, answer))
@@ -128,14 +143,14 @@ package final class SessionDriver<Machine: WireSession> {
     }
 
     private func outputDrained() {
-        while let (request, answer) = heldAnswers.first, stream.queuedBytes < stream.highWaterBytes, closing == nil {
+        while let (request, answer) = heldAnswers.first, stream.queuedBytes <= stream.highWaterBytes, closing == nil {
             heldAnswers.removeFirst()
             handle(.answer(request, answer))
         }
         adjustReading()
     }
 
-    private func setTimer(_ timer: WireTimer, _ instant: Instant) {
+    func setTimer(_ timer: WireTimer, _ instant: Instant) {
         let handle = timers[timer] ?? LoopTimer { [self] in timerFired(timer) }
         timers[timer] = handle
         handle.schedule(at: instant)
@@ -157,77 +172,27 @@ package final class SessionDriver<Machine: WireSession> {
     }
 }
 
-// MARK: Bytes and TLS
+// MARK: Output
 
 extension SessionDriver {
-    private func send(_ bytes: [UInt8]) {
-        guard let tls else {
-            bytesOut += bytes.count
-            return stream.write(bytes)
-        }
-        do {
-            try tls.write(bytes[...])
-        } catch {
-            close(.failure, "tls: \(error)")
-        }
+    private var bytesTaken: Int { bytesOut - stream.queuedBytes }
+
+    /// Looks once per `stallLimit` whether the peer takes what is queued for it. Nothing else bounds a session that owes
+    /// replies to a peer who does not read them.
+    private func watchOutput() {
+        guard !isWatchingOutput, closing == nil, stream.queuedBytes > 0 else { return }
+        isWatchingOutput = true
+        takenAtLastLook = bytesTaken
+        let timer = stallTimer ?? LoopTimer { [self] in lookAtOutput() }
+        stallTimer = timer
+        timer.schedule(at: Loop.time.now + stallLimit)
     }
 
-    private func flushTLS() {
-        guard let tls, !hasEnded else { return }
-        let cipher = tls.pendingCipher()
-        guard !cipher.isEmpty else { return }
-        bytesOut += cipher.count
-        stream.write(cipher)
-    }
-
-    private func beginTLS() {
-        guard let tlsContext else { preconditionFailure("a listener without TLS configured its machine for none") }
-        do {
-            tls = try TLSConnection(context: tlsContext, serverName: serverName)
-            try advanceTLS()
-            // A client speaks first.
-            flushTLS()
-        } catch {
-            close(.protocolError, "tls: \(error)")
-        }
-    }
-
-    private func received(_ bytes: ArraySlice<UInt8>) {
-        guard closing == nil else { return }
-        bytesIn += bytes.count
-        guard let tls else {
-            step { machine, now, actions in machine.receive(bytes, now: now, into: &actions) }
-            return
-        }
-        do {
-            tls.feed(bytes)
-            try advanceTLS()
-            flushTLS()
-        } catch {
-            // The alert that explains the failure to the peer is still waiting to be sent.
-            flushTLS()
-            close(.protocolError, "tls: \(error)")
-        }
-    }
-
-    private func advanceTLS() throws(TLSError) {
-        guard let tls else { return }
-        var progress = try tls.advance()
-        if case .established(let peer) = progress {
-            timers[.login]?.cancel()
-            step { [hasStarted] machine, now, actions in
-                machine.handle(.tlsEstablished(peer), now: now, into: &actions)
-                if !hasStarted { machine.start(now: now, into: &actions) }
-            }
-            hasStarted = true
-            progress = try tls.advance()
-        }
-        guard hasStarted, closing == nil else { return }
-        let plain = try tls.readPlain()
-        if !plain.isEmpty {
-            step { machine, now, actions in machine.receive(plain[...], now: now, into: &actions) }
-        }
-        if case .closed = progress { endOfInput() }
+    private func lookAtOutput() {
+        isWatchingOutput = false
+        guard stream.queuedBytes > 0 else { return }
+        if bytesTaken == takenAtLastLook { return abort(.timeout, "the peer does not read") }
+        watchOutput()
     }
 }
 
@@ -257,14 +222,14 @@ extension SessionDriver {
 
     /// The peer will send nothing more, by close_notify, by closing its side, or by both. The machine hears it once: it may
     /// still have replies to send.
-    private func endOfInput() {
+    func endOfInput() {
         guard !hasSeenEndOfInput, closing == nil else { return }
         hasSeenEndOfInput = true
         guard hasStarted else { return close(.endOfInput, "before the TLS handshake was done") }
         step { machine, now, actions in machine.handle(.endOfInput, now: now, into: &actions) }
     }
 
-    private func close(_ reason: CloseReason, _ detail: String) {
+    func close(_ reason: CloseReason, _ detail: String) {
         guard closing == nil else { return }
         closing = (reason, detail)
         if let tls {
@@ -273,8 +238,9 @@ extension SessionDriver {
             flushTLS()
         }
         stream.stopReading()
-        stream.finish()
-        end()
+        stream.finish(within: .seconds(30 + stream.queuedBytes / Self.closingBytesPerSecondMin))
+        // The machine may have more to perform behind its close; the handler hears of the end last.
+        if !isPerforming { end() }
     }
 
     private func end() {
@@ -282,12 +248,14 @@ extension SessionDriver {
         hasEnded = true
         for timer in timers.values { timer.close() }
         timers = [:]
+        stallTimer?.close()
+        stallTimer = nil
         heldAnswers = []
         tls = nil
         stream.onRead = nil
         stream.onEnd = nil
         stream.onDrain = nil
-        if closing?.reason != .quit, closing?.reason != .draining, closing?.reason != .timeout { stream.finish() }
+        stream.finish()
         let (reason, detail) = closing ?? (.endOfInput, "")
         handler.sessionEnded(
             SessionSummary(id: id, reason: reason, detail: detail, bytesIn: bytesIn, bytesOut: bytesOut))

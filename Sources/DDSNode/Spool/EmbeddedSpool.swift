@@ -5,6 +5,7 @@ package import DDSCore
 import DDSLoop
 package import DDSSeal
 package import DDSSpool
+import Synchronization
 
 package final class EmbeddedSpool: SpoolEngine {
     /// Maintenance runs when nothing else is to do, and looks again after this long.
@@ -173,15 +174,17 @@ extension Result where Failure == SpoolError {
     }
 }
 
-/// Tells the loop once that the spool has stopped. Used from the spool's thread only.
+/// Tells the loop once that the spool has stopped.
 private final class StopWatch: Sendable {
     private let onStopped: @LoopActor @Sendable (String) -> Void
+    private let hasTold = Atomic(false)
 
     init(_ onStopped: @escaping @LoopActor @Sendable (String) -> Void) {
         self.onStopped = onStopped
     }
 
     func stopped(_ reason: String) {
+        guard !hasTold.exchange(true, ordering: .relaxed) else { return }
         let onStopped = onStopped
         Loop.spawn(name: "spool stopped") { onStopped(reason) }
     }

@@ -32,12 +32,13 @@ enum DeliveryOutcome: Hashable, Sendable {
     private let spool: any SpoolEngine
     private let book: MaildropBook
     private let services: Services
-    private var receipts: Set<RecordTag>
+    /// Accepted submissions, one receipt per destination, with the day of acceptance.
+    private var receipts: [RecordTag: Int]
     private var inFlight: Set<RecordTag> = []
     private(set) var acceptedCount = 0
     private(set) var deliveredCount = 0
 
-    private init(store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, services: Services, receipts: Set<RecordTag>) {
+    private init(store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, services: Services, receipts: [RecordTag: Int]) {
         self.store = store
         self.spool = spool
         self.book = book
@@ -49,33 +50,51 @@ enum DeliveryOutcome: Hashable, Sendable {
     static func open(
         store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, services: Services
     ) async throws(SpoolError) -> DeliveryService {
-        let entries = try await spool.entries(in: receiptsMailbox)
-        let oldest = services.time.wall.day - receiptLifetimeDays
-        let expired = entries.filter { $0.day < oldest }
-        if !expired.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: expired.map(\.uid))) }
-        let receipts = Set(entries.filter { $0.day >= oldest }.map(\.tag))
-        return DeliveryService(store: store, spool: spool, book: book, services: services, receipts: receipts)
+        let service = DeliveryService(store: store, spool: spool, book: book, services: services, receipts: [:])
+        for entry in try await spool.entries(in: receiptsMailbox) { service.receipts[entry.tag] = entry.day }
+        try await service.forgetOldReceipts()
+        return service
     }
 
-    /// Delivers to the readers that the destinations have *now*: a member removed since RCPT gets nothing.
+    /// Erases receipts that are older than a resend can be.
+    func forgetOldReceipts() async throws(SpoolError) {
+        let oldest = services.time.wall.day - Self.receiptLifetimeDays
+        guard receipts.values.contains(where: { $0 < oldest }) else { return }
+        let expired = try await spool.entries(in: Self.receiptsMailbox).filter { $0.day < oldest }
+        if !expired.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: expired.map(\.uid))) }
+        receipts = receipts.filter { $0.value >= oldest }
+    }
+
+    /// Delivers to the readers that the destinations have *now*: a member removed since RCPT gets nothing. Of a resend only
+    /// those destinations are served that did not have it before.
     func deliver(_ message: SealedMessage, author: String?, destinations: [Directory.Destination]) async -> DeliveryOutcome {
-        let receipt = author.flatMap { author in message.submissionID.map { Self.receiptTag(author: author, id: $0) } }
-        if let receipt {
-            if receipts.contains(receipt) { return .alreadyAccepted }
-            guard inFlight.insert(receipt).inserted else { return .tryAgain("this submission is being accepted on another connection") }
+        var wanted: [Directory.Destination] = []
+        var tags: [RecordTag] = []
+        for destination in destinations where !wanted.contains(destination) {
+            if let author, let id = message.submissionID {
+                let tag = Self.receiptTag(author: author, id: id, destination: destination)
+                if receipts[tag] != nil { continue }
+                tags.append(tag)
+            }
+            wanted.append(destination)
         }
-        defer { if let receipt { inFlight.remove(receipt) } }
-        let readers = store.directory.readers(of: destinations, author: author)
+        if wanted.isEmpty { return .alreadyAccepted }
+        guard inFlight.isDisjoint(with: tags) else { return .tryAgain("this submission is being accepted on another connection") }
+        inFlight.formUnion(tags)
+        defer { inFlight.subtract(tags) }
+        let readers = store.directory.readers(of: wanted, author: author)
         do {
-            let headers = try await headers(for: readers, fileKey: message.fileKey)
-            try await commit(message, headers: headers, readers: readers, receipt: receipt)
+            let headers = try await headers(
+                for: readers, fileKey: message.fileKey,
+                notes: readers.map { store.directory.group(reaching: $0.name, among: wanted).map(GroupNote.stanza) })
+            try await commit(message, headers: headers, readers: readers, receipts: tags)
         } catch let error as SpoolError {
             return failed(error)
         } catch {
             services.log.error("sealing failed", metadata: ["error": "\(error)"])
             return .tryAgain("the message could not be sealed; the administrator finds the reason in the log")
         }
-        if let receipt { receipts.insert(receipt) }
+        for tag in tags { receipts[tag] = services.time.wall.day }
         acceptedCount += 1
         deliveredCount += readers.count
         services.bus.publish(.messageAccepted(bytes: message.plainBytes, recipients: readers.count))
@@ -83,7 +102,7 @@ enum DeliveryOutcome: Hashable, Sendable {
     }
 
     private func commit(
-        _ message: SealedMessage, headers: [[UInt8]], readers: [Account], receipt: RecordTag?
+        _ message: SealedMessage, headers: [[UInt8]], readers: [Account], receipts: [RecordTag]
     ) async throws(SpoolError) {
         var transaction = SpoolTransaction()
         if !readers.isEmpty { transaction.appends.append(.payload(tag: .none, body: message.payload)) }
@@ -91,15 +110,22 @@ enum DeliveryOutcome: Hashable, Sendable {
             transaction.appends.append(
                 .delivery(mailbox: MailboxID(rawValue: reader.mailbox), tag: .none, flags: 0, header: header, payload: 0))
         }
-        if let receipt {
+        for receipt in receipts {
             transaction.appends.append(.record(mailbox: Self.receiptsMailbox, tag: receipt, flags: 0, body: []))
         }
         guard !transaction.appends.isEmpty else { return }
-        _ = try await spool.commit(transaction)
-        for (reader, header) in zip(readers, headers) {
+        let stored = try await spool.commit(transaction)
+        var orphans: [SpoolUID] = []
+        for (index, (reader, header)) in zip(readers, headers).enumerated() {
+            guard store.directory.accounts[reader.name]?.mailbox == reader.mailbox else {
+                orphans.append(stored[index + 1])
+                continue
+            }
             book.stored(MailboxID(rawValue: reader.mailbox), bytes: header.count + message.payload.count)
             services.bus.publish(.newMailFor(mailbox: reader.mailbox))
         }
+        // Members who were removed while their copy was being stored. What a stop prevents here, the next sweep does.
+        if !orphans.isEmpty { _ = try? await spool.commit(SpoolTransaction(erasures: orphans)) }
     }
 
     private func failed(_ error: SpoolError) -> DeliveryOutcome {
@@ -111,25 +137,30 @@ enum DeliveryOutcome: Hashable, Sendable {
         }
     }
 
-    private static func receiptTag(author: String, id: String) -> RecordTag {
-        RecordTag(Hash.blake2b(Array("\(author)\0\(id)".utf8), key: Array("ddsnode/v1/receipt".utf8), count: 16))
+    private static func receiptTag(author: String, id: String, destination: Directory.Destination) -> RecordTag {
+        let place =
+            switch destination {
+            case .member(let name), .group(let name): name
+            }
+        return RecordTag(Hash.blake2b(Array("\(author)\0\(place)\0\(id)".utf8), key: Array("ddsnode/v1/receipt".utf8), count: 16))
     }
 
     /// One header per reader, in their order; many are made on worker threads, a slice each.
-    private func headers(for readers: [Account], fileKey: AgeFileKey) async throws -> [[UInt8]] {
+    private func headers(for readers: [Account], fileKey: AgeFileKey, notes: [AgeStanza?]) async throws -> [[UInt8]] {
         let random = services.random
         let recipients = readers.compactMap(\.recipient)
         precondition(recipients.count == readers.count, "readers have keys")
         if recipients.count <= Self.headersOnLoopMax {
-            return try FanOut.headers(fileKey: fileKey, recipients: recipients.map { try AgeRecipient($0) }, random: random)
+            return try FanOut.headers(fileKey: fileKey, recipients: recipients.map { try AgeRecipient($0) }, notes: notes, random: random)
         }
         let slice = max(16, (recipients.count + Loop.workerCount - 1) / Loop.workerCount)
         return try await withThrowingTaskGroup(of: (Int, [[UInt8]]).self) { group in
             for start in stride(from: 0, to: recipients.count, by: slice) {
                 let part = Array(recipients[start..<min(start + slice, recipients.count)])
+                let partNotes = Array(notes[start..<min(start + slice, recipients.count)])
                 group.addTask {
                     let made = try await Loop.offload {
-                        try FanOut.headers(fileKey: fileKey, recipients: part.map { try AgeRecipient($0) }, random: random)
+                        try FanOut.headers(fileKey: fileKey, recipients: part.map { try AgeRecipient($0) }, notes: partNotes, random: random)
                     }
                     return (start, made)
                 }

@@ -45,6 +45,12 @@ import DDSSpool
         usage[mailbox] = current.count > 0 ? current : nil
     }
 
+    /// The maildrop's owner is gone: nothing is counted any more, and who waits is told.
+    func forget(_ mailbox: MailboxID) {
+        usage[mailbox] = nil
+        for waiter in waiters.removeValue(forKey: mailbox)?.values.map({ $0 }) ?? [] { waiter.resume() }
+    }
+
     /// Returns when mail arrives for `mailbox`, or when `MaildropWait.stop` is called.
     func wait(_ mailbox: MailboxID, _ wait: MaildropWait) async {
         guard !wait.isStopped else { return }
@@ -53,6 +59,7 @@ import DDSSpool
         wait.stopAction = { [unowned self] in waiters[mailbox]?.removeValue(forKey: id)?.resume() }
         await withCheckedContinuation { waiters[mailbox, default: [:]][id] = $0 }
         wait.stopAction = nil
+        if waiters[mailbox]?.isEmpty == true { waiters[mailbox] = nil }
     }
 }
 

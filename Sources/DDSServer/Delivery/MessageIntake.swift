@@ -14,6 +14,8 @@ struct SealedMessage {
     var wasSealed: Bool
     /// The author's own id of this submission (header `X-DDS-Submission`), for recognising a resend.
     var submissionID: String?
+    /// `Received` fields in its header: the hosts it has passed.
+    var hops: Int
     var plainBytes: Int
 }
 
@@ -21,7 +23,6 @@ struct SealedMessage {
 enum IntakeFailure: Error, Hashable {
     /// The seal does not open: not sealed to this node's key, cut off, or damaged.
     case notOpened
-
 }
 
 /// One message's way through the node's memory. Fed in order; the first failure stands.
@@ -34,6 +35,7 @@ struct MessageIntake {
     private var writer: AgePayloadWriter
     private var scanner: HeaderScanner? = HeaderScanner()
     private var submissionID: String?
+    private var hops = 0
     private var payload: [UInt8] = []
     private var plainBytes = 0
     private var failure: IntakeFailure?
@@ -65,7 +67,8 @@ struct MessageIntake {
         }
         payload += writer.finish()
         return SealedMessage(
-            payload: payload, fileKey: fileKey, wasSealed: wrapper.kind == .sealed, submissionID: submissionID, plainBytes: plainBytes)
+            payload: payload, fileKey: fileKey, wasSealed: wrapper.kind == .sealed, submissionID: submissionID, hops: hops,
+            plainBytes: plainBytes)
     }
 
     private mutating func route(_ bytes: [UInt8]) throws {
@@ -75,12 +78,12 @@ struct MessageIntake {
     private mutating func seal(_ plain: [UInt8]) {
         guard !plain.isEmpty else { return }
         plainBytes += plain.count
-        findSubmissionID(plain)
+        readHeader(plain)
         payload += writer.update(plain[...])
     }
 
     /// The id is in the header section; a header that is none has no id, and the message goes its way all the same.
-    private mutating func findSubmissionID(_ plain: [UInt8]) {
+    private mutating func readHeader(_ plain: [UInt8]) {
         guard var scanner = self.scanner else { return }
         self.scanner = nil
         do {
@@ -89,6 +92,7 @@ struct MessageIntake {
                 return
             }
             submissionID = header.first(Self.submissionHeader)?.text
+            hops = header.all("Received").count
         } catch {
             submissionID = nil
         }

@@ -2,6 +2,7 @@
 // remedy. Nothing is changed here.
 
 import DDSCore
+import DDSNode
 
 extension Directory {
     /// Letters, digits, `-`, `_`, `.`; at most 32, beginning and ending with a letter or digit. One name space for members and groups.
@@ -18,6 +19,17 @@ extension Directory {
             throw Failure(.badInput, "\"\(lower)\" is reserved for the node itself; choose another name")
         }
         return lower
+    }
+
+    /// Text that people are shown: one line of up to 100 octets. It travels in SMTP replies and on terminals.
+    private func checkedText(_ text: String, _ what: String) throws(Failure) -> String {
+        let isLine = text.unicodeScalars.allSatisfy { scalar in
+            scalar.value >= 0x20 && !(0x7f...0x9f).contains(scalar.value) && !(0x2028...0x202e).contains(scalar.value)
+        }
+        guard isLine, text.utf8.count <= 100 else {
+            throw Failure(.badInput, "the \(what) is one line of up to 100 octets without control characters; choose a shorter one")
+        }
+        return text
     }
 
     private func freeName(_ name: String) throws(Failure) -> String {
@@ -43,17 +55,19 @@ extension Directory {
     }
 
     private func suggestion(for name: String, among names: some Collection<String>) -> String {
-        let start = name.lowercased().prefix(2)
-        guard start.count == 2, let near = names.filter({ $0.hasPrefix(start) }).min() else { return "" }
+        guard let near = Suggestion.nearest(to: name.lowercased(), among: names.sorted()) else { return "" }
         return ", did you mean \"\(near)\"?"
     }
 
     /// A new member without access yet.
     func addingAccount(_ name: String, display: String, groups wanted: [String]) throws(Failure) -> [DirectoryEvent] {
         let name = try freeName(name)
+        let display = try checkedText(display, "display name")
         var events: [DirectoryEvent] = [.accountAdded(name: name, display: display.isEmpty ? name : display, mailbox: nextMailbox)]
+        var seen: Set<String> = []
         for group in wanted {
-            events.append(.memberAdded(group: try self.group(group).name, member: name, isOwner: false))
+            let group = try self.group(group).name
+            if seen.insert(group).inserted { events.append(.memberAdded(group: group, member: name, isOwner: false)) }
         }
         return events
     }
@@ -72,6 +86,7 @@ extension Directory {
         _ name: String, title: String, mode: GroupMode, posting: PostingPolicy, members: [String], owners: [String]
     ) throws(Failure) -> [DirectoryEvent] {
         let name = try freeName(name)
+        let title = try checkedText(title, "title")
         var events: [DirectoryEvent] = [.groupAdded(name: name, title: title.isEmpty ? name : title, mode: mode, posting: posting)]
         var seen: Set<String> = []
         for (member, isOwner) in owners.map({ ($0, true) }) + members.map({ ($0, false) }) {
@@ -85,6 +100,7 @@ extension Directory {
 
     func changingGroup(_ name: String, title: String?, posting: PostingPolicy?) throws(Failure) -> [DirectoryEvent] {
         let group = try self.group(name)
+        let title = try title.map { text throws(Failure) in try checkedText(text, "title") }
         return [
             .groupChanged(name: group.name, title: title ?? group.title, mode: group.mode, posting: posting ?? group.posting)
         ]

@@ -60,4 +60,12 @@ extension Directory {
         }
         return names.sorted().compactMap { accounts[$0] }.filter { $0.recipient != nil && !$0.isSuspended }
     }
+
+    /// The group through which a reader gets a message: the first of the destinations that they are in; nil when one of them
+    /// is the person.
+    func group(reaching name: String, among destinations: [Destination]) -> String? {
+        guard !destinations.contains(.member(name)) else { return nil }
+        for case .group(let group) in destinations where groups[group]?.members.contains(name) == true { return group }
+        return nil
+    }
 }

@@ -43,6 +43,7 @@ extension Directory {
         guard let invite = invites[inviteNumber], let account = accounts[invite.user] else {
             return .refused([], "this invite is not known here; \(ask)")
         }
+        if account.isSuspended { return .refused([], "\(account.name) is suspended; ask the node's administrator") }
         if invite.isRevoked { return .refused([], "this invite was revoked; \(ask)") }
         if invite.isUsed {
             // A reply that was lost on the way: the same device asks again and is told the same.

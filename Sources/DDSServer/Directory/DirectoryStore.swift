@@ -38,8 +38,8 @@ import FoundationEssentials
         return store
     }
 
-    /// Runs `decide` on the current directory and stores what it returns; nothing happened when this throws.
-    /// `then` sees the directory as it is after the change, before anybody else changes it.
+    /// Runs `decide` on the current directory and stores what it returns; nothing happened when this throws. Others wait
+    /// meanwhile, so that what was decided still holds when it is stored.
     func change<Value>(
         _ decide: (Directory) throws(Failure) -> (events: [DirectoryEvent], value: Value)
     ) async throws(Failure) -> Value {
@@ -49,7 +49,8 @@ import FoundationEssentials
         guard !events.isEmpty else { return value }
         try await store(events)
         for event in events { directory.apply(event) }
-        if records.count > Self.recordsBeforeCheckpoint { try await checkpoint() }
+        // The change is stored already: a checkpoint that fails is tried again at the next change.
+        if records.count > Self.recordsBeforeCheckpoint { try? await checkpoint() }
         return value
     }
 

@@ -9,6 +9,9 @@ import DDSWire
 @LoopActor final class LMTPHandler: SessionHandler {
     typealias Machine = SMTPServerSession
 
+    /// Our own `Received` field counts, too (RFC 5321 6.3).
+    private static var hopsMax: Int { 30 }
+
     private let server: ServerContext
     private var envelope: Envelope?
     private var intake: MessageIntake?
@@ -22,7 +25,7 @@ import DDSWire
         case .authenticate: .refused
         case .sender: .accepted
         case .recipient(let recipient, _): self.recipient(recipient.address)
-        case .endOfMessage: .perRecipient(await endOfMessage())
+        case .endOfMessage: await endOfMessage()
         }
     }
 
@@ -51,21 +54,35 @@ import DDSWire
         return server.fullMaildropReply(address).map { .declined($0) } ?? .accepted
     }
 
-    /// All recipients share one delivery, so that a reader of two of them gets one copy; each gets its reply.
-    private func endOfMessage() async -> [SMTPReply] {
-        guard let envelope, var intake else { return [] }
-        self.intake = nil
-        let reply: SMTPReply
-        do throws(IntakeFailure) {
-            let message = try intake.finish()
-            let destinations = envelope.recipients.compactMap { recipient in
-                try? server.store.directory.destination(of: recipient.address, domain: server.domain, author: nil)
-            }
-            reply = await server.delivery.deliver(message, author: nil, destinations: destinations).reply
-        } catch {
-            reply = error.reply
+    /// All recipients share one delivery, so that a reader of two of them gets one copy; each gets its reply. Whoever has left
+    /// since RCPT is refused now.
+    private func endOfMessage() async -> SMTPServerAnswer {
+        guard let envelope, var intake else {
+            return .message(SMTPReply(451, EnhancedCode(4, 3, 0), "the message got lost inside the node; send it again"))
         }
-        return envelope.recipients.map { _ in reply }
+        self.intake = nil
+        let message: SealedMessage
+        do throws(IntakeFailure) {
+            message = try intake.finish()
+        } catch {
+            return .message(error.reply)
+        }
+        guard message.hops <= Self.hopsMax else {
+            return .message(SMTPReply(554, EnhancedCode(5, 4, 6), "more than \(Self.hopsMax) hosts have passed this message on; it loops"))
+        }
+        var destinations: [Directory.Destination] = []
+        let refusals: [SMTPReply?] = envelope.recipients.map { recipient in
+            do throws(Directory.Refusal) {
+                destinations.append(
+                    try server.store.directory.destination(of: recipient.address, domain: server.domain, author: nil))
+                return nil
+            } catch {
+                return error.reply
+            }
+        }
+        guard !destinations.isEmpty else { return .perRecipient(refusals.compactMap { $0 }) }
+        let reply = await server.delivery.deliver(message, author: nil, destinations: destinations).reply
+        return .perRecipient(refusals.map { $0 ?? reply })
     }
 
     /// Return-Path and Received (RFC 5321 4.4). The client's name was checked to be a domain or literal.

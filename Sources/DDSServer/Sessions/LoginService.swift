@@ -1,5 +1,6 @@
 // Who is at the other end of a connection: a device key that was enrolled, or a name with a password inside TLS. Unknown
-// names cost as much time as wrong passwords, and too many failures from one address or against one name are refused unheard.
+// names cost as much time as wrong passwords, failures are answered later and later, and too many of them from one address or
+// against one name are refused unheard.
 
 import DDSBus
 import DDSCore
@@ -23,6 +24,8 @@ enum LoginResult: Sendable {
     private let services: Services
     private var limiter: FailureLimiter
     private var passwordChecks = 0
+    /// Where each member with a password last logged in from: what others try against the name does not lock this place out.
+    private var lastHost: [String: String] = [:]
 
     /// Argon2id takes tens of megabytes a check; more than this many at once wait for nobody and are told to come again.
     private static let passwordChecksMax = 4
@@ -35,21 +38,35 @@ enum LoginResult: Sendable {
 
     func updateLimit(_ failuresPerMinute: Int) { limiter.perMinute = failuresPerMinute }
 
-    /// Decides a login by `credentials` from a peer with this address and TLS key.
+    /// Decides a login by `credentials` from a peer with this address and TLS key. The answer to a failed one comes late.
     func login(_ credentials: Credentials, peer: TLSPeer?, from host: String, protocol name: String) async -> LoginResult {
-        let now = services.time.now
-        let claimed = Self.claimedName(credentials)
-        guard limiter.allows([host, claimed], now: now) else {
+        let claimed = Self.claim(credentials, peer)
+        let isKnownPlace = !host.isEmpty && lastHost[claimed] == host
+        guard limiter.allows(isKnownPlace ? [host] : [host, claimed], now: services.time.now) else {
             services.log.notice("login refused unheard", metadata: ["protocol": "\(name)", "reason": "too many failures"])
             return .refused
         }
         let result = await decide(credentials, peer: peer)
-        if case .refused = result {
-            limiter.failed([host, claimed], now: now)
-            services.bus.publish(.loginFailed(protocol: name))
-            services.log.notice("login failed", metadata: ["protocol": "\(name)"])
+        switch result {
+        case .refused: await failed(host, claimed, protocol: name)
+        case .member(let account): if !account.usesKey { lastHost[claimed] = host }
+        case .newcomer, .unavailable: break
         }
         return result
+    }
+
+    private func failed(_ host: String, _ claimed: String, protocol name: String) async {
+        limiter.failed([host, claimed], now: services.time.now)
+        services.bus.publish(.loginFailed(protocol: name))
+        services.log.notice("login failed", metadata: ["protocol": "\(name)"])
+        let delay = limiter.delay([host, claimed], now: services.time.now)
+        // Only cancelling ends a sleep early, and nobody cancels a session's tasks.
+        if delay > .zero { try? await Loop.sleep(for: delay) }
+    }
+
+    /// Counts an enrolment that was refused: guessing invites is guessing, too.
+    func enrolmentRefused(from host: String) {
+        limiter.failed([host], now: services.time.now)
     }
 
     private func decide(_ credentials: Credentials, peer: TLSPeer?) async -> LoginResult {
@@ -95,40 +112,16 @@ enum LoginResult: Sendable {
         return .member(current)
     }
 
-    private static func claimedName(_ credentials: Credentials) -> String {
+    /// Against whom a failure counts. A device key cannot be guessed, so those who fail with one harm no name.
+    private static func claim(_ credentials: Credentials, _ peer: TLSPeer?) -> String {
         switch credentials {
-        case .external(let authzid): localPart(authzid ?? "-")
-        case .plain(_, let authcid, _): localPart(authcid)
+        case .external: "key:" + (peer?.keyHash.map { Hex.encode($0) } ?? "")
+        case .plain(_, let authcid, _): "name:" + localPart(authcid)
         }
     }
 
     /// Mail programs log in with the name or with the whole address.
     private static func localPart(_ name: String) -> String {
         (name.split(separator: "@", maxSplits: 1).first.map(String.init) ?? name).lowercased()
-    }
-}
-
-/// Counts failed logins by address and by name within a sliding minute. Bounded: the oldest entries go first.
-struct FailureLimiter: Sendable {
-    private static let entriesMax = 10_000
-
-    var perMinute: Int
-    private var failures: [String: [Instant]] = [:]
-
-    init(perMinute: Int) {
-        self.perMinute = perMinute
-    }
-
-    func allows(_ keys: [String], now: Instant) -> Bool {
-        keys.allSatisfy { key in (failures[key] ?? []).count { now - $0 < .seconds(60) } < perMinute }
-    }
-
-    mutating func failed(_ keys: [String], now: Instant) {
-        if failures.count > Self.entriesMax {
-            failures = failures.filter { $0.value.contains { now - $0 < .seconds(60) } }
-        }
-        for key in keys {
-            failures[key] = (failures[key] ?? []).filter { now - $0 < .seconds(60) } + [now]
-        }
     }
 }

@@ -18,6 +18,8 @@ import Logging
     private let peerHost: String
     private var account: Account?
     private var hasLease = false
+    /// An erasure is on its way to the disk: the lease ends with it, even when the client does not wait for it.
+    private var isErasing = false
     private var isGone = false
     private var entries: [SpoolEntry] = []
     private var reading: WrappedMessage?
@@ -27,6 +29,8 @@ import Logging
         self.server = server
         self.peerHost = peerHost
     }
+
+    private static let accountChanged = "your account was changed meanwhile, log in again"
 
     private var address: MailAddress? { account.flatMap { MailAddress(local: $0.name, domain: server.domain) } }
     private var mailbox: MailboxID { MailboxID(rawValue: account?.mailbox ?? 0) }
@@ -57,7 +61,7 @@ import Logging
     }
 
     private func release() {
-        guard hasLease else { return }
+        guard hasLease, !isErasing else { return }
         hasLease = false
         server.book.release(mailbox)
     }
@@ -75,6 +79,7 @@ import Logging
     /// Locks the maildrop and lists it.
     private func snapshot() async -> POP3ServerAnswer {
         guard !isGone, let address else { return .unavailable("the session is over") }
+        guard server.current(account) != nil else { return .unavailable(Self.accountChanged) }
         guard server.book.lease(mailbox) else { return .inUse }
         hasLease = true
         do throws(SpoolError) {
@@ -98,14 +103,14 @@ import Logging
     }
 
     private func body(_ index: Int, _ offset: Int) async -> POP3ServerAnswer {
-        guard entries.indices.contains(index), let address else { return .gone }
+        guard entries.indices.contains(index), let address, server.current(account) != nil else { return .gone }
         let entry = entries[index]
         do {
             if reading?.uid != entry.uid || reading?.position != offset {
                 reading = try await WrappedMessage(entry, node: server.domain, recipient: address, spool: server.spool)
                 try await reading?.skip(to: offset)
             }
-            guard let reading else { return .gone }
+            guard let reading, reading.position == offset else { return .gone }
             let piece = try await reading.next()
             if reading.isAtEnd { self.reading = nil }
             return .bytes(piece, isLast: reading.isAtEnd)
@@ -117,7 +122,12 @@ import Logging
     }
 
     private func erase(_ indices: [Int]) async -> POP3ServerAnswer {
-        defer { release() }
+        isErasing = true
+        defer {
+            isErasing = false
+            release()
+        }
+        guard server.current(account) != nil else { return .eraseFailed }
         let erased = indices.map { entries[$0] }
         do throws(SpoolError) {
             _ = try await server.spool.commit(SpoolTransaction(erasures: erased.map(\.uid)))

@@ -20,6 +20,8 @@ import Logging
     let domain: String
     /// Bytes a maildrop may hold before direct mail to it is refused for now.
     var maildropQuota: Int
+    /// The largest message in octets.
+    var messageBytesMax: Int
 
     init(
         services: Services, keys: ServerKeys, store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook,
@@ -34,6 +36,16 @@ import Logging
         self.login = login
         domain = services.config.node.name.lowercased()
         maildropQuota = services.config.server.spool.mailboxQuota
+        messageBytesMax = services.config.server.limits.messageSize
+    }
+
+    /// The account as it is now, if it may still do what it logged in for: neither removed nor suspended since, and with the
+    /// same key or password.
+    func current(_ account: Account?) -> Account? {
+        guard let account, let now = store.directory.accounts[account.name], now.mailbox == account.mailbox,
+            now.login == account.login, !now.isSuspended
+        else { return nil }
+        return now
     }
 
     /// `452 4.2.2` when the person's maildrop is full. A group's copy is kept all the same: one member who does not fetch
@@ -46,7 +58,11 @@ import Logging
     }
 
     /// Takes a newcomer's enrolment; the reply says in words what came of it.
-    func enrol(_ request: EnrolmentRequest, deviceKey: String) async -> SMTPReply {
+    func enrol(_ request: EnrolmentRequest, deviceKey: String, from host: String) async -> SMTPReply {
+        // One recipient that cannot be sealed to would keep a whole group from getting mail.
+        guard RecipientCheck.isUsable(request.recipient, random: services.random) else {
+            return SMTPReply(550, EnhancedCode(5, 6, 0), "the mailbox key of this enrolment is none; run ddsnode join again")
+        }
         let outcome: Directory.Enrolment
         do throws(Failure) {
             outcome = try await store.change { [services] directory throws(Failure) in
@@ -63,12 +79,15 @@ import Logging
         }
         switch outcome {
         case .refused(_, let words):
+            login.enrolmentRefused(from: host)
             services.log.notice("enrolment refused", metadata: ["invite": "\(request.inviteNumber)", "reason": "\(words)"])
             return SMTPReply(550, EnhancedCode(5, 7, 1), words)
-        case .accepted(_, let name):
-            services.bus.publish(.inviteUsed)
-            services.bus.publish(.enrolled)
-            services.log.notice("member enrolled", metadata: ["invite": "\(request.inviteNumber)"])
+        case .accepted(let events, let name):
+            if !events.isEmpty {
+                services.bus.publish(.inviteUsed)
+                services.bus.publish(.enrolled)
+                services.log.notice("member enrolled", metadata: ["invite": "\(request.inviteNumber)"])
+            }
             guard let account = store.directory.accounts[name], let address = MailAddress(local: name, domain: domain) else {
                 return SMTPReply(451, EnhancedCode(4, 3, 0), "the account vanished meanwhile; ask the administrator")
             }

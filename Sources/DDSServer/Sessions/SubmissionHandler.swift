@@ -12,11 +12,14 @@ import Logging
 @LoopActor final class SubmissionHandler: SessionHandler {
     typealias Machine = SMTPServerSession
 
+    private static let accountChanged = SMTPReply(
+        550, EnhancedCode(5, 7, 1), "your account was changed meanwhile; log in again, or ask the node's administrator")
+
     private let server: ServerContext
     private let peerHost: String
     private var account: Account?
     private var newcomerKey: String?
-    private var destinations: [Directory.Destination] = []
+    private var envelope: Envelope?
     private var intake: MessageIntake?
     /// An enrolment is opened here and not sealed anew.
     private var control: ControlIntake?
@@ -70,6 +73,7 @@ import Logging
         guard let address = path.address else {
             return .declined(SMTPReply(550, EnhancedCode(5, 7, 1), "members send from their own address, not from <>"))
         }
+        guard newcomerKey != nil || server.current(account) != nil else { return .declined(Self.accountChanged) }
         let own = newcomerKey != nil ? EnrolmentRequest.localPart : account?.name
         guard address.domain == server.domain, address.local == own else {
             return .declined(
@@ -85,8 +89,9 @@ import Logging
             }
             return .accepted
         }
+        guard let account = server.current(account) else { return .declined(Self.accountChanged) }
         do throws(Directory.Refusal) {
-            _ = try server.store.directory.destination(of: address, domain: server.domain, author: account?.name)
+            _ = try server.store.directory.destination(of: address, domain: server.domain, author: account.name)
         } catch {
             return .declined(error.reply)
         }
@@ -99,23 +104,32 @@ import Logging
             control = ControlIntake(identity: server.keys.sealIdentity)
             return
         }
-        destinations = envelope.recipients.compactMap { recipient in
-            try? server.store.directory.destination(of: recipient.address, domain: server.domain, author: account?.name)
-        }
+        self.envelope = envelope
         intake = MessageIntake(identity: server.keys.sealIdentity, random: server.services.random)
     }
 
     private func endOfMessage() async -> SMTPReply {
         if control != nil { return await enrol() }
-        guard var intake, let account else {
+        guard var intake, let envelope else {
             return SMTPReply(451, EnhancedCode(4, 3, 0), "the message got lost inside the node; send it again")
         }
         self.intake = nil
+        guard let account = server.current(account) else { return Self.accountChanged }
         let message: SealedMessage
-        do throws(IntakeFailure) {
+        var destinations: [Directory.Destination] = []
+        do {
             message = try intake.finish()
+            for recipient in envelope.recipients {
+                // Who has left since RCPT cannot be passed over in silence: there is one reply for all.
+                destinations.append(
+                    try server.store.directory.destination(of: recipient.address, domain: server.domain, author: account.name))
+            }
+        } catch let failure as IntakeFailure {
+            return failure.reply
+        } catch let refusal as Directory.Refusal {
+            return refusal.reply
         } catch {
-            return error.reply
+            preconditionFailure("only the two errors above are thrown here")
         }
         guard message.wasSealed || !account.usesKey else {
             return SMTPReply(550, EnhancedCode(5, 7, 1), "seal it to this node's key first: your account uses a key, and your agent does that")
@@ -128,6 +142,6 @@ import Logging
         guard let message = control?.finish(), let request = EnrolmentRequest(message: message), let newcomerKey else {
             return SMTPReply(550, EnhancedCode(5, 6, 0), "this is no enrolment sealed to this node; run: ddsnode join INVITE")
         }
-        return await server.enrol(request, deviceKey: newcomerKey)
+        return await server.enrol(request, deviceKey: newcomerKey, from: peerHost)
     }
 }

@@ -35,7 +35,8 @@ struct LockCommand: NodeCommand {
 
     func perform(_ context: Context) async throws(Failure) -> Int32 {
         // Without a daemon nothing is unlocked, which is all that was asked for.
-        let result = try await Dispatch.daemon(try context.config(for: AgentRole.name), ControlRequest("agent.lock")) ?? ["locked": true]
+        let result =
+            try await Dispatch.daemon(try context.config(for: AgentRole.name), ControlRequest("agent.lock")) ?? ["locked": true]
         context.output.result(result) { "locked" }
         return 0
     }
@@ -62,7 +63,8 @@ struct UnlockCommand: NodeCommand {
 
 struct FetchCommand: NodeCommand {
     static let configuration = CommandConfiguration(
-        commandName: "fetch", abstract: "Fetch now.", discussion: "Works while the agent is locked, and without a running agent.")
+        commandName: "fetch", abstract: "Fetch now.",
+        discussion: "Works while the agent is locked, and without a running agent.")
 
     @OptionGroup(title: "Global options") var globals: GlobalOptions
 

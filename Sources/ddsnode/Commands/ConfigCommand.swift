@@ -13,7 +13,8 @@ struct ConfigCommand: ParsableCommand {
         subcommands: [Check.self, Print.self, Example.self, Paths.self])
 
     struct Check: NodeCommand {
-        static let configuration = CommandConfiguration(abstract: "Check the configuration file; exit status 78 when it is wrong.")
+        static let configuration = CommandConfiguration(
+            abstract: "Check the configuration file; exit status 78 when it is wrong.")
         @OptionGroup(title: "Global options") var globals: GlobalOptions
 
         func perform(_ context: Context) async throws(Failure) -> Int32 { try Self.check(context) }
@@ -63,7 +64,8 @@ struct ConfigCommand: ParsableCommand {
             let config = try context.config(for: nil)
             var paths: [(String, String)] = [
                 ("config", ConfigFile(options: globals).path), ("state_dir", config.node.stateDirectory),
-                ("runtime_dir", config.node.runtimeDirectory), ("control_socket", config.node.runtimeDirectory + "/control.sock"),
+                ("runtime_dir", config.node.runtimeDirectory),
+                ("control_socket", config.node.runtimeDirectory + "/control.sock"),
             ]
             for role in config.roles { paths.append(("\(role)_state", config.stateDirectory(of: role))) }
             context.output.result(.object(Dictionary(paths.map { ($0.0, .text($0.1)) }, uniquingKeysWith: { $1 }))) {

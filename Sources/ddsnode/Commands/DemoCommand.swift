@@ -11,7 +11,9 @@ struct DemoCommand: NodeCommand {
         commandName: "demo", abstract: "Try it: a node on this machine, two members, some mail.",
         discussion: "Everything lives in a temporary folder, which goes when the demo ends. Ctrl-C ends it.")
 
-    @Option(help: ArgumentHelp("Use this folder and leave it there. It must be new or empty.", valueName: "folder"), completion: .directory)
+    @Option(
+        help: ArgumentHelp("Use this folder and leave it there. It must be new or empty.", valueName: "folder"),
+        completion: .directory)
     var dir: String?
     @Flag(help: "Open no browser.") var noBrowser = false
     @Flag(help: "Leave the folder there afterwards.") var keep = false

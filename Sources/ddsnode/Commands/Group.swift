@@ -14,7 +14,8 @@ struct GroupCommand: ParsableCommand {
         var line = "group \(SafeWord.text(group["address"])) (\(SafeWord.text(group["mode"])), "
         line += "\(SafeWord.text(group["post"])) may post)"
         let members = group["members"]?.strings ?? []
-        return line + (members.isEmpty ? ", no members" : ", members " + members.map { SafeWord.text($0) }.joined(separator: " "))
+        return line
+            + (members.isEmpty ? ", no members" : ", members " + members.map { SafeWord.text($0) }.joined(separator: " "))
     }
 
     /// A command that answers with the group as it is afterwards.
@@ -32,7 +33,8 @@ extension GroupCommand {
         @Argument(help: "The part of the group's address before the @.") var name: String
         @Option(help: ArgumentHelp("The group's name for people.", valueName: "text")) var title: String?
         @Option(help: ArgumentHelp("A member; may be given several times.", valueName: "user")) var member: [String] = []
-        @Option(help: ArgumentHelp("A member who is an owner; may be given several times.", valueName: "user")) var owner: [String] = []
+        @Option(help: ArgumentHelp("A member who is an owner; may be given several times.", valueName: "user")) var owner:
+            [String] = []
         @Option(help: ArgumentHelp("How mail is sealed to members: relay.", valueName: "mode")) var mode: String?
         @Option(help: ArgumentHelp("Who may write to it: all, members or owners.", valueName: "who")) var post: String?
         @OptionGroup(title: "Global options") var globals: GlobalOptions
@@ -93,7 +95,8 @@ extension GroupCommand {
     }
 
     struct Remove: NodeCommand {
-        static let configuration = CommandConfiguration(abstract: "Remove a group. Mail that was delivered stays with its members.")
+        static let configuration = CommandConfiguration(
+            abstract: "Remove a group. Mail that was delivered stays with its members.")
         @Argument(help: "The group's name.") var name: String
         @OptionGroup(title: "Global options") var globals: GlobalOptions
 

@@ -21,7 +21,9 @@ struct InitCommand: NodeCommand {
 
     @Argument(help: "What to set up: server, agent or both.") var kind: Kind
 
-    @Option(help: ArgumentHelp("The host name that agents connect to; also the mail domain unless --domain says another.", valueName: "host"))
+    @Option(
+        help: ArgumentHelp(
+            "The host name that agents connect to; also the mail domain unless --domain says another.", valueName: "host"))
     var name: String?
 
     @Option(help: ArgumentHelp("The mail domain: members are name@domain.", valueName: "domain")) var domain: String?
@@ -36,7 +38,9 @@ struct InitCommand: NodeCommand {
         let wasThere = file.exists
         if wasThere {
             guard name == nil, domain == nil, listen == nil else {
-                throw Failure(.cannotCreate, "\(file.path) exists and is left as it is; change it there, or leave --name, --domain and --listen away")
+                throw Failure(
+                    .cannotCreate,
+                    "\(file.path) exists and is left as it is; change it there, or leave --name, --domain and --listen away")
             }
         } else {
             try writeConfiguration(to: file.path, context)
@@ -58,7 +62,9 @@ struct InitCommand: NodeCommand {
     }
 
     /// For people who pin it in other programs.
-    @LoopActor private static func certificate(_ config: Config) -> String { config.stateDirectory(of: ServerRole.name) + "/certificate.pem" }
+    @LoopActor private static func certificate(_ config: Config) -> String {
+        config.stateDirectory(of: ServerRole.name) + "/certificate.pem"
+    }
 
     @LoopActor private func describe(_ config: Config) -> String {
         if kind == .agent { return "ready to join a node; state goes to \(config.node.stateDirectory)" }
@@ -91,8 +97,11 @@ struct InitCommand: NodeCommand {
         // The file must be right before it stands there: a wrong --listen is refused here.
         do {
             _ = try Config.load(
-                text: text, fileName: path, environment: Environment.folders, roleOverride: kind.roles, knownRoles: RoleRegistry.names)
-            if let slash = path.lastIndex(of: "/"), slash != path.startIndex { try HostFiles.makeFolders(String(path[..<slash])) }
+                text: text, fileName: path, environment: Environment.folders, roleOverride: kind.roles,
+                knownRoles: RoleRegistry.names)
+            if let slash = path.lastIndex(of: "/"), slash != path.startIndex {
+                try HostFiles.makeFolders(String(path[..<slash]))
+            }
             try HostFiles.write(path, Array(text.utf8), mode: 0o644)
         } catch let error as ConfigError {
             throw Failure(.usage, "an option is not usable: \(error)")

@@ -19,7 +19,9 @@ struct InviteCommand: ParsableCommand {
 
     /// The number of an invite as people type it.
     static func number(_ text: String) throws(Failure) -> JSONValue {
-        guard let number = Int64(text) else { throw Failure(.usage, "\"\(SafeWord.text(text))\" is no invite's number; see: ddsnode invite list") }
+        guard let number = Int64(text) else {
+            throw Failure(.usage, "\"\(SafeWord.text(text))\" is no invite's number; see: ddsnode invite list")
+        }
         return ["id": .number(number)]
     }
 }

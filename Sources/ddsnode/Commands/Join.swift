@@ -10,10 +10,12 @@ import DDSSeal
 struct JoinCommand: NodeCommand {
     static let configuration = CommandConfiguration(
         commandName: "join", abstract: "Become a member of the node that an invite is for.",
-        discussion: "Makes your private key under a passphrase that nobody can reset, registers it, and sends a message through "
+        discussion:
+            "Makes your private key under a passphrase that nobody can reset, registers it, and sends a message through "
             + "the node to see that all is well. A join that failed can be run again.")
 
-    @Argument(help: "The invite: dds://HOST/KEY#SECRET. - reads it from standard input, away from the process list.") var invite: String
+    @Argument(help: "The invite: dds://HOST/KEY#SECRET. - reads it from standard input, away from the process list.")
+    var invite: String
     @Option(
         help: ArgumentHelp("A file with the passphrase; - is standard input.", valueName: "file"), completion: .file())
     var passphraseFile: String?
@@ -35,7 +37,9 @@ struct JoinCommand: NodeCommand {
 
     private func inviteText() throws(Failure) -> String {
         guard invite == "-" else { return invite }
-        guard passphraseFile != "-" else { throw Failure(.usage, "only one of invite and passphrase can come from standard input") }
+        guard passphraseFile != "-" else {
+            throw Failure(.usage, "only one of invite and passphrase can come from standard input")
+        }
         return String(decoding: try StandardInput.read(limit: 4096), as: UTF8.self)
     }
 
@@ -57,7 +61,8 @@ struct JoinCommand: NodeCommand {
     @LoopActor private func newPassphrase(_ context: Context) throws(Failure) -> SecretBytes {
         if passphraseFile == nil, context.terminal.canAsk {
             Output.write(
-                "Invent a passphrase for your private key. Nobody can reset it.\nFor example: \(WordPhrase.make(words: 6, SystemRandom()))\n",
+                "Invent a passphrase for your private key. Nobody can reset it.\n"
+                    + "For example: \(WordPhrase.make(words: 6, SystemRandom()))\n",
                 to: 2)
         }
         return try context.terminal.secret(
@@ -73,7 +78,9 @@ struct JoinCommand: NodeCommand {
     @LoopActor private func goOn(_ context: Context) async throws(Failure) {
         let config = try context.config(for: AgentRole.name)
         let program = globals.config.map { "ddsnode --config \($0)" } ?? "ddsnode"
-        guard !noBrowser, let page = try await Dispatch.daemon(config, ControlRequest("agent.open")), let url = page["url"]?.string else {
+        guard !noBrowser, let page = try await Dispatch.daemon(config, ControlRequest("agent.open")),
+            let url = page["url"]?.string
+        else {
             return context.output.next("\(program) --role agent, then \(program) open")
         }
         if !Browser.open(url) { context.output.next("\(program) open --print-url") }

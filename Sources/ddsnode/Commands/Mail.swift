@@ -31,13 +31,17 @@ struct SendCommand: NodeCommand {
 
     static let configuration = CommandConfiguration(
         commandName: "send", abstract: "Send a message; the text comes from standard input.",
-        discussion: "A recipient without @ is at your node. With -t standard input is a whole message and its header names the recipients, "
-            + "as with sendmail.")
+        discussion:
+            "A recipient without @ is at your node. With -t standard input is a whole message and its header "
+            + "names the recipients, as with sendmail.")
 
     @Option(name: .shortAndLong, help: ArgumentHelp("The subject.", valueName: "text")) var subject: String?
-    @Option(name: .shortAndLong, help: ArgumentHelp("A file to attach; may be given several times.", valueName: "file"), completion: .file())
+    @Option(
+        name: .shortAndLong, help: ArgumentHelp("A file to attach; may be given several times.", valueName: "file"),
+        completion: .file())
     var attach: [String] = []
-    @Flag(name: [.customShort("t"), .long], help: "Read a whole message and take the recipients from its header.") var fromHeader = false
+    @Flag(name: [.customShort("t"), .long], help: "Read a whole message and take the recipients from its header.")
+    var fromHeader = false
     @Argument(help: "Members and groups to send to.") var recipients: [String] = []
     @OptionGroup var opening: PassphraseOption
     @OptionGroup(title: "Global options") var globals: GlobalOptions
@@ -50,7 +54,9 @@ struct SendCommand: NodeCommand {
         } else if recipients.isEmpty {
             throw ValidationError("Name at least one recipient, or use -t.")
         }
-        if opening.passphraseFile == "-" { throw ValidationError("Standard input is the message; give the passphrase in a file.") }
+        if opening.passphraseFile == "-" {
+            throw ValidationError("Standard input is the message; give the passphrase in a file.")
+        }
     }
 
     func perform(_ context: Context) async throws(Failure) -> Int32 {
@@ -88,7 +94,9 @@ struct SendCommand: NodeCommand {
                 throw Failure(error.kind == .notFound ? .fileMissing : .inputOutput, "-a: \(error)")
             }
             total += content.count
-            guard total <= Self.messageBytesMax else { throw Failure(.badInput, "the attachments have more than \(Self.messageBytesMax >> 20) MiB") }
+            guard total <= Self.messageBytesMax else {
+                throw Failure(.badInput, "the attachments have more than \(Self.messageBytesMax >> 20) MiB")
+            }
             let name = path.split(separator: "/").last.map(String.init) ?? path
             files.append(["name": .text(name), "content": .text(String(decoding: Base64.encode(content), as: UTF8.self))])
         }
@@ -161,7 +169,8 @@ struct ShowCommand: NodeCommand {
             rows.append(["File:", "\(SafeWord.text(file["name"])) (\(SafeWord.text(file["size"])) bytes)"])
         }
         if let note = message["note"]?.string { rows.append(["Note:", SafeWord.text(note)]) }
-        return rows.map { $0[0].padded(to: 9) + $0[1] }.joined(separator: "\n") + "\n\n" + TextSafety.body(message["text"]?.string ?? "")
+        return rows.map { $0[0].padded(to: 9) + $0[1] }.joined(separator: "\n") + "\n\n"
+            + TextSafety.body(message["text"]?.string ?? "")
     }
 }
 

@@ -21,11 +21,13 @@ struct RunCommand: NodeCommand {
         let config = try context.config(for: nil)
         guard !config.roles.isEmpty else {
             throw Failure(
-                .configuration, "\(ConfigFile(options: context.options).path) names no roles; add roles = [\"server\"], or use --role")
+                .configuration,
+                "\(ConfigFile(options: context.options).path) names no roles; add roles = [\"server\"], or use --role")
         }
         let file = ConfigFile(options: context.options)
         let override = context.options.role.map { [$0] }
-        let runtime = NodeRuntime(config: config, registry: RoleRegistry.all, log: context.logger(config)) { () throws(ConfigError) in
+        let runtime = NodeRuntime(config: config, registry: RoleRegistry.all, log: context.logger(config)) {
+            () throws(ConfigError) in
             do throws(Failure) {
                 return try file.load(roles: override)
             } catch {
@@ -56,8 +58,33 @@ struct StopCommand: NodeCommand {
     @OptionGroup(title: "Global options") var globals: GlobalOptions
 
     func perform(_ context: Context) async throws(Failure) -> Int32 {
-        let result = try await Dispatch.runningDaemon(try context.config(for: nil), ControlRequest("stop"))
-        context.output.result(result) { "stopping" }
+        let config = try context.config(for: nil)
+        _ = try await Dispatch.runningDaemon(config, ControlRequest("status"))
+        do throws(Failure) {
+            _ = try await Dispatch.runningDaemon(config, ControlRequest("stop"))
+        } catch {
+            // A daemon that is quick to stop may be gone before its answer is.
+            guard error.code == .unavailable, try await Dispatch.daemon(config, ControlRequest("status")) == nil else {
+                throw error
+            }
+        }
+        try await gone(config)
+        context.output.result(["stopped": true]) { "stopped" }
         return 0
     }
+
+    /// Waits until nobody answers any more.
+    @LoopActor private func gone(_ config: Config) async throws(Failure) {
+        let deadline = Loop.time.now + Self.patience
+        while Loop.time.now < deadline {
+            // An answer that breaks off is an end, too.
+            let isUp = try? await Dispatch.daemon(config, ControlRequest("status"))
+            guard isUp != nil else { return }
+            try? await Loop.sleep(for: .milliseconds(30))
+        }
+        throw Failure(.tryAgain, "the daemon was asked to stop and still runs; see its log")
+    }
+
+    /// Longer than a drain may take.
+    private static var patience: Duration { .seconds(15) }
 }

@@ -57,10 +57,14 @@ struct StatusCommand: NodeCommand {
             ["spool", "\(number("waiting_messages")) waiting for \(number("waiting_members")) members"],
         ]
         if let spool = fields["spool"], let used = spool["disk_bytes"]?.integer, let free = spool["free_disk_bytes"]?.integer {
-            rows.append(["disk", "\(size(used)) used, \(size(free)) free   erased to level \(SafeWord.text(spool["erase_level"]))"])
+            rows.append([
+                "disk", "\(size(used)) used, \(size(free)) free   erased to level \(SafeWord.text(spool["erase_level"]))",
+            ])
         }
         if case .object(let listeners)? = fields["listen"] {
-            for (name, addresses) in listeners.sorted(by: { $0.key < $1.key }) { rows.append([name, SafeWord.text(addresses)]) }
+            for (name, addresses) in listeners.sorted(by: { $0.key < $1.key }) {
+                rows.append([name, SafeWord.text(addresses)])
+            }
         }
         return rows
     }
@@ -83,7 +87,8 @@ struct StatusCommand: NodeCommand {
         let seconds = result["uptime_seconds"]?.integer ?? 0
         if seconds < 120 { return "\(seconds) s" }
         if seconds < 7200 { return "\(seconds / 60) min" }
-        return seconds < 172_800 ? "\(seconds / 3600) h \(seconds / 60 % 60) min" : "\(seconds / 86400) d \(seconds / 3600 % 24) h"
+        return seconds < 172_800
+            ? "\(seconds / 3600) h \(seconds / 60 % 60) min" : "\(seconds / 86400) d \(seconds / 3600 % 24) h"
     }
 
     private static func size(_ bytes: Int64) -> String {

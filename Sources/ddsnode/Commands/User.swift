@@ -32,12 +32,14 @@ extension UserCommand {
     struct Add: NodeCommand {
         static let configuration = CommandConfiguration(
             abstract: "Add a member and print an invite.",
-            discussion: "With --recipient and --password-file the member uses an ordinary mail program and age, and gets no invite.")
+            discussion:
+                "With --recipient and --password-file the member uses an ordinary mail program and age, and gets no invite.")
 
         @Argument(help: "The part of the address before the @.") var name: String
         @Option(help: ArgumentHelp("The member's name for people.", valueName: "text")) var display: String?
         @Option(help: ArgumentHelp("A group to join; may be given several times.", valueName: "group")) var group: [String] = []
-        @Option(help: ArgumentHelp("An age recipient (age1...) to seal the member's mail to.", valueName: "age1...")) var recipient: String?
+        @Option(help: ArgumentHelp("An age recipient (age1...) to seal the member's mail to.", valueName: "age1..."))
+        var recipient: String?
         @Option(
             help: ArgumentHelp("A file with the password of an ordinary mail program; - is standard input.", valueName: "file"),
             completion: .file())
@@ -90,7 +92,8 @@ extension UserCommand {
     struct Set: NodeCommand {
         static let configuration = CommandConfiguration(abstract: "Give a member access with an ordinary mail program.")
         @Argument(help: "The member's name.") var name: String
-        @Option(help: ArgumentHelp("An age recipient (age1...) to seal the member's mail to.", valueName: "age1...")) var recipient: String
+        @Option(help: ArgumentHelp("An age recipient (age1...) to seal the member's mail to.", valueName: "age1..."))
+        var recipient: String
         @Option(
             help: ArgumentHelp("A file with the password; - is standard input.", valueName: "file"), completion: .file())
         var passwordFile: String

@@ -48,7 +48,8 @@ import Glibc
         try await startNode()
         for name in ["alice", "bob"] { try await startMember(name) }
         context.output.progress("filling the inboxes")
-        let count = await DemoMail.feedCorpus(socket: folder + "/node/lmtp.sock", recipient: "general@\(Self.domain)", random: random)
+        let count = await DemoMail.feedCorpus(
+            socket: folder + "/node/lmtp.sock", recipient: "general@\(Self.domain)", random: random)
         if count > 0 { context.output.progress("delivered \(count) messages of the mail corpus to #general") }
         try await DemoMail.writeThread(self)
         for index in members.indices { try await describePage(index) }
@@ -147,7 +148,8 @@ import Glibc
         while Loop.time.now < deadline, !stop.isRequested {
             if let code = process.poll() {
                 children.removeAll { $0.process === process }
-                throw Failure(Failure.Code(rawValue: code) ?? .bug, "the \(name) process ended at once (\(code)): \(lastLog(name))")
+                throw Failure(
+                    Failure.Code(rawValue: code) ?? .bug, "the \(name) process ended at once (\(code)): \(lastLog(name))")
             }
             if try await ControlClient.call(path: socket, ControlRequest("status")) != nil { return }
             try? await Loop.sleep(for: .milliseconds(30))
@@ -221,7 +223,10 @@ extension Demo {
                 "config": .text(member.config),
             ]
         }
-        return ["folder": .text(folder), "domain": .text(Self.domain), "config": .text(folder + "/node.toml"), "members": .list(rows)]
+        return [
+            "folder": .text(folder), "domain": .text(Self.domain), "config": .text(folder + "/node.toml"),
+            "members": .list(rows),
+        ]
     }
 
     var words: String {

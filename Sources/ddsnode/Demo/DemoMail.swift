@@ -18,7 +18,9 @@ import Glibc
     static func feedCorpus(socket: String, recipient: String, random: any RandomSource) async -> Int {
         guard let recipient = MailAddress(recipient), let corpus = corpusFolder else { return 0 }
         var delivered = 0
-        for message in messages(in: corpus) where await deliver(message, to: recipient, socket: socket) { delivered += 1 }
+        for message in messages(in: corpus, to: recipient) where await deliver(message, to: recipient, socket: socket) {
+            delivered += 1
+        }
         return delivered
     }
 
@@ -42,19 +44,37 @@ import Glibc
     }
 
     /// Messages with an author, a subject, a date and a text; malformed ones are for tests.
-    private static func messages(in corpus: String) -> [[UInt8]] {
+    private static func messages(in corpus: String, to recipient: MailAddress) -> [[UInt8]] {
         var found: [[UInt8]] = []
         for kind in ["rfc", "thirdparty", "legacy"] {
             let names = (try? HostFiles.list("\(corpus)/\(kind)")) ?? []
             for name in names where name.hasSuffix(".eml") && found.count < messagesMax {
                 guard let bytes = try? HostFiles.read("\(corpus)/\(kind)/\(name)", limit: messageBytesMax) else { continue }
-                let message = LineEnds.crlf(bytes)
+                let message = readdressed(LineEnds.crlf(bytes), to: recipient)
                 let parsed = ParsedMessage(message)
-                let isWhole = parsed.from != nil && !parsed.subject.isEmpty && parsed.date != nil && !parsed.bestPlainText.isEmpty
+                let isWhole =
+                    parsed.from != nil && !parsed.subject.isEmpty && parsed.date != nil && !parsed.bestPlainText.isEmpty
                 if isWhole { found.append(message) }
             }
         }
         return found
+    }
+
+    /// `message` with `recipient` in place of the people it was written to: agents file mail by its header.
+    private static func readdressed(_ message: [UInt8], to recipient: MailAddress) -> [UInt8] {
+        var output = Array("To: \(recipient)\r\n".utf8)
+        var rest = message[...]
+        var isDropping = false
+        while let end = rest.firstIndex(of: 0x0a) {
+            let line = rest[...end]
+            if line.count <= 2 { break }
+            let name = String(decoding: line.prefix { $0 != 0x3a }, as: UTF8.self).lowercased()
+            let isContinuation = line.first == 0x20 || line.first == 0x09
+            if !isContinuation { isDropping = ["to", "cc", "bcc"].contains(name) }
+            if !isDropping { output += line }
+            rest = rest[(end + 1)...]
+        }
+        return output + rest
     }
 
     private static func deliver(_ message: [UInt8], to recipient: MailAddress, socket: String) async -> Bool {
@@ -65,7 +85,8 @@ import Glibc
         let outcome = await withCheckedContinuation { continuation in
             let handler = DeliveryHandler(continuation)
             _ = SessionDriver(
-                id: "demo", stream: stream, machine: SMTPClientSession(configuration: configuration), handler: handler, tls: nil,
+                id: "demo", stream: stream, machine: SMTPClientSession(configuration: configuration), handler: handler,
+                tls: nil,
                 tlsFirst: false)
         }
         if case .delivered(let replies)? = outcome { return replies.allSatisfy(\.isPositive) }
@@ -81,11 +102,13 @@ import Glibc
         let board = "board@\(Demo.domain)"
         let plan = Letter(
             author: alice, to: board, subject: "Agenda for Thursday", id: "agenda.1",
-            text: "Hello,\n\nthree points so far: the new node, who keeps the recovery kits, and the summer party.\nWhat did I forget?\n\nAlice\n")
+            text:
+                "Hello,\n\nthree points so far: the new node, recovery kits, the summer party.\nWhat else?\n\nAlice\n"
+        )
         try await send(plan, demo)
         let answer = Letter(
             author: bob, to: board, subject: "Re: Agenda for Thursday", id: "agenda.2", answers: "agenda.1",
-            text: "> What did I forget?\n\nThe key of the meeting room. I have it.\n\nBob\n")
+            text: "> What else?\n\nThe key of the meeting room. I have it.\n\nBob\n")
         try await send(answer, demo)
         let thanks = Letter(
             author: alice, to: board, subject: "Re: Agenda for Thursday", id: "agenda.3", answers: "agenda.2",
@@ -93,7 +116,9 @@ import Glibc
         try await send(thanks, demo)
         let note = Letter(
             author: alice, to: bob.address, subject: "Only for you", id: "private.1",
-            text: "Hi Bob,\n\nthis one went to nobody else: the node sealed it to your key and keeps no copy once you have it.\n\nAlice\n")
+            text:
+                "Hi Bob,\n\nthis one is for you alone: the node keeps no copy once you have it.\n\nAlice\n"
+        )
         try await send(note, demo)
     }
 
@@ -106,7 +131,8 @@ import Glibc
         var text: String
 
         @LoopActor var message: String {
-            let reference = answers.map { "In-Reply-To: <\($0).demo@\(Demo.domain)>\r\nReferences: <\($0).demo@\(Demo.domain)>\r\n" } ?? ""
+            let reference =
+                answers.map { "In-Reply-To: <\($0).demo@\(Demo.domain)>\r\nReferences: <\($0).demo@\(Demo.domain)>\r\n" } ?? ""
             return "To: \(to)\r\nSubject: \(subject)\r\nMessage-ID: <\(id).demo@\(Demo.domain)>\r\n\(reference)\r\n\(text)"
         }
     }

@@ -1,0 +1,89 @@
+// The commands behind `group`: groups, who is in them and who may post.
+
+import DDSBus
+import DDSCore
+import DDSLoop
+import DDSNode
+
+extension ServerAdmin {
+    func addGroup(_ request: ControlRequest) async throws(Failure) -> JSONValue {
+        let name = try request.text("name")
+        let mode = try groupMode(request)
+        let posting = try postingPolicy(request) ?? .members
+        try await store.change { directory throws(Failure) in
+            try directory.addingGroup(
+                name, title: request.arguments["title"]?.string ?? "", mode: mode, posting: posting,
+                members: request.arguments["members"]?.strings ?? [], owners: request.arguments["owners"]?.strings ?? [])
+        }
+        publish(.groupChanged)
+        return .object(try describeGroup(name))
+    }
+
+    private func groupMode(_ request: ControlRequest) throws(Failure) -> GroupMode {
+        guard let word = request.arguments["mode"]?.string else { return .relay }
+        guard let mode = GroupMode(rawValue: word) else {
+            throw Failure(.badInput, "this release serves groups in mode relay only, not \"\(word)\"; leave --mode away")
+        }
+        return mode
+    }
+
+    private func postingPolicy(_ request: ControlRequest) throws(Failure) -> PostingPolicy? {
+        guard let word = request.arguments["post"]?.string else { return nil }
+        guard let policy = PostingPolicy(rawValue: word) else {
+            throw Failure(.badInput, "--post takes all, members or owners, not \"\(word)\"")
+        }
+        return policy
+    }
+
+    func listGroups(_ request: ControlRequest) async throws(Failure) -> JSONValue {
+        var rows: [JSONValue] = []
+        for name in store.directory.groups.keys.sorted() { rows.append(.object(try describeGroup(name))) }
+        return .list(rows)
+    }
+
+    func showGroup(_ request: ControlRequest) async throws(Failure) -> JSONValue {
+        .object(try describeGroup(try request.text("name")))
+    }
+
+    func setGroup(_ request: ControlRequest) async throws(Failure) -> JSONValue {
+        let name = try request.text("name")
+        let posting = try postingPolicy(request)
+        let title = request.arguments["title"]?.string
+        try await store.change { directory throws(Failure) in try directory.changingGroup(name, title: title, posting: posting) }
+        publish(.groupChanged)
+        return .object(try describeGroup(name))
+    }
+
+    func removeGroup(_ request: ControlRequest) async throws(Failure) -> JSONValue {
+        let name = try request.text("name")
+        try await store.change { directory throws(Failure) in try directory.removingGroup(name) }
+        publish(.groupChanged)
+        return ["removed": .text(name)]
+    }
+
+    func addMembers(_ request: ControlRequest) async throws(Failure) -> JSONValue {
+        let name = try request.text("name")
+        let members = request.arguments["members"]?.strings ?? []
+        let asOwners = request.arguments["owner"]?.boolean ?? false
+        try await store.change { directory throws(Failure) in try directory.addingMembers(members, to: name, asOwners: asOwners) }
+        publish(.groupChanged)
+        return .object(try describeGroup(name))
+    }
+
+    func removeMembers(_ request: ControlRequest) async throws(Failure) -> JSONValue {
+        let name = try request.text("name")
+        let members = request.arguments["members"]?.strings ?? []
+        try await store.change { directory throws(Failure) in try directory.removingMembers(members, from: name) }
+        publish(.groupChanged)
+        return .object(try describeGroup(name))
+    }
+
+    private func describeGroup(_ name: String) throws(Failure) -> [String: JSONValue] {
+        let group = try store.directory.group(name)
+        return [
+            "name": .text(group.name), "address": .text("\(group.name)@\(facts.domain)"), "title": .text(group.title),
+            "mode": .text(group.mode.rawValue), "post": .text(group.posting.rawValue), "members": .texts(group.members.sorted()),
+            "owners": .texts(group.owners.sorted()),
+        ]
+    }
+}

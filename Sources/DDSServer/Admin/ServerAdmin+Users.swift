@@ -1,0 +1,104 @@
+// The commands behind `user`: members, what they log in with, and their end.
+
+import DDSBus
+import DDSCore
+import DDSLoop
+import DDSNode
+import DDSSeal
+
+extension ServerAdmin {
+    func addUser(_ request: ControlRequest) async throws(Failure) -> JSONValue {
+        let name = try request.text("name")
+        let display = request.arguments["display"]?.string ?? ""
+        let groups = request.arguments["groups"]?.strings ?? []
+        let access = try await ordinaryAccess(request)
+        try checkInviteLength()
+        try await store.change { directory throws(Failure) in
+            var events = try directory.addingAccount(name, display: display, groups: groups)
+            if let access {
+                events.append(.accessGranted(name: name.lowercased(), login: access.login, recipient: access.recipient))
+            }
+            return events
+        }
+        publish(.memberAdded)
+        var result = try describe(name)
+        if access == nil, request.arguments["invite"]?.boolean ?? true {
+            result.merge(try await makeInvite(for: name, expires: .seconds(7 * 86400))) { $1 }
+        }
+        return .object(result)
+    }
+
+    /// The recipient and password of a member with an ordinary mail program, or nil when neither was given.
+    private func ordinaryAccess(_ request: ControlRequest) async throws(Failure) -> (login: LoginMethod, recipient: String)? {
+        let recipient = request.arguments["recipient"]?.string
+        let password = request.arguments["password"]?.string
+        guard recipient != nil || password != nil else { return nil }
+        guard let recipient, let password else {
+            throw Failure(.usage, "an ordinary mail program needs both --recipient age1... and --password-file FILE")
+        }
+        guard password.utf8.count >= 8 else {
+            throw Failure(.badInput, "the password has fewer than 8 characters; choose a longer one")
+        }
+        guard RecipientCheck.isUsable(recipient, random: random) else {
+            throw Failure(.badInput, "\"\(recipient)\" is no age recipient; make one with: age-keygen -o key.txt")
+        }
+        let secret = Redacted(Array(password.utf8))
+        do {
+            let verifier = try await Loop.offload { try PasswordVerifier.make(password: secret.exposed) }
+            return (.password(verifier: verifier), recipient)
+        } catch {
+            throw Failure(.system, "the password could not be processed: not enough memory")
+        }
+    }
+
+    func listUsers(_ request: ControlRequest) async throws(Failure) -> JSONValue {
+        var rows: [JSONValue] = []
+        for name in store.directory.accounts.keys.sorted() { rows.append(.object(try describe(name))) }
+        return .list(rows)
+    }
+
+    func showUser(_ request: ControlRequest) async throws(Failure) -> JSONValue {
+        .object(try describe(try request.text("name")))
+    }
+
+    func setUser(_ request: ControlRequest) async throws(Failure) -> JSONValue {
+        let account = try store.directory.member(try request.text("name"))
+        guard let access = try await ordinaryAccess(request) else {
+            throw Failure(.usage, "give --recipient and --password-file; a member with an agent gets a new invite: ddsnode invite new \(account.name)")
+        }
+        try await store.change { directory throws(Failure) in
+            [.accessGranted(name: try directory.member(account.name).name, login: access.login, recipient: access.recipient)]
+        }
+        return .object(try describe(account.name))
+    }
+
+    func suspendUser(_ request: ControlRequest) async throws(Failure) -> JSONValue {
+        let name = try request.text("name")
+        try await store.change { directory throws(Failure) in try directory.settingSuspended(name, true) }
+        return .object(try describe(name))
+    }
+
+    func resumeUser(_ request: ControlRequest) async throws(Failure) -> JSONValue {
+        let name = try request.text("name")
+        try await store.change { directory throws(Failure) in try directory.settingSuspended(name, false) }
+        return .object(try describe(name))
+    }
+
+    func removeUser(_ request: ControlRequest) async throws(Failure) -> JSONValue {
+        let account = try store.directory.member(try request.text("name"))
+        try await store.change { directory throws(Failure) in try directory.removingAccount(account.name) }
+        try await store.eraseMaildrop(of: account)
+        onRemoved(account)
+        return ["removed": .text(account.name)]
+    }
+
+    private func describe(_ name: String) throws(Failure) -> [String: JSONValue] {
+        let account = try store.directory.member(name)
+        return [
+            "name": .text(account.name), "address": .text("\(account.name)@\(facts.domain)"), "display": .text(account.display),
+            "state": .text(account.state), "groups": .texts(store.directory.groupNames(of: account.name)),
+            "recipient": account.recipient.map { .text($0) } ?? .null,
+            "login": account.login.map { _ in .text(account.usesKey ? "key" : "password") } ?? .null,
+        ]
+    }
+}
