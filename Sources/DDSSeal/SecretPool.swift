@@ -27,7 +27,7 @@ final class SecretPool: Sendable {
 
     func giveBack(_ slot: UnsafeMutableRawPointer) {
         unsafe sodium_memzero(slot, Self.slotBytes)
-        let address = unsafe UInt(bitPattern: slot)
+        let address = UInt(bitPattern: slot)
         free.withLock { $0.append(address) }
     }
 
