@@ -108,7 +108,7 @@ package struct AgeFileKey: Sendable, Equatable {
     /// A new key.
     package static func generate(random: some RandomSource) -> AgeFileKey {
         var bytes = random.bytes(countBytes)
-        return AgeFileKey(secret: SecretBytes(consuming: &bytes))
+        return AgeFileKey(secret: SecretBytes(consuming: &bytes, life: .message))
     }
 
     func headerKey() -> SecretBytes { Hash.hkdfSHA256(secret, salt: [], info: Array("header".utf8)) }

@@ -165,7 +165,7 @@ private enum FileKeyBox {
     static func open(_ body: [UInt8], key: [UInt8]) -> AgeFileKey? {
         precondition(body.count == countBytes, "the stanza was checked before")
         let secret = unsafe SecretBytes(
-            count: AgeFileKey.countBytes,
+            count: AgeFileKey.countBytes, life: .message,
             fillOrFail: { output in
                 unsafe body.withUnsafeBytes { body in
                     unsafe key.withUnsafeBytes { key in

@@ -204,7 +204,8 @@ extension Fetcher {
     }
 
     func sessionEnded(_ summary: SessionSummary) {
-        finish(POP3FetchOutcome(end: .connectionLost))
+        // Told to stop before the handshake was done, the machine has not spoken.
+        finish(POP3FetchOutcome(end: summary.reason == .draining ? .stopped : .connectionLost))
     }
 
     func finish(_ outcome: POP3FetchOutcome) {

@@ -95,6 +95,12 @@ package final class EmbeddedSpool: SpoolEngine {
             let results = log.commit(transactions)
             for (continuation, result) in zip(waiting, results) { continuation.resume(returning: result) }
             if case .failure(.stopped(let reason)) = results.first(where: \.isStop) { watch.stopped(reason) }
+            // Under load the queue is never empty, and a segment that has to be made at once would hold everybody up.
+            do throws(SpoolError) {
+                try log.prepareAhead()
+            } catch {
+                if case .stopped(let reason) = error { watch.stopped(reason) }
+            }
         }
         for job in jobs {
             switch job {
