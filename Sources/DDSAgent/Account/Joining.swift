@@ -18,11 +18,6 @@ import DDSSeal
         let folder = AgentFolder(stateDir: services.config.node.stateDirectory)
         let join = Join(folder: folder, services: services, invite: invite, workFactor: PassphraseFile.defaultWorkFactor)
         _ = try await join.run(passphrase: passphrase, progress: progress)
-        if !HostFiles.exists(folder.spool) {
-            try await EmbeddedSpool.create(
-                folder: folder.spool, root: try folder.loadSecret(folder.spoolKey), bodyBytes: Agent.segmentBytes,
-                random: services.random, time: services.time)
-        }
     }
 
     /// Unlocks, sends a message to oneself through the node and waits until it is back.

@@ -111,8 +111,12 @@ extension Agent {
         if let trouble = fetcher?.lastTrouble { problems.append("fetch: \(trouble)") }
         if let trouble = outbox?.lastTrouble { problems.append("send: \(trouble)") }
         if let count = unlocked?.store.unopened, count > 0 {
-            problems.append("\(count) fetched messages do not open with your key; they are kept")
+            problems.append("\(count) fetched message\(count == 1 ? " does" : "s do") not open with your key; kept")
         }
+        if let count = unlocked?.drafts.unreadable, count > 0 {
+            problems.append("\(count) draft\(count == 1 ? " does" : "s do") not open; kept, restore the state folder from a backup")
+        }
+        if let importTrouble { problems.append(importTrouble) }
         var fields: [String: JSONValue] = [
             "joined": true, "address": .text("\(account.address)"), "locked": .bool(isLocked), "groups": .texts(account.groups),
             "node": .text(account.host), "outbox": .number(outbox?.waiting.count ?? 0), "fetched": .number(fetcher?.fetchedCount ?? 0),
