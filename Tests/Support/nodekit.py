@@ -555,7 +555,9 @@ def holds(files, needles):
 
 
 def below(*folders):
-    return [os.path.join(where, name) for top in folders for where, _, names in os.walk(top) for name in names]
+    """Every ordinary file in the folders; no sockets."""
+    names = [os.path.join(where, name) for top in folders for where, _, names in os.walk(top) for name in names]
+    return [name for name in names if os.path.isfile(name)]
 
 
 class Wire:

@@ -10,8 +10,10 @@ import DDSTLS
 import Logging
 
 @LoopActor final class ServerState {
-    /// A certificate outlives this program's releases; its key is what agents pin, not its dates.
-    private static var certificateDays: Int { 3650 }
+    /// 2026-01-01 and 24 years: the certificate is the same after every start, as whoever pinned the file expects, and it is
+    /// the key that agents pin, not its dates.
+    private static var certificateStart: WallTime { WallTime(milliseconds: 1_767_225_600_000) }
+    private static var certificateDays: Int { 24 * 365 }
 
     let keys: ServerKeys
     private(set) var identity: TLSIdentity
@@ -33,7 +35,7 @@ import Logging
         }
         let keys = try ServerKeys.create(in: folder, random: random)
         try await EmbeddedSpool.create(folder: folder.spool, root: keys.root, bodyBytes: config.server.spool.segmentSize, random: random, time: time)
-        let identity = try certificate(config: config, keys: keys, time: time)
+        let identity = try certificate(config: config, keys: keys)
         do {
             try HostFiles.write(folder.certificate, identity.certificatePEM, mode: 0o644)
         } catch {
@@ -48,7 +50,7 @@ import Logging
     ) async throws(Failure) -> ServerState {
         let folder = ServerFolder(stateDir: config.node.stateDirectory)
         let keys = try ServerKeys.open(in: folder)
-        let identity = try certificate(config: config, keys: keys, time: time)
+        let identity = try certificate(config: config, keys: keys)
         let spool = try await EmbeddedSpool.open(
             folder: folder.spool, root: keys.root, random: random, time: time, onStopped: onSpoolStopped)
         do throws(Failure) {
@@ -61,7 +63,7 @@ import Logging
 
     /// Reads the certificate again, which may have been renewed.
     func reloadIdentity(config: Config, time: any TimeSource) throws(Failure) {
-        identity = try Self.certificate(config: config, keys: keys, time: time)
+        identity = try Self.certificate(config: config, keys: keys)
     }
 
     func close() async { await spool.close() }
@@ -82,7 +84,7 @@ import Logging
         return nil
     }
 
-    private static func certificate(config: Config, keys: ServerKeys, time: any TimeSource) throws(Failure) -> TLSIdentity {
+    private static func certificate(config: Config, keys: ServerKeys) throws(Failure) -> TLSIdentity {
         do {
             if !config.server.tls.certificateFile.isEmpty {
                 return try TLSIdentity(
@@ -92,8 +94,7 @@ import Logging
             let name = config.node.host.isEmpty ? config.node.name : config.node.host
             return try keys.tlsSeed.withExposed { seed in
                 try TLSIdentity.selfSigned(
-                    seed: seed, commonName: name, notBefore: WallTime(milliseconds: time.wall.milliseconds - 86_400_000),
-                    lifetimeDays: certificateDays)
+                    seed: seed, commonName: name, notBefore: certificateStart, lifetimeDays: certificateDays)
             }
         } catch {
             throw Failure(.configuration, "the TLS certificate cannot be used: \(error); check server.tls.certificate_file and key_file")
