@@ -20,6 +20,8 @@ import Logging
     private(set) var pagePort: UInt16?
     private var mailPage: MailPage?
     private var isJoining = false
+    /// What a passphrase costs to try; tests lower it.
+    var workFactor = PassphraseFile.defaultWorkFactor
 
     package init(services: Services) throws(Failure) {
         self.services = services
@@ -75,7 +77,7 @@ import Logging
         }
         isJoining = true
         defer { isJoining = false }
-        try await Joining.run(services: services, invite: invite, passphrase: passphrase, progress: progress)
+        try await Joining.run(services: services, invite: invite, passphrase: passphrase, workFactor: workFactor, progress: progress)
         try await startAgent()
         guard let agent else { throw Failure(.bug, "the agent did not start") }
         try await Joining.prove(agent, passphrase: passphrase, services: services, progress: progress)
