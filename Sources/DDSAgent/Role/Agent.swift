@@ -217,7 +217,7 @@ extension Agent {
         guard message.count <= services.config.server.limits.messageSize else {
             throw Failure(.badInput, "the message has \(message.count >> 20) MiB; the limit is \(services.config.server.limits.messageSize >> 20) MiB")
         }
-        let (sealed, prepared) = try await made(message, to: recipients, draft: draft, intake: unlocked.store.intake)
+        let (sealed, prepared) = try await made(message, to: recipients, draft: draft, store: unlocked.store)
         let id = prepared.summary.id
         await storeGate.enter()
         defer { storeGate.leave() }
@@ -244,14 +244,16 @@ extension Agent {
 
     /// What goes to the node and what stays here of a message.
     private func made(
-        _ message: [UInt8], to recipients: [MailAddress], draft: String?, intake: StoreIntake
+        _ message: [UInt8], to recipients: [MailAddress], draft: String?, store: MessageStore
     ) async throws(Failure) -> (sealed: [UInt8], prepared: StoreIntake.Prepared) {
         let id = draft.map(Self.messageID) ?? OpaqueID.make(services.random)
+        let group = recipients.map(\.local).first { account.groups.contains($0) || store.hasMail(ofGroup: $0) }
+        let intake = store.intake
         do {
             return try await Heavy.perform(octets: message.count) { [account, services] in
                 let sealed = try Submission.sealed(
                     message, from: account.address, to: recipients, nodeRecipient: account.nodeRecipient, services: services)
-                return (sealed, try intake.prepared(message, id: id, sendState: .waiting, at: services.time.wall))
+                return (sealed, try intake.prepared(message, id: id, sendState: .waiting, group: group, at: services.time.wall))
             }
         } catch let failure as Failure {
             throw failure

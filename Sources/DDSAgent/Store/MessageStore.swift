@@ -198,6 +198,15 @@ extension MessageStore {
     }
 }
 
+// MARK: Groups
+
+extension MessageStore {
+    /// Groups that were joined after the enrolment are known by their mail.
+    func hasMail(ofGroup name: String) -> Bool {
+        items.values.contains { $0.summary.group == name && !$0.summary.isOwn }
+    }
+}
+
 // MARK: Import
 
 extension MessageStore {
@@ -243,47 +252,6 @@ extension MessageStore {
         return prepared
     }
 
-<<<<<<< HEAD
-    /// The inner message of a fetched wrapper and the group it came through, nil when it does not open with this key.
-    private static func opened(_ wrapped: [UInt8], identity: AgeIdentity) async -> (message: [UInt8], group: String?)? {
-        // Opening a megabyte takes milliseconds; more would make the loop late.
-        if wrapped.count < 512 * 1024 { return try? open(wrapped, identity: identity) }
-        return try? await Loop.offload { try open(wrapped, identity: identity) }
-    }
-
-    private nonisolated static func open(_ wrapped: [UInt8], identity: AgeIdentity) throws -> (message: [UInt8], group: String?) {
-        var reader = SealedWrapperReader()
-        var opener = AgeDecryptor(identities: [identity])
-        let armor = try reader.feed(wrapped) + reader.finish()
-        guard reader.kind == .sealed else { throw Failure(.badInput, "the message is not sealed") }
-        let message = try opener.feed(armor) + opener.finish()
-        return (message, GroupNote.group(in: opener.stanzas))
-    }
-
-    /// Makes the summary of a message as it came in or was written; `group` is the one that the node named.
-    func summarise(_ message: [UInt8], sendState: SendState?, group known: String? = nil) -> StoredSummary {
-        let parsed = ParsedMessage(message)
-        let recipients = (parsed.to + parsed.cc).map(\.address)
-        return StoredSummary(
-            id: OpaqueID.make(random), subject: parsed.subject.text, fromName: parsed.from?.name.text ?? "",
-            fromAddress: parsed.from?.address ?? "", recipients: recipients, group: known ?? group(of: recipients, isOwn: sendState != nil),
-            date: parsed.date?.seconds ?? time.wall.seconds, received: time.wall.milliseconds, isUnread: sendState == nil, sendState: sendState,
-            note: nil, messageID: parsed.messageID ?? "", inReplyTo: parsed.inReplyTo, references: parsed.references,
-            snippet: String(parsed.bestPlainText.prefix(200)), hasAttachments: !parsed.attachments.isEmpty, size: message.count)
-    }
-
-    /// A message belongs to the first of its recipients at the node that is a group: one that is known to be, or, for mail
-    /// that came in and does not name this member, whatever it was sent to. A person whom this member writes to is no group.
-    private func group(of recipients: [String], isOwn: Bool) -> String? {
-        let locals = recipients.compactMap { MailAddress($0) }.filter { $0.domain == account.address.domain }.map(\.local)
-        if let known = locals.first(where: { account.groups.contains($0) || hasMail(ofGroup: $0) }) { return known }
-        return isOwn || locals.contains(account.address.local) ? nil : locals.first
-    }
-
-    /// Groups that were joined after the enrolment are known by their mail.
-    private func hasMail(ofGroup name: String) -> Bool {
-        items.values.contains { $0.summary.group == name && !$0.summary.isOwn }
-=======
     /// True when the message is new; one that an interrupted import has stored already is only erased from the inbox.
     private func take(_ message: StoreIntake.Prepared, from record: SpoolUID) async throws(SpoolError) -> Bool {
         try await enter()
@@ -292,6 +260,5 @@ extension MessageStore {
         let records = try await spool.commit(SpoolTransaction(appends: isNew ? message.appends : [], erasures: [record]))
         if isNew { added(message, records: records[...]) }
         return isNew
->>>>>>> agenttest
     }
 }
