@@ -233,13 +233,14 @@ import Testing
     }
 
     @Test @LoopActor func aPeerThatReadsSlowly_isNot() async throws {
-        let setup = try await Setup(stallLimit: .milliseconds(200))
+        let setup = try await Setup(stallLimit: .milliseconds(1500))
         setup.send(String(repeating: "b 1000000\n", count: 20))
-        for _ in 0..<12 {
+        // Pauses that are together longer than the limit, and between them as much as the kernel's windows need to move.
+        for step in 1...4 {
             setup.client.stopReading()
-            try await Loop.sleep(for: .milliseconds(40))
+            try await Loop.sleep(for: .milliseconds(500))
             setup.client.startReading()
-            try await Loop.sleep(for: .milliseconds(1))
+            await setup.until { setup.received.count > step * 4_000_000 || setup.handler.summary != nil }
         }
         await setup.until { setup.received.count == 6 + 20 * 1_000_001 }
         #expect(setup.handler.summary == nil)
