@@ -125,3 +125,8 @@ final class CutSpool: SpoolEngine {
     for _ in 0..<20_000 where !condition() { await Task.yield() }
     return condition()
 }
+
+/// Lets other tasks of the loop go as far as they can without the disk.
+@LoopActor func turns() async {
+    for _ in 0..<50 { await Task.yield() }
+}

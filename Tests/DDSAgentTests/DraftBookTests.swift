@@ -15,7 +15,7 @@ import Testing
         async let first = book.save("d1") { $0.attachments.append(.init(id: "a", name: "plan.pdf", type: "application/pdf", content: [1, 2])) }
         await fixture.spool.memory.waitUntilHeld()
         async let second = book.save("d1") { $0.body = "Text" }
-        _ = await settled { true }
+        await turns()
         fixture.spool.memory.release()
         #expect(try await first)
         #expect(try await second)

@@ -83,7 +83,7 @@ import Testing
         await fixture.spool.memory.waitUntilHeld()
         first.close()
         async let second = fixture.store()
-        #expect(await settled { true })
+        await turns()
         fixture.spool.memory.release()
         _ = try await imported
         let store = try await second
@@ -103,7 +103,7 @@ import Testing
         async let read: Void = store.update([id]) { $0.isUnread = false }
         await fixture.spool.memory.waitUntilHeld()
         async let noted: Void = store.update([id]) { $0.note = "a note" }
-        _ = await settled { true }
+        await turns()
         fixture.spool.memory.release()
         _ = try await (read, noted)
         #expect(store.items[id]?.summary.isUnread == false)

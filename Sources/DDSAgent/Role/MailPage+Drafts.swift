@@ -88,6 +88,7 @@ extension MailPage {
     /// The draft with the form's fields, kept; false when it was sent already or could not be kept. What comes while the agent
     /// is being locked is sheltered.
     private func keep(_ id: String, _ fields: DraftFields) async -> Bool {
+        guard sentMessage(ofDraft: id) == nil else { return false }
         var isTooLarge = false
         let kept = await change(id) { [random = agent.services.random, limit = attachmentOctetsMax] draft in
             isTooLarge = !Self.fill(&draft, fields, random: random, attachmentOctetsMax: limit)
