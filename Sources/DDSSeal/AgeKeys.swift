@@ -17,7 +17,8 @@ package struct AgeRecipient: Hashable, Sendable, CustomStringConvertible {
     /// Parses `age1...`. Throws `.badRecipient`, also for a point that is not usable.
     package init(_ text: String) throws(AgeError) {
         let characters = Array(text.utf8)
-        guard characters.starts(with: "age1".utf8), let bytes = Bech32.decode(prefix: "age", characters), bytes.count == 32 else {
+        guard characters.starts(with: "age1".utf8), let bytes = Bech32.decode(prefix: "age", characters), bytes.count == 32
+        else {
             throw .badRecipient
         }
         self.bytes = bytes

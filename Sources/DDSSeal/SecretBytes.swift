@@ -117,7 +117,8 @@ package final class SecretBytes: @unchecked Sendable, CustomStringConvertible, C
         guard let probe = unsafe sodium_malloc(size) else { return "No memory is left for keys." }
         defer { unsafe sodium_free(probe) }
         if unsafe sodium_mlock(probe, size) == 0 { return nil }
-        return "Keys cannot be kept out of swap: the limit of locked memory is reached. Raise it (ulimit -l, or LimitMEMLOCK=64M "
+        return
+            "Keys cannot be kept out of swap: the limit of locked memory is reached. Raise it (ulimit -l, or LimitMEMLOCK=64M "
             + "in the unit), or run without swap."
     }
 }

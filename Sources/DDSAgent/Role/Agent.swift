@@ -40,7 +40,7 @@ import Logging
         services: Services, onSpoolStopped: @escaping @LoopActor @Sendable (String) -> Void
     ) async throws(Failure) -> Agent {
         let folder = AgentFolder(stateDir: services.config.node.stateDirectory)
-        guard let account = try folder.loadAccount() else {
+        guard let account = try folder.loadAccount()?.overridden(by: services.config.agent) else {
             throw Failure(.fileMissing, "nobody has joined a node from \(folder.path) yet; run: ddsnode join INVITE")
         }
         let deviceSeed = try folder.loadSecret(folder.deviceKey)
@@ -178,7 +178,7 @@ extension Agent {
             message: submission.message)
         do throws(Failure) {
             let (outcome, _) = try await SubmissionClient.run(
-                configuration, link: link, port: account.submissionsPort, id: Hex.encode(services.random.bytes(8)))
+                configuration, link: link.at(account.submissionsHost), port: account.submissionsPort, id: Hex.encode(services.random.bytes(8)))
             return SubmissionResult(outcome, recipients: submission.recipients)
         } catch {
             return .later(error.publicText)

@@ -227,17 +227,22 @@ extension MessageStore {
         let recipients = (parsed.to + parsed.cc).map(\.address)
         return StoredSummary(
             id: OpaqueID.make(random), subject: parsed.subject.text, fromName: parsed.from?.name.text ?? "",
-            fromAddress: parsed.from?.address ?? "", recipients: recipients, group: known ?? group(of: recipients),
+            fromAddress: parsed.from?.address ?? "", recipients: recipients, group: known ?? group(of: recipients, isOwn: sendState != nil),
             date: parsed.date?.seconds ?? time.wall.seconds, received: time.wall.milliseconds, isUnread: sendState == nil, sendState: sendState,
             note: nil, messageID: parsed.messageID ?? "", inReplyTo: parsed.inReplyTo, references: parsed.references,
             snippet: String(parsed.bestPlainText.prefix(200)), hasAttachments: !parsed.attachments.isEmpty, size: message.count)
     }
 
     /// A message belongs to the first of its recipients at the node that is a group: one that is known to be, or, for mail
-    /// that does not name this member, whatever it was sent to.
-    private func group(of recipients: [String]) -> String? {
+    /// that came in and does not name this member, whatever it was sent to. A person whom this member writes to is no group.
+    private func group(of recipients: [String], isOwn: Bool) -> String? {
         let locals = recipients.compactMap { MailAddress($0) }.filter { $0.domain == account.address.domain }.map(\.local)
-        if let known = locals.first(where: { account.groups.contains($0) }) { return known }
-        return locals.contains(account.address.local) ? nil : locals.first
+        if let known = locals.first(where: { account.groups.contains($0) || hasMail(ofGroup: $0) }) { return known }
+        return isOwn || locals.contains(account.address.local) ? nil : locals.first
+    }
+
+    /// Groups that were joined after the enrolment are known by their mail.
+    private func hasMail(ofGroup name: String) -> Bool {
+        items.values.contains { $0.summary.group == name && !$0.summary.isOwn }
     }
 }

@@ -90,7 +90,8 @@ import Logging
             let machine = POP3FetchSession(configuration: configuration)
             Loop.spawn(name: "fetch") { [self] in
                 do throws(Failure) {
-                    session = try await link.open(port: account.pop3sPort, id: id, machine: machine, handler: handler)
+                    session = try await link.at(account.pop3sHost).open(
+                        port: account.pop3sPort, id: id, machine: machine, handler: handler)
                     // Whoever asked while this was connecting is not kept waiting for mail to come.
                     if !waitingForRound.isEmpty, configuration.waitSeconds != nil { session?.drain() }
                 } catch {
