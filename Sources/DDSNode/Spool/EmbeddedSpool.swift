@@ -143,6 +143,14 @@ package final class EmbeddedSpool: SpoolEngine {
         try await call { log throws(SpoolError) in try log.read(uid, offset: offset, count: count) }
     }
 
+    package func read(_ ranges: [SpoolRange]) async throws(SpoolError) -> [[UInt8]] {
+        try await call { log throws(SpoolError) in
+            var bodies: [[UInt8]] = []
+            for range in ranges { bodies.append(try log.read(range.uid, offset: range.offset, count: range.count)) }
+            return bodies
+        }
+    }
+
     package func statistics() async throws(SpoolError) -> SpoolStatistics {
         try await call { log throws(SpoolError) in try log.statistics() }
     }
