@@ -86,7 +86,7 @@ import Logging
     }
 
     /// Never early: a message counts as accepted at the end of its day.
-    static func hasExpired(acceptedOn day: Int, today: Int, keep: Duration) -> Bool {
+    nonisolated static func hasExpired(acceptedOn day: Int, today: Int, keep: Duration) -> Bool {
         Duration.seconds((today - day - 1) * 86400) >= keep
     }
 }
