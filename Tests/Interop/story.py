@@ -37,7 +37,8 @@ class World:
         self.events = path("events", "log")
         with open(self.events, "wb") as log:
             self.follower = subprocess.Popen(
-                [nodekit.BINARY, "--config", self.node.config, "events", "--follow", "--json"], stdout=log, stderr=subprocess.STDOUT)
+                [nodekit.BINARY, "--config", self.node.config, "events", "--follow", "--json"], stdout=log,
+                stderr=subprocess.STDOUT)
         nodekit._processes.append(self.follower)
         self.markers = []
 
@@ -47,7 +48,8 @@ class World:
 
     def plaintext_anywhere(self):
         """Files of the node and of the agents' state in which a marker stands, in any usual spelling."""
-        files = below(self.node.state, self.node.runtime, self.alice.state, self.alice.runtime, self.bob.state, self.bob.runtime)
+        files = below(self.node.state, self.node.runtime, self.alice.state, self.alice.runtime, self.bob.state,
+            self.bob.runtime)
         logs = [self.node.log, self.alice.log, self.bob.log, self.events]
         return holds(files + logs, [form for marker in self.markers for form in traces(marker)])
 
@@ -70,7 +72,8 @@ def curl_delete_all(member, count):
 
 
 def snapshot(node):
-    return {name: open(name, "rb").read() for name in glob.glob(os.path.join(node.state, "server/spool/*")) if os.path.isfile(name)}
+    return {name: open(name, "rb").read() for name in glob.glob(os.path.join(node.state,
+        "server/spool/*")) if os.path.isfile(name)}
 
 
 def written_between(before, after):
@@ -138,13 +141,16 @@ def the_story(checks, world):
     checks.equal("Carol's curl lists both", len(waiting or []), 2)
     opened = [carol.open(wrapper) for wrapper in waiting]
     of_alice, of_bob = alice.raw(alice.find(subject)[0]["id"]), bob.raw(own[0]["id"])
-    checks.ok("Carol has Alice's message byte for byte", opened[0] == of_alice == bob.raw(first["id"]), [short(of_alice), short(opened[0])])
+    checks.ok("Carol has Alice's message byte for byte", opened[0] == of_alice == bob.raw(first["id"]),
+        [short(of_alice), short(opened[0])])
     checks.ok("and Bob's answer", opened[1] == of_bob == alice.raw(came["id"]), [short(of_bob), short(opened[1])])
     checks.ok("in clear they are what was written", body.encode() in opened[0] and answer.encode() in opened[1])
-    checks.ok("the answer is threaded", re.search(rb"(?m)^In-Reply-To: <" + first["message_id"].encode() + b">", opened[1]), opened[1][:600])
+    checks.ok("the answer is threaded", re.search(rb"(?m)^In-Reply-To: <" + first["message_id"].encode() + b">", opened[1]),
+        opened[1][:600])
     payloads = [age_bytes(wrapper).split(b"\n--- ", 1)[1][44:] for wrapper in waiting]
     slices = [payload[place:place + 32] for payload in payloads for place in range(64, len(payload) - 32, 512)]
-    wrong = nodekit.run("age", "-d", "-i", write(path("x", "k"), nodekit.run("age-keygen").out), input=nodekit.armor(waiting[0]))
+    wrong = nodekit.run("age", "-d", "-i", write(path("x", "k"), nodekit.run("age-keygen").out),
+        input=nodekit.armor(waiting[0]))
     checks.ok("no other key opens them", wrong.code != 0)
     curl_delete_all(carol, 2)
     checks.equal("Carol's maildrop is empty", curl_fetch(carol), [])
@@ -167,7 +173,8 @@ def the_story(checks, world):
     later = world.secret()
     alice.send(later, "Dave is here.\n", "board")
     got = until(lambda: dave.fetch_all(delete=True), 20, 0.3)
-    checks.equal("Dave has what comes from now on, and only that", [later.encode() in dave.open(wrapper) for _, _, wrapper in got or []], [True])
+    checks.equal("Dave has what comes from now on, and only that",
+        [later.encode() in dave.open(wrapper) for _, _, wrapper in got or []], [True])
     until(lambda: carol.waiting() == 1, 10, 0.3)
     carol.fetch_all()
     bob.waits_for(later)
@@ -188,7 +195,8 @@ def events(checks, world):
     text = open(world.events).read()
     lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     kinds = {line["event"] for line in lines}
-    checks.ok("`events --follow` has seen it", {"messageAccepted", "newMailFor", "maildropErased", "sessionOpened"} <= kinds, kinds)
+    checks.ok("`events --follow` has seen it", {"messageAccepted", "newMailFor", "maildropErased", "sessionOpened"} <= kinds,
+        kinds)
     leaks = [word for word in [*world.markers, DOMAIN, "@", "alice", "carol", "board"] if word in text]
     checks.equal("it shows metadata only: no word, no name, no address", leaks, [])
     checks.ok("every line is JSON", len(lines) == len(text.splitlines()), text[-300:])
@@ -321,7 +329,8 @@ def lost_replies(checks, world):
     alice.unlock()
     subjects = []
     size = 300_000
-    for name, delay in [("the reply alone is lost", None), ("kill -9 at once", 0.0), ("after 10 ms", 0.01), ("after 40 ms", 0.04),
+    for name, delay in [("the reply alone is lost", None), ("kill -9 at once", 0.0), ("after 10 ms", 0.01),
+        ("after 40 ms", 0.04),
                         ("after 150 ms", 0.15), ("after 600 ms", 0.6)]:
         subject = world.secret()
         proxy.cut.clear()
