@@ -5,6 +5,7 @@ afterwards, has nothing. Then the same with both roles in one process, after res
 
 usage: story.py [PART...]
 """
+import base64
 import glob
 import json
 import os
@@ -94,6 +95,11 @@ def written_between(before, after):
     return best
 
 
+def pieces(region):
+    """Slices of the place where a message was written; its ends may belong to slots and commits."""
+    return [region[place:place + 32] for place in range(4096, len(region) - 4096, 256)]
+
+
 # MARK: the story itself
 
 def the_story(checks, world):
@@ -113,7 +119,12 @@ def the_story(checks, world):
     holding = snapshot(node)
     region = written_between(empty, holding)
     checks.ok("the node holds the sealed message", len(region) > 8192, len(region))
+    found = holds(below(node.state), pieces(region))
+    checks.ok("the search finds those bytes while they are there", len(found) >= len(pieces(region)) > 8, len(found))
     checks.equal("no plaintext on any disk while it waits", world.plaintext_anywhere(), [])
+    planted = write(os.path.join(node.state, "planted"), base64.b64encode(b"xy" + body.encode() + b"z"))
+    checks.ok("the search for plaintext finds a word in base64", world.plaintext_anywhere())
+    os.remove(planted)
     locked = bob.cli("list")
     checks.ok("a locked agent shows nothing (77)", locked.code == 77 and subject not in locked.all, locked.all)
 
@@ -158,10 +169,7 @@ def the_story(checks, world):
     checks.ok("nobody's mail waits any more", until(lambda: world.server()["waiting_messages"] == 0, 10, 0.2), world.server())
     erased = until(lambda: world.server()["spool"]["awaiting_overwrite"] == 0 and world.server()["spool"], 30, 0.3)
     checks.ok("erasure has come to level E2", erased and erased["erase_level"] == "E2", world.server()["spool"])
-    left = holds(below(node.state), [region[place:place + 32] for place in range(0, len(region) - 32, 256)])
-    # The place may begin in the slots and end in a commit; what lies between was the message.
-    inner = [needle for _, needle in left if region.find(needle) > 4096 and region.find(needle) < len(region) - 4096]
-    checks.equal("the bytes that held the message are gone from the node's files", inner, [])
+    checks.equal("the bytes that held the message are gone from the node's files", holds(below(node.state), pieces(region)), [])
     checks.equal("so is its ciphertext as Carol fetched it", holds(below(node.state), slices), [])
     checks.equal("no plaintext on any disk after the fetch", world.plaintext_anywhere(), [])
 
