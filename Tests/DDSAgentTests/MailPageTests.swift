@@ -198,14 +198,12 @@ import Testing
     @Test @LoopActor func lockDuringUnlock_wins() async throws {
         let open = try await OpenAgent()
         open.agent.lock()
+        await open.agent.storeGate.enter()
         async let unlocking: Void = open.agent.unlock(passphrase: OpenAgent.passphrase)
-        await turns()
+        while open.agent.storeGate.waitingCount == 0 { try await Loop.sleep(for: .milliseconds(1)) }
         open.agent.lock()
-        do {
-            try await unlocking
-        } catch {
-            #expect((error as? Failure)?.code == .interrupted)
-        }
+        open.agent.storeGate.leave()
+        await #expect(throws: Failure.self) { try await unlocking }
         #expect(open.agent.isLocked)
         await open.close()
     }
