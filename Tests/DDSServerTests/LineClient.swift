@@ -17,6 +17,8 @@ import Foundation
     private let stream: ByteStream
     private var tls: TLSConnection?
     private var plain: [UInt8] = []
+    /// Where the first line not yet handed out begins.
+    private var start = 0
     private(set) var hasEnded = false
     private var waiter: CheckedContinuation<Void, Never>?
 
@@ -33,6 +35,7 @@ import Foundation
     /// Begins TLS; `identity` is the client's certificate.
     func startTLS(_ identity: TLSIdentity?) async throws {
         plain = []
+        start = 0
         let tls = try TLSConnection(context: .client(identity: identity, pinnedKeyHash: nil, minimum: .tls12))
         self.tls = tls
         while true {
@@ -59,11 +62,12 @@ import Foundation
     /// The next line without its CRLF. Throws `Lost` when the connection ends before it.
     func line() async throws -> String {
         while true {
-            if let end = plain.firstRange(of: [0x0d, 0x0a]) {
-                let line = String(decoding: plain[..<end.lowerBound], as: UTF8.self)
-                plain.removeSubrange(..<end.upperBound)
-                return line
+            if let end = plain[start...].firstIndex(of: 0x0a) {
+                defer { start = end + 1 }
+                return String(decoding: plain[start..<end].dropLast(), as: UTF8.self)
             }
+            plain.removeFirst(start)
+            start = 0
             if hasEnded { throw Lost() }
             await next()
         }

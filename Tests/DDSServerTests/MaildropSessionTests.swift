@@ -12,6 +12,8 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct MaildropSessionTests {
     private static let armor = "-----BEGIN AGE ENCRYPTED FILE-----"
 
+    private func base64(_ text: String) -> String { String(decoding: Base64.encode(Array(text.utf8)), as: UTF8.self) }
+
     private func octets(_ reply: String) throws -> Int {
         try #require(reply.split(separator: " ").compactMap { Int($0) }.last)
     }
@@ -260,13 +262,13 @@ import Testing
             let bob = try await world.addKeyMember("bob")
             try await world.addKeyMember("alice")
             let stranger = try Person("stranger")
-            let name = Base64.encode(Array("bob".utf8))
+            let name = base64("bob")
             #expect(try await world.connect(.pop3s, as: stranger).ask("AUTH EXTERNAL \(name)").hasPrefix("-ERR [AUTH]"))
-            let alice = Base64.encode(Array("alice".utf8))
+            let alice = base64("alice")
             #expect(try await world.connect(.pop3s, as: bob).ask("AUTH EXTERNAL \(alice)").hasPrefix("-ERR [AUTH]"))
             #expect(try await world.connect(.pop3s, as: bob).ask("AUTH EXTERNAL \(name)").hasPrefix("+OK"))
             // Enrolment has no maildrop.
-            let enrol = Base64.encode(Array("enrol".utf8))
+            let enrol = base64("enrol")
             #expect(try await world.connect(.pop3s, as: bob).ask("AUTH EXTERNAL \(enrol)").hasPrefix("-ERR [AUTH]"))
         }
     }

@@ -158,7 +158,8 @@ def finished(checks, world, page, how, unlock_only=()):
     tab = page.tab
     forms = [status for status, method, _ in tab.responses() if method == "POST" and status not in (303, 204)]
     checks.equal(f"{how}: every POST is answered by 303 or 204", forms, [])
-    troubles = [line for line in tab.troubles() if "favicon" not in line]
+    # WEB.md 3 wants the field as it is; this Chromium does not know one of its features.
+    troubles = [line for line in tab.troubles() if "Unrecognized feature: 'bluetooth'" not in line]
     checks.equal(f"{how}: no violation and no error in the console", troubles, [])
     foreign = sorted({url for url in tab.requests() if not url.startswith((page.base, "about:", "data:"))})
     checks.equal(f"{how}: no request leaves the page", foreign, [])
@@ -455,15 +456,12 @@ def limits(checks, world, signed):
                            "Content-Length: 6\r\n\r\nhello!".encode())]:
         with socket.create_connection(("127.0.0.1", world.port_number), 10) as wire:
             wire.sendall(request)
-            wire.shutdown(socket.SHUT_WR)
-            wire.settimeout(15)
-            data = b""
+            wire.settimeout(5)
             try:
-                while piece := wire.recv(65536):
-                    data += piece
-            except (ConnectionError, TimeoutError) as problem:
-                data += b"timeout" if isinstance(problem, TimeoutError) else b""
-        checks.ok(f"{name} is no request", b"200 OK" not in data and b"timeout" not in data, data[:200])
+                data = wire.recv(65536)
+            except ConnectionError:
+                data = b""
+        checks.ok(f"{name} is refused", re.match(rb"HTTP/1\.[01] 4\d\d ", data) or not data, data[:200])
     wires = [socket.create_connection(("127.0.0.1", world.port_number), 10) for _ in range(50)]
     answer = ask(world, "GET", "/healthz")
     checks.ok("50 idle connections do not stop the page", answer.status == 200, answer)

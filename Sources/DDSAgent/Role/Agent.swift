@@ -47,7 +47,7 @@ import Logging
         services: Services, onSpoolStopped: @escaping @LoopActor @Sendable (String) -> Void
     ) async throws(Failure) -> Agent {
         let folder = AgentFolder(stateDir: services.config.node.stateDirectory)
-        guard let account = try folder.loadAccount() else {
+        guard let account = try folder.loadAccount()?.overridden(by: services.config.agent) else {
             throw Failure(.fileMissing, "nobody has joined a node from \(folder.path) yet; run: ddsnode join INVITE")
         }
         let deviceSeed = try folder.loadSecret(folder.deviceKey)
@@ -196,7 +196,8 @@ extension Agent {
             message: submission.message)
         do throws(Failure) {
             let (outcome, detail) = try await SubmissionClient.run(
-                configuration, link: link, port: account.submissionsPort, id: Hex.encode(services.random.bytes(8)))
+                configuration, link: link.at(account.submissionsHost), port: account.submissionsPort,
+                id: Hex.encode(services.random.bytes(8)))
             return SubmissionResult(outcome, recipients: submission.recipients, detail: detail)
         } catch {
             return .unreachable(error.publicText)
@@ -217,7 +218,7 @@ extension Agent {
         guard message.count <= services.config.server.limits.messageSize else {
             throw Failure(.badInput, "the message has \(message.count >> 20) MiB; the limit is \(services.config.server.limits.messageSize >> 20) MiB")
         }
-        let (sealed, prepared) = try await made(message, to: recipients, draft: draft, intake: unlocked.store.intake)
+        let (sealed, prepared) = try await made(message, to: recipients, draft: draft, store: unlocked.store)
         let id = prepared.summary.id
         await storeGate.enter()
         defer { storeGate.leave() }
@@ -244,14 +245,16 @@ extension Agent {
 
     /// What goes to the node and what stays here of a message.
     private func made(
-        _ message: [UInt8], to recipients: [MailAddress], draft: String?, intake: StoreIntake
+        _ message: [UInt8], to recipients: [MailAddress], draft: String?, store: MessageStore
     ) async throws(Failure) -> (sealed: [UInt8], prepared: StoreIntake.Prepared) {
         let id = draft.map(Self.messageID) ?? OpaqueID.make(services.random)
+        let group = recipients.map(\.local).first { account.groups.contains($0) || store.hasMail(ofGroup: $0) }
+        let intake = store.intake
         do {
             return try await Heavy.perform(octets: message.count) { [account, services] in
                 let sealed = try Submission.sealed(
                     message, from: account.address, to: recipients, nodeRecipient: account.nodeRecipient, services: services)
-                return (sealed, try intake.prepared(message, id: id, sendState: .waiting, at: services.time.wall))
+                return (sealed, try intake.prepared(message, id: id, sendState: .waiting, group: group, at: services.time.wall))
             }
         } catch let failure as Failure {
             throw failure

@@ -198,6 +198,15 @@ extension MessageStore {
     }
 }
 
+// MARK: Groups
+
+extension MessageStore {
+    /// Groups that were joined after the enrolment are known by their mail.
+    func hasMail(ofGroup name: String) -> Bool {
+        items.values.contains { $0.summary.group == name && !$0.summary.isOwn }
+    }
+}
+
 // MARK: Import
 
 extension MessageStore {

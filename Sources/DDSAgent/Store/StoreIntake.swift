@@ -36,7 +36,7 @@ struct StoreIntake: Sendable {
         return try prepared(message, id: id, sendState: nil, group: GroupNote.group(in: opener.stanzas), at: wall)
     }
 
-    /// The records of `message`; `group` is the one that the node named.
+    /// The records of `message`; `group` is the one that is known, from the node or from earlier mail.
     func prepared(
         _ message: [UInt8], id: String, sendState: SendState?, group: String? = nil, at wall: WallTime
     ) throws -> Prepared {
@@ -62,7 +62,7 @@ struct StoreIntake: Sendable {
         return StoredSummary(
             id: id, subject: String(parsed.subject.text.prefix(Self.subjectCharactersMax)),
             fromName: String((parsed.from?.name.text ?? "").prefix(Self.nameCharactersMax)), fromAddress: parsed.from?.address ?? "",
-            recipients: recipients, group: known ?? group(of: recipients), date: parsed.date?.seconds ?? wall.seconds,
+            recipients: recipients, group: known ?? group(of: recipients, isOwn: sendState != nil), date: parsed.date?.seconds ?? wall.seconds,
             received: wall.milliseconds, isUnread: sendState == nil, sendState: sendState, note: nil,
             messageID: parsed.messageID ?? "", inReplyTo: parsed.inReplyTo, references: parsed.references,
             snippet: String(parsed.bestPlainText.prefix(Self.snippetCharactersMax)), hasAttachments: !parsed.attachments.isEmpty,
@@ -70,10 +70,10 @@ struct StoreIntake: Sendable {
     }
 
     /// A message belongs to the first of its recipients at the node that is a group: one that is known to be, or, for mail
-    /// that does not name this member, whatever it was sent to.
-    private func group(of recipients: [String]) -> String? {
+    /// that came in and does not name this member, whatever it was sent to. A person whom this member writes to is no group.
+    private func group(of recipients: [String], isOwn: Bool) -> String? {
         let locals = recipients.compactMap { MailAddress($0) }.filter { $0.domain == account.address.domain }.map(\.local)
         if let known = locals.first(where: { account.groups.contains($0) }) { return known }
-        return locals.contains(account.address.local) ? nil : locals.first
+        return isOwn || locals.contains(account.address.local) ? nil : locals.first
     }
 }

@@ -110,7 +110,8 @@ import Logging
             let machine = POP3FetchSession(configuration: configuration)
             Loop.spawn(name: "fetch") { [self] in
                 do throws(Failure) {
-                    let opened = try await link.open(port: account.pop3sPort, id: id, machine: machine, handler: handler)
+                    let opened = try await link.at(account.pop3sHost).open(
+                        port: account.pop3sPort, id: id, machine: machine, handler: handler)
                     session = opened
                     // Whoever asked, or stopped the agent, while the connection was being made found nothing to tell.
                     if isStopped || (mayWait && !waitingForNextRound.isEmpty) { opened.drain() }
@@ -247,7 +248,8 @@ extension Fetcher {
     }
 
     func sessionEnded(_ summary: SessionSummary) {
-        finish(POP3FetchOutcome(end: .connectionLost))
+        // Told to stop before the handshake was done, the machine has not spoken.
+        finish(POP3FetchOutcome(end: summary.reason == .draining ? .stopped : .connectionLost))
     }
 
     func finish(_ outcome: POP3FetchOutcome) {

@@ -9,7 +9,7 @@ package import Logging
 
 @LoopActor package final class NodeRuntime {
     /// How long a drain may take before roles are stopped all the same.
-    private static var drainDeadline: Duration { .seconds(5) }
+    var drainDeadline = Duration.seconds(5)
 
     private var config: Config
     private let registry: [any Role.Type]
@@ -159,7 +159,7 @@ package import Logging
         let roles = roles
         let race = Race()
         let deadline = LoopTimer { race.end() }
-        deadline.schedule(at: Loop.time.now + Self.drainDeadline)
+        deadline.schedule(at: Loop.time.now + drainDeadline)
         Loop.spawn(name: "drain") {
             for role in roles.reversed() { await role.drain() }
             race.end()

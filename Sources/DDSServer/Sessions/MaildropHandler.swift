@@ -24,6 +24,7 @@ import Logging
     private var entries: [SpoolEntry] = []
     private var reading: WrappedMessage?
     private var wait: MaildropWait?
+    private var isStopAsked = false
 
     init(server: ServerContext, peerHost: String) {
         self.server = server
@@ -48,7 +49,10 @@ import Logging
     func perform(_ effect: POP3ServerEffect) {
         switch effect {
         case .releaseMaildrop: release()
-        case .stopWaiting: wait?.stop()
+        case .stopWaiting:
+            // A command that came together with the wait ends it before the wait has been asked here.
+            isStopAsked = true
+            wait?.stop()
         }
     }
 
@@ -144,6 +148,7 @@ import Logging
         let known = Set(entries.map(\.uid))
         let wait = MaildropWait()
         self.wait = wait
+        if isStopAsked || isGone { wait.stop() }
         let timeout = LoopTimer { wait.stop() }
         timeout.schedule(at: Loop.time.now + .seconds(seconds))
         // Mail may have come between the snapshot and this question.
@@ -151,6 +156,7 @@ import Logging
         if current.allSatisfy({ known.contains($0.uid) }) { await server.book.wait(mailbox, wait) }
         timeout.close()
         self.wait = nil
+        isStopAsked = false
         return await snapshot()
     }
 }
