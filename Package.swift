@@ -67,6 +67,11 @@ let package = Package(
             ],
             swiftSettings: dialect),
 
+        // The load generator of `make bench`; not a product, never installed.
+        .executableTarget(
+            name: "ddsbench", dependencies: ["CSodium", "DDSCore", "DDSLoop", "DDSTLS", "DDSSeal", "DDSMail", "DDSNode"],
+            path: "Tests/Bench/ddsbench", swiftSettings: dialect),
+
         source("DDSTestKit", ["DDSCore", "DDSSpool", "DDSBus", "DDSWire"]),
         tests("DDSCoreTests", ["DDSCore", "DDSTestKit"]),
         tests("DDSLoopTests", ["DDSLoop", "DDSTestKit"]),

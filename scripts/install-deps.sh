@@ -20,6 +20,7 @@ test=(
     "mpop|a POP3 client"
     "fetchmail|a POP3 client"
     "swaks|an SMTP and LMTP client"
+    "libnet-ssleay-perl|TLS for swaks"
     "curl|a POP3 and SMTP client"
     "openssl|a TLS client"
     "python3|poplib, smtplib and the test programs"

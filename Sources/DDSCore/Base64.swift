@@ -10,6 +10,11 @@ package enum Base64 {
 
     /// The encoding of `bytes` as ASCII, with `=` padding unless `padded` is false.
     package static func encode(_ bytes: some Collection<UInt8>, padded: Bool = true) -> [UInt8] {
+        encode(array: Array(bytes), padded: padded)
+    }
+
+    /// A loop over a concrete array: a generic one is not specialized for callers in other targets and costs many times as much.
+    private static func encode(array bytes: [UInt8], padded: Bool) -> [UInt8] {
         var output: [UInt8] = []
         output.reserveCapacity((bytes.count + 2) / 3 * 4)
         var group: UInt32 = 0
@@ -37,6 +42,10 @@ package enum Base64 {
     /// The bytes that `text` encodes, or nil when it is not exactly what `encode` would write: no white space, padding as
     /// asked for, no stray bits behind the last byte.
     package static func decode(_ text: some Collection<UInt8>, padded: Bool = true) -> [UInt8]? {
+        decode(array: Array(text), padded: padded)
+    }
+
+    private static func decode(array text: [UInt8], padded: Bool) -> [UInt8]? {
         var length = text.count
         if padded {
             guard length % 4 == 0 else { return nil }

@@ -54,6 +54,11 @@ package final class ByteStream: LoopHandle {
     private var isDirty = false
     private var wasAboveHighWater = false
     private var isReading = false
+    /// Bytes read in the turn `readTurn`.
+    private var turnBytes = 0
+    private var readTurn: UInt64 = 0
+    /// Has read enough in this turn and goes on in the next.
+    private var isResting = false
     private var hasSeenEnd = false
     private var finishing = Finish.no
     private var finishTimer: LoopTimer?
@@ -66,7 +71,12 @@ package final class ByteStream: LoopHandle {
     /// How long a peer has to notice the end before the connection is torn down.
     private static let lingerTime = Duration.seconds(2)
     private static let discardBytesMax = 1024 * 1024
+    /// After so much in one turn a stream lets the others go first: libuv alone would read 32 buffers full.
+    private static let turnBytesMax = 128 * 1024
     private static var dirty: [ByteStream] = []
+    /// Streams that read on in the next turn.
+    private static var resting: [ByteStream] = []
+    private static var turn: UInt64 = 0
 
     /// A stream that is not connected yet.
     init(isUnix: Bool) throws(LoopError) {
@@ -86,6 +96,10 @@ package final class ByteStream: LoopHandle {
     package func startReading() {
         guard isOpen, !isReading, !hasSeenEnd else { return }
         isReading = true
+        if !isResting { beginReading() }
+    }
+
+    private func beginReading() {
         let status = unsafe uv_read_start(
             stream,
             { _, _, buffer in
@@ -106,8 +120,23 @@ package final class ByteStream: LoopHandle {
         unsafe uv_read_stop(stream)
     }
 
+    /// Ends the turn's reading once this stream has had its part of it.
+    private func countRead(_ count: Int) {
+        if readTurn != Self.turn {
+            readTurn = Self.turn
+            turnBytes = 0
+        }
+        turnBytes += count
+        guard turnBytes >= Self.turnBytesMax, isReading, isOpen else { return }
+        turnBytes = 0
+        isResting = true
+        unsafe uv_read_stop(stream)
+        Self.resting.append(self)
+    }
+
     private func received(_ count: Int) {
         if count > 0 {
+            countRead(count)
             if case .no = finishing {
                 onRead?(ReadBuffer.shared.copy(count)[...])
             } else {
@@ -165,6 +194,15 @@ package final class ByteStream: LoopHandle {
 
     /// The end of a turn: everything written in it goes to the kernel.
     static func flushAll() {
+        turn += 1
+        if !resting.isEmpty {
+            let streams = resting
+            resting = []
+            for stream in streams {
+                stream.isResting = false
+                if stream.isReading, stream.isOpen { stream.beginReading() }
+            }
+        }
         guard !dirty.isEmpty else { return }
         let streams = dirty
         dirty = []

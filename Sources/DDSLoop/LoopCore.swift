@@ -8,6 +8,8 @@ import DDSCore
 final class LoopCore {
     /// So many jobs run before I/O gets its turn again.
     private static let jobBudget = 256
+    /// And so many nanoseconds of them.
+    private static let timeBudget: UInt64 = 3_000_000
 
     let loop = UnsafeMutablePointer<uv_loop_t>.allocate(capacity: 1)
     private let async = UnsafeMutablePointer<uv_async_t>.allocate(capacity: 1)
@@ -65,7 +67,8 @@ final class LoopCore {
         jobs.append(contentsOf: Loop.main.takeInbox())
         let loop = Loop.main
         var next = 0
-        while next < jobs.count, next < Self.jobBudget {
+        let start = uv_hrtime()
+        while next < jobs.count, next < Self.jobBudget, uv_hrtime() &- start < Self.timeBudget {
             let job = jobs[next]
             next += 1
             unsafe job.runSynchronously(

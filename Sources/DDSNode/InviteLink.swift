@@ -58,6 +58,11 @@ package struct InviteLink: Hashable, Sendable, CustomStringConvertible {
             secret: Redacted((0..<5).map { UInt8(truncatingIfNeeded: value >> (32 - 8 * UInt64($0))) }))
     }
 
+    /// The hash in a node key as invites spell it, or as the 64 hexadecimal digits that `status` shows; nil for anything else.
+    package static func nodeKeyHash(_ text: String) -> [UInt8]? {
+        text.utf8.count == 64 ? Hex.decode(text) : Base32.decode(text, bits: 128)
+    }
+
     /// Prints without the secret; the link itself is `link`.
     package var description: String { "invite \(number) for \(host)" }
 

@@ -67,8 +67,8 @@ package struct AgeDecryptor: Sendable {
         header = AgeHeaderReader(limitBytes: headerLimitBytes)
     }
 
-    /// The stanzas of the header as far as it was read, unknown kinds among them. Authenticated once `feed` has returned
-    /// anything or `finish` has returned.
+    /// The stanzas of the header as far as it was read, unknown kinds among them. Authenticated only once `feed` has returned
+    /// plaintext or `finish` has returned.
     package var stanzas: [AgeStanza] { header.stanzas }
 
     /// Takes bytes of the file and returns the plaintext that they complete. Throws any `AgeError` but `.badRecipient` and

@@ -27,7 +27,8 @@ package enum AgeHeader {
     }
 
     static func make(
-        fileKey: AgeFileKey, headerKey: SecretBytes, recipients: [AgeRecipient], note: AgeStanza? = nil, random: some RandomSource
+        fileKey: AgeFileKey, headerKey: SecretBytes, recipients: [AgeRecipient], note: AgeStanza? = nil,
+        random: some RandomSource
     ) throws(AgeError) -> [UInt8] {
         precondition(!recipients.isEmpty, "a header has a recipient")
         var stanzas = note.map { [$0] } ?? []
@@ -62,10 +63,10 @@ package enum AgeHeader {
 /// mail; an own header names no other member. A member knows the file key and could forge a payload: who wrote it is settled
 /// by the signature inside, not here.
 package enum FanOut {
-    /// The headers for `recipients` in their order, each of `AgeHeader.ownHeaderBytes`. Pure work of about 0.1 ms each; the
-    /// caller splits the recipients over the cores. Throws `.badRecipient` when one is a point of small order, and then there
-    /// are none: recipients are checked when they enter the roster (`AgeRecipient.isUsable`). `notes` are stanzas of a kind that
-    /// other readers ignore, one for each recipient or none at all; they are authenticated and not secret.
+    /// The headers for `recipients` in their order, each of `AgeHeader.ownHeaderBytes` and its note. Pure work of about 0.1 ms
+    /// each; the caller splits the recipients over the cores. Throws `.badRecipient` when one is a point of small order, and
+    /// then there are none; the text of such a recipient is refused before. `notes` are stanzas of a kind that other readers
+    /// ignore, one for each recipient or none at all; they are authenticated and not secret.
     package static func headers(
         fileKey: AgeFileKey, recipients: [AgeRecipient], notes: [AgeStanza?] = [], random: some RandomSource
     ) throws(AgeError) -> [[UInt8]] {

@@ -17,7 +17,8 @@ package struct AgeRecipient: Hashable, Sendable, CustomStringConvertible {
     /// Parses `age1...`. Throws `.badRecipient`, also for a point that is not usable.
     package init(_ text: String) throws(AgeError) {
         let characters = Array(text.utf8)
-        guard characters.starts(with: "age1".utf8), let bytes = Bech32.decode(prefix: "age", characters), bytes.count == 32 else {
+        guard characters.starts(with: "age1".utf8), let bytes = Bech32.decode(prefix: "age", characters), bytes.count == 32
+        else {
             throw .badRecipient
         }
         self.bytes = bytes
@@ -107,7 +108,7 @@ package struct AgeFileKey: Sendable, Equatable {
     /// A new key.
     package static func generate(random: some RandomSource) -> AgeFileKey {
         var bytes = random.bytes(countBytes)
-        return AgeFileKey(secret: SecretBytes(consuming: &bytes))
+        return AgeFileKey(secret: SecretBytes(consuming: &bytes, life: .message))
     }
 
     func headerKey() -> SecretBytes { Hash.hkdfSHA256(secret, salt: [], info: Array("header".utf8)) }

@@ -67,7 +67,8 @@ package struct AgePayloadWriter: Sendable {
                     unsafe sealPending(isLast: false, into: room)
                 } else {
                     unsafe rest.withUnsafeBytes { bytes in
-                        unsafe seal(UnsafeRawBufferPointer(rebasing: bytes.prefix(AgePayload.chunkBytes)), isLast: false, into: room)
+                        unsafe seal(
+                            UnsafeRawBufferPointer(rebasing: bytes.prefix(AgePayload.chunkBytes)), isLast: false, into: room)
                     }
                     rest = rest.dropFirst(AgePayload.chunkBytes)
                 }

@@ -18,8 +18,11 @@ package struct AgeStanza: Hashable, Sendable {
     /// The first argument as text.
     package var kind: String { String(decoding: arguments.first ?? [], as: UTF8.self) }
 
-    /// Writes the lines of the stanza.
+    /// Writes the lines of the stanza. Arguments that would break the line are our bug: the header could be read by nobody.
     func append(to header: inout [UInt8]) {
+        precondition(
+            !arguments.isEmpty && arguments.allSatisfy { !$0.isEmpty && $0.allSatisfy { (0x21...0x7e).contains($0) } },
+            "the arguments of a stanza are printable ASCII without spaces")
         header.append(contentsOf: "->".utf8)
         for argument in arguments {
             header.append(0x20)
@@ -160,13 +163,16 @@ private enum FileKeyBox {
     }
 
     static func open(_ body: [UInt8], key: [UInt8]) -> AgeFileKey? {
-        let secret = unsafe SecretBytes(count: AgeFileKey.countBytes, fillOrFail: { output in
-            unsafe body.withUnsafeBytes { body in
-                unsafe key.withUnsafeBytes { key in
-                    unsafe ChaCha20Poly1305.open(body, key: key, nonce: nonce, into: output.octets)
+        precondition(body.count == countBytes, "the stanza was checked before")
+        let secret = unsafe SecretBytes(
+            count: AgeFileKey.countBytes, life: .message,
+            fillOrFail: { output in
+                unsafe body.withUnsafeBytes { body in
+                    unsafe key.withUnsafeBytes { key in
+                        unsafe ChaCha20Poly1305.open(body, key: key, nonce: nonce, into: output.octets)
+                    }
                 }
-            }
-        })
+            })
         return secret.map { AgeFileKey(secret: $0) }
     }
 }

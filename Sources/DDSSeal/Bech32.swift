@@ -25,8 +25,8 @@ enum Bech32 {
         return text
     }
 
-    /// The data of `text`, whose prefix must be `prefix` (lower case), or nil. Mixed case is refused; the caller refuses the case
-    /// that it does not want. The caller wipes the result.
+    /// The data of `text`, whose prefix must be `prefix` (lower case, not empty), or nil. Mixed case is refused; the caller
+    /// refuses the case that it does not want, and wipes the result.
     static func decode(prefix: String, _ text: [UInt8]) -> [UInt8]? {
         let isMixed = text.contains { (0x61...0x7a).contains($0) } && text.contains { (0x41...0x5a).contains($0) }
         guard !isMixed, let separator = text.lastIndex(of: 0x31), text.count - separator - 1 >= 6 else { return nil }

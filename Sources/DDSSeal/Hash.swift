@@ -31,10 +31,10 @@ package enum Hash {
         unsafe key.withBytes { unsafe hmacSHA256(message[...], keyBytes: $0) }
     }
 
-    /// HKDF-SHA-256 (RFC 5869) of `count` bytes, 1 through 8160.
+    /// HKDF-SHA-256 (RFC 5869) of `count` bytes, 1 through 8160; a key for one message.
     package static func hkdfSHA256(_ secret: SecretBytes, salt: [UInt8], info: [UInt8], count: Int = 32) -> SecretBytes {
         var key = unsafe secret.withBytes { unsafe hkdfSHA256($0, salt: salt, info: info, count: count) }
-        return SecretBytes(consuming: &key)
+        return SecretBytes(consuming: &key, life: .message)
     }
 
     static func hmacSHA256(_ message: ArraySlice<UInt8>, keyBytes: UnsafeRawBufferPointer) -> [UInt8] {

@@ -32,7 +32,9 @@ package enum PassphraseFile {
     }
 
     /// Opens what `seal` made, or stock age. As costly as sealing.
-    package static func open(_ file: [UInt8], passphrase: SecretBytes, maxWorkFactor: Int = 22) throws(VaultError) -> SecretBytes {
+    package static func open(_ file: [UInt8], passphrase: SecretBytes, maxWorkFactor: Int = 22) throws(VaultError)
+        -> SecretBytes
+    {
         var decryptor = AgeDecryptor(unlock: .passphrase(passphrase, maxWorkFactor: maxWorkFactor))
         var plain: [UInt8] = []
         var rest: [UInt8] = []

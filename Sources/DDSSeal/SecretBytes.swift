@@ -7,13 +7,30 @@ import CSodium
 /// for keys and passphrases, not for messages. Prints as its length only.
 @safe
 package final class SecretBytes: @unchecked Sendable, CustomStringConvertible, CustomReflectable {
-    // @unchecked: the pointer is written only inside `init`, before anybody else has the object; afterwards the pages are
-    // read-only to the processor itself (sodium_mprotect_readonly), so that all threads may read.
+    // @unchecked: the memory is written only inside `init`, before anybody else has the object; afterwards all threads may
+    // read. Pages of its own are then read-only to the processor itself (sodium_mprotect_readonly).
     private let base: UnsafeMutableRawPointer
     package let count: Int
+    private let isPooled: Bool
+
+    /// How long a secret is meant to live.
+    package enum Life: Sendable {
+        /// As long as the process or a session: pages of its own.
+        case long
+        /// As long as a message: up to 64 bytes of a shared region (`SecretPool`), which are not read-only and cost next to
+        /// nothing to make. Longer ones get pages of their own all the same.
+        case message
+    }
 
     /// Memory of `count` bytes, filled by `fill`, which gets zeroes.
-    init(count: Int, fill: (UnsafeMutableRawBufferPointer) -> Void) {
+    init(count: Int, life: Life = .long, fill: (UnsafeMutableRawBufferPointer) -> Void) {
+        isPooled = life == .message && count <= SecretPool.slotBytes
+        if isPooled {
+            unsafe base = SecretPool.shared.take()
+            self.count = count
+            unsafe fill(UnsafeMutableRawBufferPointer(start: base, count: count))
+            return
+        }
         Sodium.start()
         guard let memory = unsafe sodium_malloc(count) else { preconditionFailure("out of memory for a secret") }
         unsafe base = memory
@@ -24,21 +41,21 @@ package final class SecretBytes: @unchecked Sendable, CustomStringConvertible, C
     }
 
     /// As above, or nil when `fill` returns false; what it had written is overwritten.
-    convenience init?(count: Int, fillOrFail fill: (UnsafeMutableRawBufferPointer) -> Bool) {
+    convenience init?(count: Int, life: Life = .long, fillOrFail fill: (UnsafeMutableRawBufferPointer) -> Bool) {
         var isFilled = false
-        unsafe self.init(count: count) { buffer in isFilled = unsafe fill(buffer) }
+        unsafe self.init(count: count, life: life) { buffer in isFilled = unsafe fill(buffer) }
         if !isFilled { return nil }
     }
 
     /// Takes the content of `bytes` over and leaves zeroes in place of it.
-    package convenience init(consuming bytes: inout [UInt8]) {
+    package convenience init(consuming bytes: inout [UInt8], life: Life = .long) {
         // Read in place: with a second reference to the storage, `Wipe.zero` would overwrite a copy of it.
-        unsafe self.init(count: bytes.count) { buffer in unsafe bytes.withUnsafeBytes { unsafe buffer.copyMemory(from: $0) } }
+        unsafe self.init(count: bytes.count, life: life) { buffer in unsafe bytes.withUnsafeBytes { unsafe buffer.copyMemory(from: $0) } }
         Wipe.zero(&bytes)
     }
 
     deinit {
-        unsafe sodium_free(base)
+        if isPooled { unsafe SecretPool.shared.giveBack(base) } else { unsafe sodium_free(base) }
     }
 
     /// `count` random bytes from the system, which never were anywhere else.
@@ -100,7 +117,8 @@ package final class SecretBytes: @unchecked Sendable, CustomStringConvertible, C
         guard let probe = unsafe sodium_malloc(size) else { return "No memory is left for keys." }
         defer { unsafe sodium_free(probe) }
         if unsafe sodium_mlock(probe, size) == 0 { return nil }
-        return "Keys cannot be kept out of swap: the limit of locked memory is reached. Raise it (ulimit -l, or LimitMEMLOCK=64M "
+        return
+            "Keys cannot be kept out of swap: the limit of locked memory is reached. Raise it (ulimit -l, or LimitMEMLOCK=64M "
             + "in the unit), or run without swap."
     }
 }

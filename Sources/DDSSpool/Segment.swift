@@ -26,6 +26,8 @@ final class Segment {
     var toOverwrite: [Range<Int>] = []
     /// The spool was not closed in order: bytes that no slot covers may be left of erased records.
     var needsScrub = false
+    /// How far that has been seen to.
+    var scrubbed = 0
 
     init(sequence: UInt64, keys: any SegmentCipher) {
         self.sequence = sequence

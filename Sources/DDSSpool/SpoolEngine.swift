@@ -131,6 +131,19 @@ package struct SpoolStatistics: Hashable, Sendable {
     package init() {}
 }
 
+/// Part of a record's body.
+package struct SpoolRange: Hashable, Sendable {
+    package var uid: SpoolUID
+    package var offset: Int
+    package var count: Int
+
+    package init(_ uid: SpoolUID, offset: Int, count: Int) {
+        self.uid = uid
+        self.offset = offset
+        self.count = count
+    }
+}
+
 /// A spool that is open. Calls may come from anywhere; each returns when its effect is durable.
 package protocol SpoolEngine: Sendable {
     /// Commits one transaction; the result names the appended records in order. Concurrent commits share one sync.
@@ -141,7 +154,18 @@ package protocol SpoolEngine: Sendable {
     func mailboxes() async throws(SpoolError) -> [MailboxID: (count: Int, bytes: Int)]
     /// Up to `count` bytes of a record's body from `offset`; fewer only at its end.
     func read(_ uid: SpoolUID, offset: Int, count: Int) async throws(SpoolError) -> [UInt8]
+    /// Several such reads at once, in order.
+    func read(_ ranges: [SpoolRange]) async throws(SpoolError) -> [[UInt8]]
     func statistics() async throws(SpoolError) -> SpoolStatistics
     /// Finishes what was accepted, overwrites what awaits it, and releases the spool's lock.
     func close() async
+}
+
+extension SpoolEngine {
+    /// One after the other; engines whose reads cost a change of threads do better.
+    package func read(_ ranges: [SpoolRange]) async throws(SpoolError) -> [[UInt8]] {
+        var bodies: [[UInt8]] = []
+        for range in ranges { bodies.append(try await read(range.uid, offset: range.offset, count: range.count)) }
+        return bodies
+    }
 }

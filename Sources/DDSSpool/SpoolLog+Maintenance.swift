@@ -5,6 +5,8 @@ import DDSCore
 
 extension SpoolLog {
     private static let scrubStep = 1 << 20
+    private static let scrubBytesMax = 4 << 20
+    private static let overwriteBytesMax = 4 << 20
 
     /// Does one step. True when there is more to do at once.
     package func maintain() throws(SpoolError) -> Bool {
@@ -20,6 +22,12 @@ extension SpoolLog {
         }
     }
 
+    /// One step towards the next segment when it is due; for whoever commits so busily that nothing is left for `maintain`.
+    package func prepareAhead() throws(SpoolError) {
+        guard stopped == nil else { return }
+        do { _ = try prepareNext() } catch { throw stop(error) }
+    }
+
     /// The next segment is prepared when the active one is half full. A full disk is no error here: erasures free space.
     private func prepareNext() throws(DiskError) -> Bool {
         guard ready.isEmpty else { return false }
@@ -27,23 +35,26 @@ extension SpoolLog {
             let isHalfFull = active.slots.count * 2 >= parameters.slots || active.nextBody * 2 >= parameters.bodyBytes
             guard isHalfFull else { return false }
         }
-        do { try prepareSegment() } catch {
+        do { _ = try prepareStep() } catch {
             guard error.kind == .full else { throw error }
             return false
         }
         return true
     }
 
-    /// Overwrites what erasures of one segment left, or one big file.
+    /// Overwrites a part of what erasures of one segment left, or one big file.
     func overwriteNext() throws(DiskError) -> Bool {
         let waiting = segments.values.first { !$0.toOverwrite.isEmpty } ?? spare.first { !$0.toOverwrite.isEmpty }
         if let segment = waiting {
             let file = try file(of: segment)
-            for range in segment.toOverwrite {
+            var bytes = 0
+            var left = segment.toOverwrite
+            while bytes < Self.overwriteBytesMax, let range = left.popLast() {
                 try disk.write(file, at: parameters.bodyStart + range.lowerBound, [UInt8](repeating: 0, count: range.count))
+                bytes += range.count
             }
             try sync(segment)
-            segment.toOverwrite = []
+            segment.toOverwrite = left
             return true
         }
         if let name = bigToErase.last {
@@ -59,21 +70,26 @@ extension SpoolLog {
     private func scrubNext() throws(DiskError) -> Bool {
         let waiting = segments.values.first { $0.needsScrub } ?? spare.first { $0.needsScrub }
         guard let segment = waiting else { return false }
-        segment.needsScrub = false
-        guard segment.unreadable.isEmpty, segment !== active else { return true }
-        let covered = segment.slots.compactMap { $0?.bodyRange }.filter { !$0.isEmpty }
+        guard segment.unreadable.isEmpty, segment !== active else {
+            segment.needsScrub = false
+            return true
+        }
+        let covered = segment.slots.compactMap { $0?.bodyRange }.filter { $0.upperBound > segment.scrubbed && !$0.isEmpty }
             .sorted { $0.lowerBound < $1.lowerBound }
+        let stop = min(segment.scrubbed + Self.scrubBytesMax, parameters.bodyBytes)
         var isChanged = false
-        var position = 0
-        for range in covered + [parameters.bodyBytes..<parameters.bodyBytes] {
-            while position < range.lowerBound {
-                let end = min(range.lowerBound, position + Self.scrubStep)
+        var position = segment.scrubbed
+        for range in covered + [parameters.bodyBytes..<parameters.bodyBytes] where position < stop {
+            while position < min(range.lowerBound, stop) {
+                let end = min(range.lowerBound, stop, position + Self.scrubStep)
                 if try scrub(position..<end, of: segment) { isChanged = true }
                 position = end
             }
-            position = max(position, range.upperBound)
+            if position >= range.lowerBound { position = max(position, range.upperBound) }
         }
         if isChanged { try sync(segment) }
+        segment.scrubbed = position
+        segment.needsScrub = position < parameters.bodyBytes
         return true
     }
 

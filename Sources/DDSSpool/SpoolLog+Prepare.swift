@@ -1,23 +1,44 @@
 // How a segment comes to be: a file full of zeros with a header and marks, durable under its name before anything is
-// appended to it. Pre-zeroed, because then a commit's sync has no metadata to write.
+// appended to it. Pre-zeroed, because then a commit's sync has no metadata to write. Made in bounded steps, so that commits
+// come in between and no sync has more than a step to write.
 
 import DDSCore
+
+/// A segment that is being made.
+struct SegmentPreparation {
+    /// Its name until it is ready.
+    var name: String
+    var sequence: UInt64
+    /// Everything before it is zero on stable storage.
+    var offset = SpoolFormat.headerBytes
+    /// The file was created for this; else it holds what was there before.
+    var isOwn: Bool
+}
 
 extension SpoolLog {
     private static let zeroStep = 1 << 20
 
-    /// Adds a segment to `ready`, out of an emptied one or a leftover if there is any. Throws `.full` with nothing changed
-    /// but a leftover perhaps; any other error leaves the disk in doubt.
+    /// Adds a segment to `ready`, out of an emptied one or a leftover if there is any, in as many steps as it takes. Throws
+    /// `.full` with nothing changed but a leftover perhaps; any other error leaves the disk in doubt.
     func prepareSegment() throws(DiskError) {
-        let sequence = maximumSequence + 1
-        let name = SpoolFileName.segment(sequence, isTemporary: true).text
-        let isOwn = try takeMaterial(as: name)
+        while try prepareStep() {}
+    }
+
+    /// One step of the same, with one sync at most. True when more steps are to follow.
+    func prepareStep() throws(DiskError) -> Bool {
+        guard let current = preparing else {
+            let sequence = maximumSequence + 1
+            let name = SpoolFileName.segment(sequence, isTemporary: true).text
+            let isOwn = try takeMaterial(as: name)
+            preparing = SegmentPreparation(name: name, sequence: sequence, isOwn: isOwn)
+            return true
+        }
         do {
-            let segment = try fill(name, sequence: sequence)
-            ready.append(segment)
+            return try zero(current)
         } catch {
+            preparing = nil
             guard error.kind == .full else { throw error }
-            if isOwn { try disk.remove(name) } else { rawFiles.append(name) }
+            if current.isOwn { try disk.remove(current.name) } else { rawFiles.append(current.name) }
             throw error
         }
     }
@@ -51,24 +72,30 @@ extension SpoolLog {
         return false
     }
 
-    private func fill(_ name: String, sequence: UInt64) throws(DiskError) -> Segment {
-        let salt = cipher.random(16)
-        let keys = cipher.segment(sequence: sequence, salt: salt)
-        let segment = Segment(sequence: sequence, keys: keys)
-        let file = try disk.open(name)
+    /// Zeroes the next piece; behind the last one the segment gets its header and its name.
+    private func zero(_ current: SegmentPreparation) throws(DiskError) -> Bool {
+        let end = min(current.offset + Self.zeroStep, parameters.fileBytes)
+        let file = try disk.open(current.name)
         defer { disk.close(file) }
-        var offset = SpoolFormat.headerBytes
-        while offset < parameters.fileBytes {
-            let count = min(Self.zeroStep, parameters.fileBytes - offset)
-            try disk.write(file, at: offset, [UInt8](repeating: 0, count: count))
-            offset += count
+        if end > current.offset {
+            try disk.write(file, at: current.offset, [UInt8](repeating: 0, count: end - current.offset))
         }
-        try disk.write(file, at: 0, headerPage(sequence: sequence, salt: salt, keys: keys))
+        guard end == parameters.fileBytes else {
+            try disk.sync(file)
+            counters.syncs += 1
+            preparing?.offset = end
+            return true
+        }
+        let salt = cipher.random(16)
+        let segment = Segment(sequence: current.sequence, keys: cipher.segment(sequence: current.sequence, salt: salt))
+        try disk.write(file, at: 0, headerPage(sequence: current.sequence, salt: salt, keys: segment.keys))
         try disk.sync(file)
-        try disk.rename(name, to: segment.name)
+        try disk.rename(current.name, to: segment.name)
         try disk.syncFolder()
         counters.syncs += 1
-        return segment
+        preparing = nil
+        ready.append(segment)
+        return false
     }
 
     private func headerPage(sequence: UInt64, salt: [UInt8], keys: any SegmentCipher) -> [UInt8] {

@@ -80,6 +80,7 @@ extension SpoolLog {
         for segment in segments.values {
             result.awaitingOverwrite += segment.toOverwrite.count
         }
+        if preparing?.isOwn == false { result.awaitingOverwrite += 1 }
         for segment in spare { result.awaitingOverwrite += segment.toOverwrite.count }
         // Unknown is told as none: this number is for refusing in time.
         result.freeDiskBytes = (try? disk.freeBytes()) ?? 0

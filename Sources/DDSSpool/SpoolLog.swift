@@ -18,6 +18,8 @@ package final class SpoolLog {
     var active: Segment?
     /// Prepared and empty, to be active next.
     var ready: [Segment] = []
+    /// What will be ready next.
+    var preparing: SegmentPreparation?
     /// Emptied; raw material for preparation, or to be removed.
     var spare: [Segment] = []
     /// Leftovers of an interrupted preparation: raw material too.
@@ -109,6 +111,8 @@ package final class SpoolLog {
         guard stopped == nil else { return nil }
         do {
             while try overwriteNext() {}
+            // Half of what was in it before may still be there.
+            while preparing?.isOwn == false, try prepareStep() {}
             if let segment = markSegment {
                 let isClean = !segments.values.contains { $0.needsScrub } && !spare.contains { $0.needsScrub }
                 try mark(in: segment, isClean: isClean)

@@ -18,10 +18,12 @@ package struct AgeVector: Sendable, CustomStringConvertible {
 
     package var description: String { name }
 
-    /// All vectors but those for the hybrid recipient, which is not built; by name. Unpacking needs `python3`.
+    /// All vectors but those for the hybrid recipient, which is not built; by name. Unpacking needs `python3`:
+    /// without it there are none.
     package static let withoutHybrid: [AgeVector] = {
         var vectors: [AgeVector] = []
         var packed: [Int] = []
+        guard canUnpack else { return [] }
         for (name, bytes) in Corpus.ageVectors() where !name.contains("hybrid") {
             let (vector, isPacked) = parse(name, bytes)
             if isPacked { packed.append(vectors.count) }
@@ -32,6 +34,10 @@ package struct AgeVector: Sendable, CustomStringConvertible {
         for (index, file) in zip(packed, unpacked) { vectors[index].file = file }
         return vectors
     }()
+
+    private static let python = "/usr/bin/python3"
+    /// For `.enabled(if:)`, together with `Corpus.isPresent`.
+    package static var canUnpack: Bool { ChildProgram.exists(python) }
 
     private static func parse(_ name: String, _ bytes: [UInt8]) -> (AgeVector, isPacked: Bool) {
         var fields: [String: [String]] = [:]
@@ -64,7 +70,7 @@ package struct AgeVector: Sendable, CustomStringConvertible {
                 i+=4+n
             """
         let input = packed.flatMap { length($0.count) + $0 }
-        let outcome = ChildProgram.run("/usr/bin/python3", ["-c", program], input: input)
+        let outcome = ChildProgram.run(python, ["-c", program], input: input)
         var rest = outcome.output[...]
         var files: [[UInt8]] = []
         while rest.count >= 4 {

@@ -136,15 +136,9 @@ import Testing
         #expect(throws: LoopError.self) { _ = try SignalSource([SIGKILL]) { _ in } }
     }
 
-    @Test @LoopActor func lag_countsBusyTimeAndNotSleep() async throws {
-        Loop.lag = LagHistogram()
-        while Loop.lag.count < 2 { try await Loop.sleep(for: .milliseconds(30)) }
-        #expect(Loop.lag.quantile(0) < .milliseconds(30))
-        let start = Loop.time.now
-        while Loop.time.now - start < .milliseconds(40) {}
-        let count = Loop.lag.count
-        while Loop.lag.count < count + 2 { try await Loop.sleep(for: .milliseconds(1)) }
-        #expect(Loop.lag.max >= .milliseconds(40))
+    /// In a process of its own: other suites keep this one's loop busy.
+    @Test func lag_countsBusyTimeAndNotSleep() async {
+        await #expect(processExitsWith: .success) { await LagProbe.run() }
     }
 
     @Test func clocks_advance() {
@@ -203,5 +197,22 @@ import Testing
         #expect(histogram.max == .nanoseconds(Int64.max))
         #expect(histogram.quantile(1) == .nanoseconds(Int64.max))
         #expect(histogram.quantile(0) == .zero)
+    }
+}
+
+private enum LagProbe {
+    @LoopActor static func run() async {
+        Loop.lag = LagHistogram()
+        do {
+            while Loop.lag.count < 2 { try await Loop.sleep(for: .milliseconds(300)) }
+            #expect(Loop.lag.quantile(0) < .milliseconds(300))
+            let start = Loop.time.now
+            while Loop.time.now - start < .milliseconds(40) {}
+            let count = Loop.lag.count
+            while Loop.lag.count < count + 2 { try await Loop.sleep(for: .milliseconds(1)) }
+            #expect(Loop.lag.max >= .milliseconds(40))
+        } catch {
+            Issue.record(error)
+        }
     }
 }

@@ -10,7 +10,9 @@ import Testing
     private func armor(_ bytes: [UInt8], _ lineEnd: AgeArmor.LineEnd = .lf, pieces: [Int] = [.max]) -> [UInt8] {
         var encoder = AgeArmorEncoder(lineEnd: lineEnd)
         var text: [UInt8] = []
-        for piece in bytes.isEmpty ? [] : Cut.pieces(bytes, pieces.map { min($0, bytes.count) }) { text += encoder.update(piece[...]) }
+        for piece in bytes.isEmpty ? [] : Cut.pieces(bytes, pieces.map { min($0, bytes.count) }) {
+            text += encoder.update(piece[...])
+        }
         return text + encoder.finish()
     }
 
@@ -129,7 +131,9 @@ import Testing
     }
 
     @Test func endlessLine_isRefusedAtOnce() throws {
-        for (start, fill) in [("", " "), ("", "-"), (Self.begin, "A"), (Self.begin + Self.end, " "), (Self.begin + Self.end, "A")] {
+        for (start, fill) in [
+            ("", " "), ("", "-"), (Self.begin, "A"), (Self.begin + Self.end, " "), (Self.begin + Self.end, "A"),
+        ] {
             var decoder = AgeArmorDecoder()
             _ = try decoder.update(Array(start.utf8)[...])
             let piece = Array(String(repeating: fill, count: 100).utf8)

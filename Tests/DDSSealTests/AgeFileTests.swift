@@ -25,7 +25,8 @@ import Testing
                 }
             }
             let other: AgeError = armor == nil ? .armorFailure : .headerFailure
-            #expect(AgeUnlock.identities([identity]).open([file], form: armor == nil ? .armored : .binary) == Opening(error: other))
+            #expect(
+                AgeUnlock.identities([identity]).open([file], form: armor == nil ? .armored : .binary) == Opening(error: other))
         }
     }
 
@@ -80,7 +81,8 @@ import Testing
             #expect(plain.starts(with: whole.plain), "seed \(seed), round \(round)")
             if whole.error == nil { #expect(whole.plain == plain) }
             let lengths = (0..<5).map { _ in 1 + random.below(random.below(2) == 0 ? 100 : 70000) }
-            #expect(AgeUnlock.identities([identity]).open(Cut.pieces(altered, lengths)) == whole, "seed \(seed), round \(round)")
+            #expect(
+                AgeUnlock.identities([identity]).open(Cut.pieces(altered, lengths)) == whole, "seed \(seed), round \(round)")
         }
     }
 
@@ -88,12 +90,15 @@ import Testing
     @Test func noise_isRefused() {
         let random = SeededRandom(seed: 38)
         let words = [
-            "age-encryption.org/v1\n", "-> X25519 ", "-> scrypt ", "\n", " ", "--- ", "-----BEGIN AGE ENCRYPTED FILE-----\n", "A", "=",
+            "age-encryption.org/v1\n", "-> X25519 ", "-> scrypt ", "\n", " ", "--- ", "-----BEGIN AGE ENCRYPTED FILE-----\n",
+            "A", "=",
             "\r", "-----END AGE ENCRYPTED FILE-----\n", "TEiF0ypqr+bpvcqXNyCVJpL7OuwPdVwPL7KQEbFDOCc\n",
         ].map { Array($0.utf8) }
         for round in 0..<3000 {
             var bytes: [UInt8] = round % 4 == 0 ? [] : words[round % 4 == 1 ? 6 : 0]
-            for _ in 0..<random.below(20) { bytes += random.below(4) == 0 ? random.bytes(random.below(50)) : words[random.below(words.count)] }
+            for _ in 0..<random.below(20) {
+                bytes += random.below(4) == 0 ? random.bytes(random.below(50)) : words[random.below(words.count)]
+            }
             let whole = AgeUnlock.identities([identity]).open([bytes])
             #expect(whole.error != nil && whole.plain.isEmpty)
             #expect(AgeUnlock.identities([identity]).open(Cut.pieces(bytes, [1 + random.below(9)])) == whole, "round \(round)")
@@ -104,7 +109,10 @@ import Testing
         var altered = file
         for _ in 0...random.below(2) {
             // A third of the faults fall on the header, which is small, a third on the end.
-            let place = [random.below(min(altered.count, 300)), random.below(altered.count), max(0, altered.count - 1 - random.below(100))][random.below(3)]
+            let place = [
+                random.below(min(altered.count, 300)), random.below(altered.count),
+                max(0, altered.count - 1 - random.below(100)),
+            ][random.below(3)]
             switch random.below(6) {
             case 0: altered[place] ^= 1 << UInt8(random.below(8))
             case 1: altered.removeSubrange(place..<min(altered.count, place + 1 + random.below(100)))

@@ -73,6 +73,31 @@ import Testing
         }
     }
 
+    @Test func note_isOnItsOwnHeaderOnlyAndReadByTheDecryptor() throws {
+        let other = AgeIdentity.generate(random: random)
+        let note = AgeStanza(arguments: [Array("example-note".utf8), Array("friends".utf8)], body: [])
+        let recipients = [identity.recipient, other.recipient]
+        let headers = try FanOut.headers(fileKey: fileKey, recipients: recipients, notes: [note, nil], random: random)
+        #expect(headers.map(\.count) == [AgeHeader.ownHeaderBytes + 25, AgeHeader.ownHeaderBytes])
+        var writer = AgePayloadWriter(fileKey: fileKey, random: random)
+        let payload = writer.finish()
+        for (header, isNoted) in zip(headers, [true, false]) {
+            var decryptor = AgeDecryptor(identities: [identity, other])
+            _ = try decryptor.feed(header + payload)
+            _ = try decryptor.finish()
+            #expect(decryptor.stanzas.contains(note) == isNoted)
+        }
+    }
+
+    @Test func argumentThatBreaksItsLine_traps() async {
+        await #expect(processExitsWith: .failure) { AgeStanza(arguments: [], body: []).write() }
+        await #expect(processExitsWith: .failure) { AgeStanza(arguments: [[]], body: []).write() }
+        await #expect(processExitsWith: .failure) { AgeStanza(arguments: [[0x41], [0x42, 0x20]], body: []).write() }
+        await #expect(processExitsWith: .failure) { AgeStanza(arguments: [[0x41], [0x0a]], body: []).write() }
+        await #expect(processExitsWith: .failure) { AgeStanza(arguments: [[0x41], [0xc3, 0xa9]], body: []).write() }
+        await #expect(processExitsWith: .success) { AgeStanza(arguments: [[0x21], [0x7e]], body: []).write() }
+    }
+
     @Test func limit_holdsToTheByte() throws {
         let header = try AgeHeader.make(fileKey: fileKey, recipients: [identity.recipient], random: random)
         #expect(error(header, limit: header.count - 1) == .tooLarge)
@@ -176,6 +201,13 @@ import Testing
         #expect(throws: AgeError.workFactor) { try reader.unwrap(passphrase: passphrase, maxWorkFactor: 4) }
         #expect(try reader.unwrap(passphrase: passphrase, maxWorkFactor: 5) == fileKey)
         #expect(try reader.unwrap(with: .passphrase(passphrase, maxWorkFactor: 6)) == fileKey)
+    }
+}
+
+extension AgeStanza {
+    fileprivate func write() {
+        var header: [UInt8] = []
+        append(to: &header)
     }
 }
 

@@ -51,7 +51,9 @@ import Testing
         let payload = write(plain)
         #expect(payload.count == AgePayload.payloadSize(plain: size))
         for lengths in [[1000], [65535, 1], [65536], [65537], [1, 131_072]] { #expect(write(plain, lengths) == payload) }
-        for pieces in [[payload], Cut.pieces(payload, [16, 65552]), Cut.pieces(payload, [15, 65551]), Cut.pieces(payload, [1, 65553])] {
+        for pieces in [
+            [payload], Cut.pieces(payload, [16, 65552]), Cut.pieces(payload, [15, 65551]), Cut.pieces(payload, [1, 65553]),
+        ] {
             #expect(read(pieces) == Opening(plain: plain))
         }
     }
@@ -72,7 +74,10 @@ import Testing
     func anyCutOff_isNoticedAndOnlyWholeChunksAreReleased(_ size: Int) {
         let plain = SeededRandom(seed: 5).bytes(size)
         let payload = write(plain)
-        let edges = [0, 15, 16, 17, 31, 32, 33, 16 + Self.sealedChunk].flatMap { [$0 - 1, $0, $0 + 1] } + [payload.count - 1, payload.count - 16]
+        let edges =
+            [0, 15, 16, 17, 31, 32, 33, 16 + Self.sealedChunk].flatMap { [$0 - 1, $0, $0 + 1] } + [
+                payload.count - 1, payload.count - 16,
+            ]
         for length in Set(edges) where (0..<payload.count).contains(length) {
             let opening = read([Array(payload[..<length])])
             #expect(opening.error == (length < 16 ? .headerFailure : .payloadFailure), "\(length) of \(payload.count)")
@@ -103,7 +108,8 @@ import Testing
             ([(last, 0, false)], 0), ([(full, 0, false)], 1), ([(full, 0, false), (last, 1, false)], 1),
             ([(full, 0, false), (full, 1, false)], 2), ([(full, 0, true), (last, 1, true)], 1),
             ([(full, 0, true), (full, 1, true)], 1), ([(full, 0, false), ([], 1, true)], 1), ([(full, 1, true)], 0),
-            ([(full, 0, false), (last, 2, true)], 1), ([(full, 1, false), (full, 0, true)], 0), ([(last, 0, true), (last, 1, true)], 0),
+            ([(full, 0, false), (last, 2, true)], 1), ([(full, 1, false), (full, 0, true)], 0),
+            ([(last, 0, true), (last, 1, true)], 0),
             ([(full, 0, false), (full, 0, true)], 1), ([(last, 0, false), (full, 1, true)], 0),
         ]
         for (index, (chunks, released)) in bad.enumerated() {

@@ -13,7 +13,8 @@ import Testing
     @Test func blake2b_ofTheRFC() {
         #expect(
             hex(Hash.blake2b(Array("abc".utf8), count: 64))
-                == "ba80a53f981c4d0d6a2797b69f12f6e94c212f14685ac4b74b12bb6fdbffa2d17d87c5392aab792dc252d5de4533cc9518d38aa8dbf1925ab92386edd4009923"
+                == "ba80a53f981c4d0d6a2797b69f12f6e94c212f14685ac4b74b12bb6fdbffa2d17d87c5392aab792dc252d5de4533cc95"
+                + "18d38aa8dbf1925ab92386edd4009923"
         )
     }
 
@@ -21,7 +22,8 @@ import Testing
     @Test func blake2b_keyed() {
         let key = (0..<64).map { UInt8($0) }
         let empty =
-            "10ebb67700b1868efb4417987acf4690ae9d972fb7a590c2f02871799aaa4786b5e996e8f0f4eb981fc214b005f42d2ff4233499391653df7aefcbc13fc51568"
+            "10ebb67700b1868efb4417987acf4690ae9d972fb7a590c2f02871799aaa4786b5e996e8f0f4eb981fc214b005f42d2f"
+            + "f4233499391653df7aefcbc13fc51568"
         #expect(hex(Hash.blake2b([], key: key, count: 64)) == empty)
         #expect(hex(Hash.blake2b([], key: Seal.secret(key), count: 64)) == empty)
         #expect(Hash.blake2b([], count: 32) != Hash.blake2b([], key: key, count: 32))
@@ -69,7 +71,8 @@ import Testing
             ),
             (
                 (0x00...0x4f).map { UInt8($0) }, (0x60...0xaf).map { UInt8($0) }, (0xb0...0xff).map { UInt8($0) }, 82,
-                "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c59045a99cac7827271cb41c65e590e09da3275600c2f09b8367793a9aca3db71cc30c58179ec3e87c14c01d5c1f3434f1d87"
+                "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c59045a99cac7827271cb41c65e590e09"
+                    + "da3275600c2f09b8367793a9aca3db71cc30c58179ec3e87c14c01d5c1f3434f1d87"
             ),
             (
                 [UInt8](repeating: 0x0b, count: 22), [], [], 42,

@@ -52,10 +52,11 @@ import Testing
     @Test func strayBitsOrAWholeStrayGroup_areRefused() {
         // 32 bytes are 51 groups and one bit of a 52nd, whose other four bits must be zero. 53 groups are 33 bytes; of 54 the
         // last holds nothing, which an encoder never writes.
-        for (groups, isFine) in [([UInt8](repeating: 0, count: 52), true), ([UInt8](repeating: 0, count: 51) + [1], false),
+        for (groups, isFine) in [
+            ([UInt8](repeating: 0, count: 52), true), ([UInt8](repeating: 0, count: 51) + [1], false),
             ([UInt8](repeating: 0, count: 51) + [8], false), ([UInt8](repeating: 0, count: 51) + [16], true),
-            ([UInt8](repeating: 0, count: 53), true), ([UInt8](repeating: 0, count: 54), false)]
-        {
+            ([UInt8](repeating: 0, count: 53), true), ([UInt8](repeating: 0, count: 54), false),
+        ] {
             #expect((Bech32.decode(prefix: "age", withChecksum(groups)) != nil) == isFine)
         }
     }
@@ -67,7 +68,7 @@ import Testing
             values.reduce(UInt32(1)) { check, value in
                 let top = check >> 25
                 var next = (check & 0x1ffffff) << 5 ^ UInt32(value)
-                for (bit, word) in [0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3 as UInt32].enumerated()
+                for (bit, word) in [0x3b6a_57b2, 0x2650_8e6d, 0x1ea1_19fa, 0x3d42_33dd, 0x2a14_62b3 as UInt32].enumerated()
                 where top >> UInt32(bit) & 1 == 1 { next ^= word }
                 return next
             }
@@ -82,7 +83,9 @@ import Testing
         let text = identity.recipient.description
         #expect(text.utf8.count == 62 && text.hasPrefix("age1"))
         #expect(try AgeRecipient(text) == identity.recipient)
-        for bad in [text.uppercased(), "A" + text.dropFirst(), text + " ", " " + text, String(text.dropLast()), text + "q", "", "age1"] {
+        for bad in [
+            text.uppercased(), "A" + text.dropFirst(), text + " ", " " + text, String(text.dropLast()), text + "q", "", "age1",
+        ] {
             #expect(throws: AgeError.badRecipient) { try AgeRecipient(bad) }
         }
         let short = String(decoding: Bech32.encode(prefix: "age", [UInt8](repeating: 7, count: 31)), as: UTF8.self)
@@ -107,7 +110,9 @@ import Testing
         #expect(text.utf8.count == 74 && text.hasPrefix("AGE-SECRET-KEY-1"))
         #expect(try AgeIdentity(text).secret == identity.secret)
         #expect(try AgeIdentity(text: Seal.secret(text)).recipient == identity.recipient)
-        for bad in [text.lowercased(), text + "\n", String(text.dropLast()), identity.recipient.description, "", "AGE-SECRET-KEY-1"] {
+        for bad in [
+            text.lowercased(), text + "\n", String(text.dropLast()), identity.recipient.description, "", "AGE-SECRET-KEY-1",
+        ] {
             #expect(throws: AgeError.badIdentity) { try AgeIdentity(bad) }
         }
         let short = Bech32.encode(prefix: "age-secret-key-", [UInt8](repeating: 7, count: 31)).map(Bech32.uppered)

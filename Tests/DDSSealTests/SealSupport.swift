@@ -6,9 +6,12 @@ import DDSTestKit
 @testable import DDSSeal
 
 /// All plaintext that was released, and the error that ended it.
-struct Opening: Equatable {
+struct Opening: Equatable, CustomStringConvertible, CustomReflectable {
     var plain: [UInt8] = []
     var error: AgeError?
+
+    var description: String { "\(plain.count) bytes, then \(error.map(\.text) ?? "the end")" }
+    var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 enum Cut {

@@ -18,18 +18,31 @@ import Testing
         #expect(secret.isEqual(to: [UInt8](1...200)))
     }
 
-    @Test func parsedIdentity_leavesNothingInOrdinaryMemory() async {
+    @Test func passphraseFile_leavesNothingInOrdinaryMemory() async {
         await #expect(processExitsWith: .success) {
-            // Never in memory as such before it is parsed: the text is stored under a mask.
-            let needle = MaskedNeedle([0xe8, 0x61, 0xc3, 0x30, 0x42, 0x59, 0x61, 0xc0, 0x31, 0x6e, 0xe9, 0x6f, 0x7b, 0x7e, 0xc2, 0xb7])
-            let identity = try AgeIdentity("AGE-SECRET-KEY-1EGTZVFFV20835NWYV6270LXYVK2VKNX2MMDKWYKLMGR48UAWX40Q2P2LM0")
-            #expect(identity.secret.withExposed { needle.locate(in: $0) } != nil, "the test looks for something else")
-            let isLeft = try needle.isInOrdinaryMemory()
-            #expect(!isLeft, "the key is still in memory")
+            // Longer than the registers that the dynamic linker may save on the stack at any time.
+            let needle = MaskedNeedle(SeededRandom(seed: 71).bytes(256))
+            // Many sizes, since the search itself reuses some of what was freed. Each step is searched for by itself.
+            let sizes = Array(2...80)
+            for size in sizes {
+                var content = needle.unmasked(times: size)
+                SecretBytes(consuming: &content).withExposed { #expect($0.count == 256 * size) }
+            }
+            #expect(try !needle.isInOrdinaryMemory(), "after exposing")
+            var files: [[UInt8]] = []
+            for size in sizes {
+                var content = needle.unmasked(times: size)
+                let secret = SecretBytes(consuming: &content)
+                files.append(
+                    try PassphraseFile.seal(secret, passphrase: Seal.secret("words"), workFactor: 1, random: SystemRandom()))
+            }
+            #expect(try !needle.isInOrdinaryMemory(), "after sealing")
+            for file in files { #expect(try PassphraseFile.open(file, passphrase: Seal.secret("words")).count > 0) }
+            #expect(try !needle.isInOrdinaryMemory(), "after opening")
             // The search finds what is there.
-            let copy = identity.secret.withExposed { Array($0.reversed().reversed()) }
+            let copy = needle.unmasked(times: 1)
             let isFound = try needle.isInOrdinaryMemory()
-            #expect(isFound && copy.count == 32, "the search is blind")
+            #expect(isFound && copy.count == 256)
         }
     }
 
@@ -90,13 +103,27 @@ import Testing
         #expect(buffer.count == 0 && copy.withBytes { $0 } == [1, 2, 3, 4])
     }
 
+    @Test func bufferOfPlaintext_isOverwrittenInItsPlace() {
+        var buffer = WipedBuffer(capacity: 100)
+        buffer.withBytes { $0.append(contentsOf: [UInt8](repeating: 7, count: 100)) }
+        let before = buffer.withBytes { unsafe $0.withUnsafeBytes { UInt(bitPattern: $0.baseAddress) } }
+        buffer.wipe()
+        // Empty, but the storage is kept, so that its place may still be read.
+        let after = buffer.withBytes { unsafe $0.withUnsafeBytes { UInt(bitPattern: $0.baseAddress) } }
+        #expect(before == after && buffer.count == 0)
+        let left = unsafe UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: before), count: 100).contains(7)
+        #expect(!left)
+    }
+
     @Test func randomBytes_areAsManyAsAskedAndDiffer() {
         let random = SystemRandom()
         #expect(random.bytes(0).isEmpty && random.bytes(33).count == 33 && random.bytes(32) != random.bytes(32))
     }
 
     @Test func lockedMemoryWarning_namesTheRemedy() async {
-        if let warning = SecretBytes.lockedMemoryWarning() { #expect(warning.contains("LimitMEMLOCK") || warning.contains("No memory")) }
+        if let warning = SecretBytes.lockedMemoryWarning() {
+            #expect(warning.contains("LimitMEMLOCK") || warning.contains("No memory"))
+        }
     }
 
     @Test func hardenedProcess_dumpsNothingAndGainsNothing() async {
@@ -114,7 +141,8 @@ import Testing
 
     @Test func errors_haveWordsWithoutContent() {
         let errors: [AgeError] = [
-            .noMatch, .hmacFailure, .headerFailure, .armorFailure, .payloadFailure, .tooLarge, .workFactor, .badRecipient, .badIdentity,
+            .noMatch, .hmacFailure, .headerFailure, .armorFailure, .payloadFailure, .tooLarge, .workFactor, .badRecipient,
+            .badIdentity,
         ]
         #expect(Set(errors.map(\.text)).count == errors.count)
         for error in errors { #expect("\(error)" == error.text && error.text.hasSuffix(".")) }
@@ -138,6 +166,14 @@ struct MaskedNeedle {
 
     /// `masked` is the needle with every byte exclusive-or the mask.
     init(_ masked: [UInt8]) { self.masked = masked }
+
+    /// The needle itself, over and over.
+    func unmasked(times: Int) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(times * masked.count)
+        for _ in 0..<times { for byte in masked { bytes.append(byte ^ Self.mask) } }
+        return bytes
+    }
 
     /// Where the needle is. A plain loop: it goes through a great deal of memory, unoptimized.
     func locate(in bytes: [UInt8]) -> Int? {

@@ -59,9 +59,10 @@ struct StockAgeTests {
         var writer = AgePayloadWriter(fileKey: fileKey, random: SystemRandom())
         let payload = writer.update(plain[...]) + writer.finish()
         #expect(payload.count == AgePayload.payloadSize(plain: size))
-        let headers = try FanOut.headers(fileKey: fileKey, recipients: members.map(\.recipient), random: SystemRandom())
+        let note = AgeStanza(arguments: [Array("example-note".utf8), Array("friends".utf8)], body: [])
+        let headers = try FanOut.headers(
+            fileKey: fileKey, recipients: members.map(\.recipient), notes: [nil, note, nil], random: SystemRandom())
         for (member, header) in zip(members, headers) {
-            #expect(header.count == AgeHeader.ownHeaderBytes)
             let opened = stock.open(header + payload, identity: member)
             #expect(opened.status == 0 && opened.output == plain, "\(opened.errors)")
             let stranger = try #require(members.first { $0 !== member })
@@ -76,7 +77,8 @@ struct StockAgeTests {
         let file = try PassphraseFile.seal(
             Seal.secret(content), passphrase: Seal.secret("rot 13 grüßt"), workFactor: 12, random: SystemRandom())
         stock.folder.write("vault", file)
-        let outcome = stock.typePassphrase("rot 13 grüßt", ["-d", "-o", stock.folder.path("plain"), stock.folder.path("vault")])
+        let outcome = stock.typePassphrase(
+            "rot 13 grüßt", ["-d", "-o", stock.folder.path("plain"), stock.folder.path("vault")])
         #expect(outcome.status == 0, "\(outcome.errors) \(String(decoding: outcome.output, as: UTF8.self))")
         #expect(stock.folder.read("plain") == content)
     }

@@ -69,7 +69,8 @@ import Testing
     /// RFC 8439 section 2.8.2.
     @Test func spoolCipher_isThatOfTheRFC() throws {
         let plain = Array(
-            "Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would be it.".utf8)
+            "Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would be it."
+                .utf8)
         let sealed = SpoolKeys.seal(
             plain, key: (0x80...0x9f).map { UInt8($0) }, nonce: try #require(Hex.decode("070000004041424344454647")),
             associated: try #require(Hex.decode("50515253c0c1c2c3c4c5c6c7")))
@@ -83,7 +84,8 @@ import Testing
         #expect(first == SpoolKeys(root: key).segmentKey(sequence: 1, salt: [1]))
         #expect(first.isEqual(to: Hash.blake2b([0, 0, 0, 0, 0, 0, 0, 1, 1], key: key)))
         for other in [
-            keys.segmentKey(sequence: 2, salt: [1]), keys.segmentKey(sequence: 1 << 56, salt: [1]), keys.segmentKey(sequence: 1, salt: [2]),
+            keys.segmentKey(sequence: 2, salt: [1]), keys.segmentKey(sequence: 1 << 56, salt: [1]),
+            keys.segmentKey(sequence: 1, salt: [2]),
             SpoolKeys(root: .random(32)).segmentKey(sequence: 1, salt: [1]),
         ] { #expect(first != other) }
         #expect(SpoolKeys.mac([1], key: first) == Hash.blake2b([1], key: first, count: 16))
@@ -91,16 +93,21 @@ import Testing
 
     @Test func keysOfOtherLengths_trap() async {
         await #expect(processExitsWith: .failure) { _ = SpoolKeys(root: .random(31)) }
-        await #expect(processExitsWith: .failure) { _ = SpoolKeys.seal([], key: [1], nonce: [UInt8](repeating: 0, count: 12), associated: []) }
+        await #expect(processExitsWith: .failure) {
+            _ = SpoolKeys.seal([], key: [1], nonce: [UInt8](repeating: 0, count: 12), associated: [])
+        }
         await #expect(processExitsWith: .failure) { _ = SpoolKeys.seal([], key: .random(32), nonce: [0], associated: []) }
-        await #expect(processExitsWith: .failure) { _ = SealedStoreBox.open([UInt8](repeating: 0, count: 50), key: .random(33), associated: []) }
+        await #expect(processExitsWith: .failure) {
+            _ = SealedStoreBox.open([UInt8](repeating: 0, count: 50), key: .random(33), associated: [])
+        }
         await #expect(processExitsWith: .failure) { _ = AgeFileKey(secret: .random(15)) }
         await #expect(processExitsWith: .failure) { _ = AgeIdentity(secret: .random(33)) }
     }
 
     @Test func passphraseFile_opensWithItsPassphraseOnly() throws {
         let content = random.bytes(70000)
-        let file = try PassphraseFile.seal(Seal.secret(content), passphrase: Seal.secret("right"), workFactor: 4, random: random)
+        let file = try PassphraseFile.seal(
+            Seal.secret(content), passphrase: Seal.secret("right"), workFactor: 4, random: random)
         #expect(try PassphraseFile.open(file, passphrase: Seal.secret("right")).isEqual(to: content))
         #expect(throws: VaultError.wrongPassphrase) { try PassphraseFile.open(file, passphrase: Seal.secret("wrong")) }
         #expect(throws: VaultError.wrongPassphrase) { try PassphraseFile.open(file, passphrase: Seal.secret("")) }
@@ -130,7 +137,9 @@ import Testing
     }
 
     @Test func verifierThatIsNone_fitsNothing() {
-        for verifier in ["", "x", "$argon2id$", "$argon2id$v=19$m=65536,t=2,p=1$AAAA$AAAA", String(repeating: "$", count: 1000)] {
+        for verifier in [
+            "", "x", "$argon2id$", "$argon2id$v=19$m=65536,t=2,p=1$AAAA$AAAA", String(repeating: "$", count: 1000),
+        ] {
             #expect(!PasswordVerifier.verify(password: [0x61], verifier: verifier))
         }
     }

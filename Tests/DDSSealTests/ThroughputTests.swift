@@ -7,7 +7,8 @@ import Testing
 
 @testable import DDSSeal
 
-@Suite(.serialized, .enabled(if: ProcessInfo.processInfo.environment["DDSNODE_MEASURE"] != nil, "set DDSNODE_MEASURE to measure"))
+@Suite(
+    .serialized, .enabled(if: ProcessInfo.processInfo.environment["DDSNODE_MEASURE"] != nil, "set DDSNODE_MEASURE to measure"))
 struct ThroughputTests {
     private static let pieceBytes = 65536
     private static let pieces = 1024

@@ -29,7 +29,8 @@ class Browser:
         os.close(low)
         os.close(high)
         command = [
-            shutil.which("chromium") or "chromium", "--headless=new", "--no-sandbox", "--remote-debugging-pipe", "--disable-gpu",
+            shutil.which("chromium") or "chromium", "--headless=new", "--no-sandbox", "--remote-debugging-pipe",
+            "--disable-gpu",
             "--disable-dev-shm-usage", "--no-first-run", "--no-default-browser-check", "--disable-component-update",
             "--disable-background-networking", "--disable-sync", "--password-store=basic", f"--user-data-dir={profile}",
             "--window-size=1280,900", *options, "about:blank"]
@@ -40,7 +41,8 @@ class Browser:
         # bash because the numbers of the pipes may have two digits.
         self.process = subprocess.Popen(
             ["bash", "-c", f'exec 3<&{down} 4>&{up} {down}<&- {up}>&-; exec "$@"', "bash", *command], pass_fds=(down, up),
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, start_new_session=True)
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment,
+            start_new_session=True)
         os.close(down)
         os.close(up)
         self.buffer = b""
@@ -245,7 +247,8 @@ class Tab:
             if name == "Log.entryAdded" and data["entry"]["level"] in ("error", "warning"):
                 found.append(f"{data['entry']['source']}: {data['entry']['text']} {data['entry'].get('url', '')}")
             elif name == "Runtime.exceptionThrown":
-                found.append(str(data["exceptionDetails"].get("exception", {}).get("description") or data["exceptionDetails"]["text"]))
+                found.append(str(data["exceptionDetails"].get("exception", {}).get("description")
+                    or data["exceptionDetails"]["text"]))
             elif name == "Runtime.consoleAPICalled" and data["type"] in ("error", "warning", "assert"):
                 found.append(str([value.get("value") for value in data["args"]]))
         return found
@@ -266,7 +269,8 @@ class Tab:
             data = event["params"]
             if event["method"] == "Network.requestWillBeSent":
                 if "redirectResponse" in data:
-                    found.append((data["redirectResponse"]["status"], methods.get(data["requestId"]), data["redirectResponse"]["url"]))
+                    found.append((data["redirectResponse"]["status"], methods.get(data["requestId"]),
+                        data["redirectResponse"]["url"]))
                 methods[data["requestId"]] = data["request"]["method"]
             elif event["method"] == "Network.responseReceived":
                 found.append((data["response"]["status"], methods.get(data["requestId"]), data["response"]["url"]))

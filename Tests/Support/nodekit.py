@@ -538,20 +538,30 @@ def traces(marker):
 
 
 def holds(files, needles):
-    """The files that contain one of the byte strings, with the string; sparse and large files are read in pieces."""
+    """The files that contain one of the byte strings, with the string."""
     found = []
-    overlap = max(len(needle) for needle in needles)
     for name in files:
         try:
             with open(name, "rb") as file:
-                tail = b""
-                while piece := file.read(8 << 20):
-                    window = tail + piece
-                    found += [(name, needle) for needle in needles if needle in window]
-                    tail = window[-overlap:]
+                data = without_zeros(file)
         except FileNotFoundError:
             continue
+        found += [(name, needle) for needle in needles if needle in data]
     return found
+
+
+def without_zeros(file):
+    """What a file holds but whole blocks of zeros, of which segments mostly consist."""
+    block = 4096
+    nothing = bytes(block)
+    kept = []
+    while piece := file.read(block):
+        if piece != nothing:
+            kept.append(piece)
+        elif kept and kept[-1] is not nothing:
+            # What stood apart must not come together.
+            kept.append(nothing)
+    return b"".join(kept)
 
 
 def below(*folders):

@@ -4,11 +4,12 @@ token and headers, and what a browser leaves on the disk.
 
 usage: page.py [--screenshots FOLDER] [PART...]
 """
+import http.server
 import os
 import re
 import socket
-import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../Support"))
@@ -33,8 +34,10 @@ HEADERS = {
     "origin-agent-cluster": "?1",
 }
 # Generic titles (WEB.md finding 1): no word of mail may be in one.
-TITLES = {"about:blank", "", "DDS", "Unlock · DDS", "Inbox · DDS", "All mail · DDS", "All · DDS", "Private · DDS", "Sent · DDS", "Drafts · DDS",
-          "Group · DDS", "Thread · DDS", "Write · DDS", "Message · DDS", "Conversation · DDS", "Not here · DDS", "Not served · DDS",
+TITLES = {"about:blank", "", "DDS", "Unlock · DDS", "Inbox · DDS", "All mail · DDS", "All · DDS", "Private · DDS",
+    "Sent · DDS", "Drafts · DDS",
+          "Group · DDS", "Thread · DDS", "Write · DDS", "Message · DDS", "Conversation · DDS", "Not here · DDS",
+          "Not served · DDS",
           "Continue · DDS"}
 
 
@@ -86,7 +89,8 @@ def story_in(checks, world, browser, scripts):
         tab.scripts(False)
     page = MailPage(tab, alice)
     page.open()
-    checks.ok(f"{how}: a locked agent asks for the passphrase", tab.wait('id="passphrase"') and tab.url.endswith("/unlock"), tab.url)
+    checks.ok(f"{how}: a locked agent asks for the passphrase", tab.wait('id="passphrase"') and tab.url.endswith("/unlock"),
+        tab.url)
     world.shot(tab, f"{name}-unlock")
     tab.type("#passphrase", "not " + alice.passphrase)
     tab.click("#unlock button.primary")
@@ -107,11 +111,13 @@ def story_in(checks, world, browser, scripts):
     world.shot(tab, f"{name}-replied")
     got = until(lambda: [inner for inner in map(carol.open, fetched(carol)) if answer.encode() in inner], 20, 0.3)
     checks.ok(f"{how}: the reply reaches the group", got and f"To: {world.board}".encode() in got[0], got)
-    checks.ok(f"{how}: it names what it answers", got and b"In-Reply-To:" in got[0] and f"Re: {subject}".encode() in got[0], got)
+    checks.ok(f"{how}: it names what it answers", got and b"In-Reply-To:" in got[0] and f"Re: {subject}".encode() in got[0],
+        got)
     fresh_subject, fresh_body = world.secret(), world.secret()
     nobody = f"nobody{token(5)}"
     page.write("someone@elsewhere.test", fresh_subject, fresh_body).send()
-    checks.ok(f"{how}: an address elsewhere is refused, the text is kept", 'class="problems"' in tab.html() and fresh_body in tab.html(),
+    checks.ok(f"{how}: an address elsewhere is refused, the text is kept",
+        'class="problems"' in tab.html() and fresh_body in tab.html(),
               page.text()[:600])
     world.shot(tab, f"{name}-problem")
     clear(tab, "#f-recipients")
@@ -143,7 +149,8 @@ def story_in(checks, world, browser, scripts):
 def clear(tab, selector):
     """Empties a field with the keyboard."""
     tab.call("DOM.focus", nodeId=tab.node(selector))
-    tab.call("Input.dispatchKeyEvent", type="keyDown", key="a", code="KeyA", windowsVirtualKeyCode=65, modifiers=2, commands=["selectAll"])
+    tab.call("Input.dispatchKeyEvent", type="keyDown", key="a", code="KeyA", windowsVirtualKeyCode=65, modifiers=2,
+        commands=["selectAll"])
     tab.call("Input.dispatchKeyEvent", type="keyUp", key="a", code="KeyA", windowsVirtualKeyCode=65, modifiers=2)
     tab.call("Input.dispatchKeyEvent", type="keyDown", key="Backspace", code="Backspace", windowsVirtualKeyCode=8)
     tab.call("Input.dispatchKeyEvent", type="keyUp", key="Backspace", code="Backspace", windowsVirtualKeyCode=8)
@@ -158,7 +165,8 @@ def finished(checks, world, page, how, unlock_only=()):
     tab = page.tab
     forms = [status for status, method, _ in tab.responses() if method == "POST" and status not in (303, 204)]
     checks.equal(f"{how}: every POST is answered by 303 or 204", forms, [])
-    troubles = [line for line in tab.troubles() if "favicon" not in line]
+    # WEB.md 3 wants the field as it is; this Chromium does not know one of its features.
+    troubles = [line for line in tab.troubles() if "Unrecognized feature: 'bluetooth'" not in line]
     checks.equal(f"{how}: no violation and no error in the console", troubles, [])
     foreign = sorted({url for url in tab.requests() if not url.startswith((page.base, "about:", "data:"))})
     checks.equal(f"{how}: no request leaves the page", foreign, [])
@@ -179,12 +187,14 @@ def with_javascript(checks, world, browser):
     before = time.monotonic()
     world.mail(subject, world.secret())
     accepted = time.monotonic()
-    shown = tab.wait(lambda page: re.search(r'id="live"[^>]*><a [^>]*>', page) and not re.search(r'id="live"[^>]*><a [^>]*hidden', page), 15)
+    shown = tab.wait(lambda page: re.search(r'id="live"[^>]*><a [^>]*>', page)
+        and not re.search(r'id="live"[^>]*><a [^>]*hidden', page), 15)
     took = time.monotonic() - accepted
     checks.ok("new mail appears by itself", shown, page.text()[:300])
     checks.ok("within two seconds", took < 2, f"{took:.1f} s behind the 250 ({time.monotonic() - before:.1f} s in all)")
     counts = re.findall(r'data-count="(/[^"]*)">(\d+)<', tab.html())
-    checks.ok("and in the counters of inbox and group", len({where for where, _ in counts if where == "/" or where.startswith("/g/")}) >= 2, counts)
+    checks.ok("and in the counters of inbox and group", len({where for where,
+        _ in counts if where == "/" or where.startswith("/g/")}) >= 2, counts)
     world.shot(tab, "js-newmail")
     tab.click("#live a")
     checks.ok("the bar leads to it", tab.wait(subject), page.text()[:300])
@@ -234,11 +244,13 @@ def without_javascript(checks, world, browser):
     world.mail(subject, world.secret())
     found = until(lambda: (page.inbox(), subject in tab.html())[1], 10, 0.3)
     checks.ok("without JavaScript: new mail is there after a reload", found)
-    checks.ok("without JavaScript: the page leaves by itself after the idle lock", "<noscript><meta http-equiv=\"refresh\"" in tab.html())
+    checks.ok("without JavaScript: the page leaves by itself after the idle lock",
+        "<noscript><meta http-equiv=\"refresh\"" in tab.html())
     tab.go(page.base + "/w")
     checks.ok("without JavaScript: the form for writing does not", "http-equiv=\"refresh\"" not in tab.html())
     tab.click("#lock button")
-    checks.ok("without JavaScript: Lock locks", tab.wait('id="passphrase"') and world.alice.status()["agent"]["locked"], page.text()[:200])
+    checks.ok("without JavaScript: Lock locks", tab.wait('id="passphrase"') and world.alice.status()["agent"]["locked"],
+        page.text()[:200])
     page.seen()
     tab.back()
     checks.ok("without JavaScript: the back button shows no mail", tab.wait('id="passphrase"', 5), page.text()[:300])
@@ -314,20 +326,23 @@ def raw_requests(checks, world):
     checks.ok("the cookie's name and flags", re.fullmatch(r"__Host-dds-[0-9a-f]{8}=[0-9a-f]{64}; Secure; HttpOnly; SameSite=Strict; Path=/", flags), flags)
     for name, host, status in [
         ("foreign", f"evil.test:{world.port_number}", 403), ("missing", None, 400),
-        ("duplicate", [f"ddsnode.localhost:{world.port_number}"] * 2, 400), ("with another port", f"ddsnode.localhost:{world.port_number + 1}", 403),
+        ("duplicate", [f"ddsnode.localhost:{world.port_number}"] * 2, 400),
+        ("with another port", f"ddsnode.localhost:{world.port_number + 1}", 403),
         ("without a port", "ddsnode.localhost", 403), ("of a neighbour", f"other.localhost:{world.port_number}", 403),
         ("with a dot behind", f"ddsnode.localhost.:{world.port_number}", 403), ("empty", [""], 403),
     ]:
         answer = ask(world, "GET", "/", signed, host=host)
         good = answer.status == status or (status == 403 and answer.status == 400)
-        checks.ok(f"Host {name}: {status}", good and not answer.get("set-cookie") and b"<li class=\"row" not in answer.body, answer)
+        checks.ok(f"Host {name}: {status}", good and not answer.get("set-cookie") and b"<li class=\"row" not in answer.body,
+            answer)
         answer = ask(world, "POST", "/lock", signed, FORM, f"Origin: {origin}", host=host, body=f"token={form}".encode())
         checks.ok(f"Host {name}: POST too", answer.status in (400, 403), answer)
     answer = ask(world, "GET", "/", host=f"evil.test:{world.port_number}")
     checks.ok("the refusal tells the way", b"ddsnode open" in answer.body and origin.encode() in answer.body, answer)
     for host in ("127.0.0.1", "localhost"):
         answer = ask(world, "GET", "/", host=f"{host}:{world.port_number}")
-        checks.ok(f"{host} leads to the own name", answer.status == 302 and answer.get("location") == origin + "/" and not answer.get("set-cookie"), answer)
+        checks.ok(f"{host} leads to the own name", answer.status == 302
+            and answer.get("location") == origin + "/" and not answer.get("set-cookie"), answer)
     answer = exchange(world.port_number, f"GET http://evil.test/ HTTP/1.1\r\nHost: ddsnode.localhost:{world.port_number}\r\n{signed}\r\nConnection: close\r\n\r\n".encode())
     checks.ok("an absolute target is refused", answer.status in (400, 403), answer)
     for method in ("OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "BREW"):
@@ -345,7 +360,8 @@ def raw_requests(checks, world):
     ]:
         for extra in ([], [same]):
             answer = ask(world, "POST", "/lock", signed, FORM, *fields, *extra, body=body)
-            checks.ok(f"POST {name}{' and same-origin' if extra else ''}: 403", answer.status == 403 and not alice.status()["agent"]["locked"], answer)
+            checks.ok(f"POST {name}{' and same-origin' if extra else ''}: 403",
+                answer.status == 403 and not alice.status()["agent"]["locked"], answer)
     right = [signed, FORM, f"Origin: {origin}"]
     for name, fields, content in [
         ("without the form token", [], b""), ("with a wrong form token", [], b"token=" + b"0" * 64),
@@ -357,13 +373,17 @@ def raw_requests(checks, world):
     answer = ask(world, "POST", "/lock", signed, "Content-Type: text/plain", f"Origin: {origin}", body=body)
     checks.ok("POST as text/plain: refused", answer.status == 415, answer)
     answer = ask(world, "POST", "/lock", FORM, f"Origin: {origin}", body=body)
-    checks.ok("POST without the cookie changes nothing", answer.status in (303, 403) and not alice.status()["agent"]["locked"], answer)
+    checks.ok("POST without the cookie changes nothing", answer.status in (303, 403) and not alice.status()["agent"]["locked"],
+        answer)
     answer = ask(world, "GET", "/lock", signed)
     checks.ok("GET /lock does not lock", answer.status == 405 and not alice.status()["agent"]["locked"], answer)
-    for site, mode, destination, status in [("cross-site", "navigate", "document", 200), ("cross-site", "no-cors", "image", 403),
+    for site, mode, destination, status in [("cross-site", "navigate", "document", 200),
+        ("cross-site", "no-cors", "image", 403),
                                             ("same-site", "cors", "empty", 403), ("cross-site", "navigate", "iframe", 403)]:
-        answer = ask(world, "GET", "/", signed, f"Sec-Fetch-Site: {site}", f"Sec-Fetch-Mode: {mode}", f"Sec-Fetch-Dest: {destination}")
-        checks.ok(f"GET {site} {mode} {destination}: {status}, and no mail", answer.status == status and b'class="rows"' not in answer.body, answer)
+        answer = ask(world, "GET", "/", signed, f"Sec-Fetch-Site: {site}", f"Sec-Fetch-Mode: {mode}",
+            f"Sec-Fetch-Dest: {destination}")
+        checks.ok(f"GET {site} {mode} {destination}: {status}, and no mail",
+            answer.status == status and b'class="rows"' not in answer.body, answer)
     answer = ask(world, "GET", "/", signed, "Sec-Purpose: prefetch;prerender")
     checks.ok("speculative loads get 503", answer.status == 503 and b'class="rows"' not in answer.body, answer)
     headers_everywhere(checks, world, signed, form, origin)
@@ -371,7 +391,8 @@ def raw_requests(checks, world):
     other_user(checks, world)
     limits(checks, world, signed)
     answer = ask(world, "POST", "/lock", *right, same, body=body)
-    checks.ok("the right POST locks", answer.status == 303 and answer.get("location") == "/unlock" and alice.status()["agent"]["locked"], answer)
+    checks.ok("the right POST locks", answer.status == 303 and answer.get("location") == "/unlock"
+        and alice.status()["agent"]["locked"], answer)
     answer = ask(world, "GET", "/", signed)
     checks.ok("the session died with the lock", answer.status == 303 and answer.get("location") == "/unlock", answer)
 
@@ -382,7 +403,8 @@ def headers_everywhere(checks, world, signed, form, origin):
     files = re.findall(rb'"(/s/[^"]+)"', inbox.body)
     groups = re.findall(rb'href="(/g/\w+)"', inbox.body)
     checks.ok("the inbox has threads, groups and files", threads and files and groups, inbox)
-    routes = ["/", "/l", "/p", "/x", "/d", "/w", "/unlock", "/healthz", "/nothing", "/t/nothing", "/g/nothing", "/w/nothing", "/a/nothing",
+    routes = ["/", "/l", "/p", "/x", "/d", "/w", "/unlock", "/healthz", "/nothing", "/t/nothing", "/g/nothing", "/w/nothing",
+        "/a/nothing",
               "/open/nothing", "/s/nothing", "/favicon.ico", "/%2e%2e/etc/passwd", "/../etc/passwd", "/do", "/active"]
     routes += [text.decode() for text in threads[:1] + groups[:1]]
     for target in routes:
@@ -392,16 +414,19 @@ def headers_everywhere(checks, world, signed, form, origin):
             checks.ok(f"headers of {target} for {who} ({answer.status})", not wrong and not any(
                 name.startswith("access-control") for name, _ in answer.fields), wrong)
             if who == "a stranger":
-                checks.ok(f"{target} shows a stranger no mail", b'class="rows"' not in answer.body and b'class="thread"' not in answer.body)
+                checks.ok(f"{target} shows a stranger no mail",
+                    b'class="rows"' not in answer.body and b'class="thread"' not in answer.body)
     for name, answer in [("403", ask(world, "GET", "/", host="evil.test")), ("405", ask(world, "PUT", "/", signed)),
-                         ("POST 403", ask(world, "POST", "/do", signed, FORM)), ("431", ask(world, "GET", "/", "X: " + "y" * 20000))]:
+                         ("POST 403", ask(world, "POST", "/do", signed, FORM)),
+                         ("431", ask(world, "GET", "/", "X: " + "y" * 20000))]:
         wrong = {key: answer.get(key) for key, value in HEADERS.items() if answer.get(key) != value}
         checks.ok(f"headers of a refusal ({name}, {answer.status})", answer.status >= 400 and not wrong, (answer.status, wrong))
     for target in {text.decode() for text in files}:
         answer = ask(world, "GET", target)
         wrong = {key: answer.get(key) for key, value in HEADERS.items() if key != "cache-control" and answer.get(key) != value}
         checks.ok(f"a static file has a hash, lasts and has the headers ({answer.get('content-type')})",
-                  answer.status == 200 and "immutable" in (answer.get("cache-control") or "") and re.search(r"[0-9a-f]{8}", target) and not wrong,
+                  answer.status == 200 and "immutable" in (answer.get("cache-control") or "")
+                  and re.search(r"[0-9a-f]{8}", target) and not wrong,
                   (target, answer.status, wrong))
     answer = ask(world, "HEAD", "/", signed)
     checks.ok("HEAD has no body", answer.status == 200 and not answer.body, answer)
@@ -434,7 +459,8 @@ def other_user(checks, world):
     command = [sys.executable, "-c", script, str(world.port_number)]
     mine = run(*command)
     theirs = run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *command, cwd="/")
-    checks.ok("a connection of uid 65534 is closed before a byte", mine.text.strip() not in ("", "0") and theirs.text.strip() == "0",
+    checks.ok("a connection of uid 65534 is closed before a byte",
+        mine.text.strip() not in ("", "0") and theirs.text.strip() == "0",
               mine.all + theirs.all)
     table = open("/proc/net/tcp").read() + open("/proc/net/tcp6").read()
     bound = {line.split()[1].rsplit(":", 1)[0] for line in table.splitlines() if line.split()[3:4] == ["0A"]
@@ -455,20 +481,97 @@ def limits(checks, world, signed):
                            "Content-Length: 6\r\n\r\nhello!".encode())]:
         with socket.create_connection(("127.0.0.1", world.port_number), 10) as wire:
             wire.sendall(request)
-            wire.shutdown(socket.SHUT_WR)
-            wire.settimeout(15)
-            data = b""
+            wire.settimeout(5)
             try:
-                while piece := wire.recv(65536):
-                    data += piece
-            except (ConnectionError, TimeoutError) as problem:
-                data += b"timeout" if isinstance(problem, TimeoutError) else b""
-        checks.ok(f"{name} is no request", b"200 OK" not in data and b"timeout" not in data, data[:200])
+                data = wire.recv(65536)
+            except ConnectionError:
+                data = b""
+        checks.ok(f"{name} is refused", re.match(rb"HTTP/1\.[01] 4\d\d ", data) or not data, data[:200])
     wires = [socket.create_connection(("127.0.0.1", world.port_number), 10) for _ in range(50)]
     answer = ask(world, "GET", "/healthz")
     checks.ok("50 idle connections do not stop the page", answer.status == 200, answer)
     for wire in wires:
         wire.close()
+
+
+# MARK: pages of others
+
+HOSTILE = r"""<!doctype html><title>%(title)s</title><textarea id=t></textarea><div id=r></div><iframe name=f src="%(ui)s/"></iframe>
+<form id=p method=post action="%(ui)s/lock" target=f><input name=token value=x></form><img id=i src="%(ui)s/unlock">
+<script>(async () => {
+  const found = [];
+  const ask = async (what, path, options) => {
+    try { const a = await fetch('%(ui)s' + path, {credentials: 'include', ...options}); found.push(what + ':' + a.type + ':' + (await a.text()).length); }
+    catch (e) { found.push(what + ':' + e.name); }
+  };
+  await ask('get', '/', {});
+  await ask('opaque', '/', {mode: 'no-cors'});
+  await ask('post', '/lock', {method: 'POST', mode: 'no-cors', headers: {'Content-Type': 'application/x-www-form-urlencoded'}, body: 'token=x'});
+  await ask('preflight', '/lock', {method: 'POST', headers: {'X-DDS-Token': 'x'}});
+  await ask('events', '/events', {mode: 'no-cors'});
+  document.getElementById('p').submit();
+  await new Promise(done => setTimeout(done, 500));
+  try { found.push('frame:' + frames[0].document.body.innerText.length); } catch (e) { found.push('frame:' + e.name); }
+  document.getElementById('t').value = '%(draft)s';
+  document.getElementById('r').textContent = 'done ' + found.join(' ');
+})()</script>"""
+
+
+class Elsewhere(http.server.BaseHTTPRequestHandler):
+    """Another web server of this machine. It keeps the header fields that it gets."""
+
+    page = b""
+    heard = []
+
+    def do_GET(self):
+        self.heard.append((self.headers.get("Host", ""), self.headers.get("Cookie", "")))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(self.page)))
+        self.end_headers()
+        self.wfile.write(self.page)
+
+    def log_message(self, *_):
+        pass
+
+
+def hostile_pages(checks, world, browser):
+    alice = world.alice
+    subject = world.secret()
+    page = MailPage(browser.tab(), alice)
+    alice.lock()
+    page.open().unlock()
+    world.mail(subject, world.secret())
+    alice.waits_for(subject)
+    page.inbox()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    world.control = token(24)
+    Elsewhere.page = (HOSTILE % {"ui": page.base, "title": world.control, "draft": "x"}).encode()
+    for name in ("127.0.0.1", "localhost", "ddsnode.localhost", "other.localhost"):
+        tab = browser.tab()
+        tab.go(f"http://{name}:{server.server_address[1]}/")
+        done = tab.wait(lambda text: '<div id="r">done' in text, 20)
+        found = re.search(r'<div id="r">done ([^<]*)', done or "")
+        words = dict(word.split(":", 1) for word in (found.group(1) if found else "").split())
+        checks.ok(f"a page on {name} reads nothing", words and words.get("get") == "TypeError"
+            and words.get("opaque") in ("opaque:0", "TypeError")
+                  and words.get("preflight") == "TypeError" and words.get("frame") == "SecurityError", words)
+        checks.ok(f"a page on {name} locks nothing", not alice.status()["agent"]["locked"])
+        refused = [(status, method) for status, method, url in tab.responses() if url == page.base + "/lock"]
+        checks.ok(f"nothing of {name} is served at /lock", refused and all(status in (403, 405) for status, _ in refused),
+            refused)
+        framed = tab.evaluate("frames.length")
+        checks.ok(f"a frame on {name} shows no mail", framed == 1 and subject not in tab.html())
+    cookies = {host for host, cookie in Elsewhere.heard if "__Host-dds" in cookie}
+    checks.ok("no other name hears the cookie", all(host.startswith("ddsnode.localhost:") for host in cookies), cookies)
+    tab = browser.tab()
+    tab.go(f"http://rebind.test:{world.port_number}/")
+    checks.ok("a rebound name gets the refusal", "not one of mine" in tab.html() and subject not in tab.html(),
+        tab.html()[:400])
+    tab.go(page.base + "/")
+    checks.ok("the person's own tab still works", tab.wait(subject, 10))
+    server.shutdown()
 
 
 def on_the_disk(checks, world, browser):
@@ -479,8 +582,9 @@ def on_the_disk(checks, world, browser):
     checks.ok("the browser has a real profile", any(name.endswith("History") for name in files), files[:5])
     found = [(os.path.relpath(name, browser.profile), needle) for name, needle in holds(files, needles)]
     checks.equal(f"no marker in {len(files)} files of the profile", found, [])
-    control = holds(files, [b"ddsnode.localhost"])
-    checks.ok("the search finds what is there", control)
+    if hasattr(world, "control"):
+        checks.ok("the search finds the title that another server's page had",
+            holds(files, [world.control.encode(), world.control.encode("utf-16-le")]))
     mine = below(world.alice.state, world.alice.runtime, world.node.state)
     found = holds(mine + [world.alice.log, world.node.log], [form for marker in world.markers for form in nodekit.traces(marker)])
     checks.equal("no marker in the files and logs of agent and node", found, [])
@@ -499,9 +603,9 @@ def main():
     world.port_number = world.port
     browser = None
     if nodekit.requires(checks, "the page in a browser", "chromium"):
-        browser = Browser(path("profile", "x"))
+        browser = Browser(path("profile", "x"), "--host-resolver-rules=MAP rebind.test 127.0.0.1")
     if browser:
-        for part in (with_javascript, without_javascript):
+        for part in (with_javascript, without_javascript, hostile_pages):
             if wanted(part):
                 checks.part(part, world, browser)
     if wanted(raw_requests):

@@ -20,6 +20,9 @@ struct AgentAccount: Hashable, Sendable {
     var nodeRecipient: String
     /// The `age1...` recipient of this member's own mailbox key: public, and of use while locked.
     var ownRecipient: String
+    /// Where the configuration wants the two ports to be, when not at `host`. Not stored.
+    var pop3sHost: String?
+    var submissionsHost: String?
 
     var json: JSONValue {
         [
@@ -61,6 +64,26 @@ struct AgentAccount: Hashable, Sendable {
         self.nodeKeyHash = nodeKeyHash
         self.nodeRecipient = nodeRecipient
         self.ownRecipient = ownRecipient
+    }
+}
+
+extension AgentAccount {
+    /// The same with what is set under `[agent]`, which wins over what `join` stored. Throws for a node key that cannot be
+    /// read: going on with the stored one would trust what somebody meant to distrust.
+    func overridden(by config: Config.Agent) throws(Failure) -> AgentAccount {
+        var account = self
+        if let address = MailAddress(config.address) { account.address = address }
+        if !config.nodeKey.isEmpty {
+            guard let hash = InviteLink.nodeKeyHash(config.nodeKey) else {
+                throw Failure(.configuration, "agent.node_key is no node key; copy the 26 characters between / and # of an invite")
+            }
+            account.nodeKeyHash = hash
+        }
+        if case .tcp(let host, let port)? = Endpoint(config.pop3s) { (account.pop3sHost, account.pop3sPort) = (host, port) }
+        if case .tcp(let host, let port)? = Endpoint(config.submissions) {
+            (account.submissionsHost, account.submissionsPort) = (host, port)
+        }
+        return account
     }
 }
 

@@ -47,6 +47,8 @@ import DDSWire
             throw Failure(.inputOutput, "the key file came back different from the disk; do not use this folder")
         }
         progress("closed and reopened")
+        try await prepareSpool()
+        // Last: with this file the folder is an agent's, and without it the next try begins where this one ended.
         try folder.save(account)
         return account
     }
@@ -55,6 +57,8 @@ import DDSWire
     private func prepareFolder() throws(Failure) -> SecretBytes {
         do {
             try HostFiles.makeFolders(folder.path)
+            // A try that was killed while writing a key leaves a part of it under another name.
+            for name in try HostFiles.list(folder.path) where name.hasSuffix(".tmp") { try HostFiles.remove(folder.path + "/" + name) }
             if !HostFiles.exists(folder.deviceKey) {
                 try SecretBytes.random(32).withExposed { bytes throws(DiskError) in try HostFiles.write(folder.deviceKey, bytes) }
             }
@@ -65,6 +69,19 @@ import DDSWire
             throw Failure(.cannotCreate, "cannot prepare \(folder.path): \(error)")
         }
         return try folder.loadSecret(folder.deviceKey)
+    }
+
+    /// The agent's spool; one that an earlier try has made is used. Nothing that is there is overwritten.
+    private func prepareSpool() async throws(Failure) {
+        let root = try folder.loadSecret(folder.spoolKey)
+        if HostFiles.exists(folder.spool),
+            let spool = try? await EmbeddedSpool.open(
+                folder: folder.spool, root: root, random: services.random, time: services.time, onStopped: { _ in })
+        {
+            return await spool.close()
+        }
+        try await EmbeddedSpool.create(
+            folder: folder.spool, root: root, bodyBytes: Agent.segmentBytes, random: services.random, time: services.time)
     }
 
     private func enrol(_ link: NodeLink, recipient: AgeRecipient) async throws(Failure) -> AgentAccount {

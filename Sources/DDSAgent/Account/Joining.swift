@@ -13,16 +13,12 @@ import DDSSeal
 
     /// Makes the key, registers, closes and reopens.
     static func run(
-        services: Services, invite: InviteLink, passphrase: SecretBytes, progress: @LoopActor (String) -> Void
+        services: Services, invite: InviteLink, passphrase: SecretBytes, workFactor: Int = PassphraseFile.defaultWorkFactor,
+        progress: @LoopActor (String) -> Void
     ) async throws(Failure) {
         let folder = AgentFolder(stateDir: services.config.node.stateDirectory)
-        let join = Join(folder: folder, services: services, invite: invite, workFactor: PassphraseFile.defaultWorkFactor)
+        let join = Join(folder: folder, services: services, invite: invite, workFactor: workFactor)
         _ = try await join.run(passphrase: passphrase, progress: progress)
-        if !HostFiles.exists(folder.spool) {
-            try await EmbeddedSpool.create(
-                folder: folder.spool, root: try folder.loadSecret(folder.spoolKey), bodyBytes: Agent.segmentBytes,
-                random: services.random, time: services.time)
-        }
     }
 
     /// Unlocks, sends a message to oneself through the node and waits until it is back.

@@ -26,7 +26,10 @@ final class VaultKeys: Sendable {
 
     /// The vault's content: text in locked memory.
     var content: SecretBytes {
-        var bytes = Array("# ddsnode vault 1\n# mailbox ".utf8)
+        // Room for all of it: an array that grows leaves copies of the keys behind.
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(1024)
+        bytes += Array("# ddsnode vault 1\n# mailbox ".utf8)
         mailbox.secretText().withExposed { bytes += $0 }
         for (name, secret) in [("identity", identitySeed), ("store", storeKey)] {
             bytes += Array("\n# \(name) ".utf8)

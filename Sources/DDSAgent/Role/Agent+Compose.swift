@@ -31,7 +31,16 @@ extension Agent {
         if let group = letter.recipients.first(where: { account.groups.contains($0.local) }) {
             builder.listID = "\(group.local).\(group.domain)"
         }
-        return try await send(Padding.pad(builder.build()), to: letter.recipients, draft: draft)
+        return try await send(try await built(builder), to: letter.recipients, draft: draft)
+    }
+
+    private func built(_ builder: MessageBuilder) async throws(Failure) -> [UInt8] {
+        let octets = builder.attachments.reduce(builder.body.utf8.count) { $0 + $1.content.count }
+        do {
+            return try await Heavy.perform(octets: octets) { Padding.pad(builder.build()) }
+        } catch {
+            throw Failure(.bug, "the message cannot be made: \(error)")
+        }
     }
 
     /// Sends a message that somebody wrote whole, as sendmail -t does: recipients from its header.

@@ -33,14 +33,21 @@ import Logging
     private(set) var outbox: Outbox?
     private var idleTimer: LoopTimer?
     private var lastActivity: Instant
-    private var failedUnlocks: (count: Int, since: WallTime?) = (0, nil)
+    /// Grows with every lock: an unlock that was under way meanwhile does not count.
+    private var lockCount = 0
+    /// Why fetched mail could not be taken into the store, in words.
+    private(set) var importTrouble: String?
+    /// One change of the local store at a time.
+    let storeGate = StoreGate()
+    /// One passphrase at a time: each takes a quarter of a gigabyte while it is tried.
+    private let unlockGate = StoreGate()
 
     /// Opens the agent's state, locked. Throws with exit code 75 when another process has it, 66 before `join`.
     static func open(
         services: Services, onSpoolStopped: @escaping @LoopActor @Sendable (String) -> Void
     ) async throws(Failure) -> Agent {
         let folder = AgentFolder(stateDir: services.config.node.stateDirectory)
-        guard let account = try folder.loadAccount() else {
+        guard let account = try folder.loadAccount()?.overridden(by: services.config.agent) else {
             throw Failure(.fileMissing, "nobody has joined a node from \(folder.path) yet; run: ddsnode join INVITE")
         }
         let deviceSeed = try folder.loadSecret(folder.deviceKey)
@@ -63,19 +70,19 @@ import Logging
     /// Begins fetching and sending.
     func start() async throws(Failure) {
         let fetcher = Fetcher(
-            spool: spool, services: services, account: account, link: link, onMail: { [unowned self] in await mailCame() })
+            spool: spool, services: services, account: account, link: link, onMail: { [weak self] in await self?.mailCame() })
         let outbox = Outbox(
-            spool: spool, services: services, submit: { [unowned self] in await submit($0) },
-            onOutcome: { [unowned self] in await outcomeCame() })
+            spool: spool, services: services, submit: { [weak self] in await self?.submit($0) ?? .unreachable("the agent is stopping") },
+            onOutcome: { [weak self] in await self?.outcomeCame() })
+        self.fetcher = fetcher
+        self.outbox = outbox
+        idleTimer = LoopTimer { [weak self] in self?.idleTimerFired() }
         do throws(SpoolError) {
             try await fetcher.start()
             try await outbox.start()
         } catch {
             throw Failure(.inputOutput, "the local store cannot be read: \(error)")
         }
-        self.fetcher = fetcher
-        self.outbox = outbox
-        idleTimer = LoopTimer { [unowned self] in idleTimerFired() }
     }
 
     func stop() async {
@@ -93,37 +100,41 @@ import Logging
 extension Agent {
     var isLocked: Bool { unlocked == nil }
 
-    /// Opens the vault and the store, and takes in what was fetched meanwhile.
+    /// Opens the vault and the store, and takes in what was fetched meanwhile. An agent that is open already stays so, but the
+    /// passphrase must be right all the same.
     func unlock(passphrase: SecretBytes) async throws(Failure) {
-        guard unlocked == nil else { return }
-        let keys: VaultKeys
-        do throws(Failure) {
-            keys = try await Vault(path: folder.vault).open(passphrase: passphrase)
-        } catch {
-            if error.code == .permission {
-                failedUnlocks = (failedUnlocks.count + 1, failedUnlocks.since ?? services.time.wall)
-            }
-            throw error
-        }
+        let locks = lockCount
+        await unlockGate.enter()
+        defer { unlockGate.leave() }
+        let keys = try await Vault(path: folder.vault).open(passphrase: passphrase)
+        if unlocked != nil { return noteActivity() }
         let store = try await MessageStore.open(
-            spool: spool, keys: keys, account: account, random: services.random, time: services.time)
-        let drafts = try await DraftBook.open(spool: spool, keys: keys, random: services.random, time: services.time)
-        // Another unlock may have come first while this one read the store.
-        guard unlocked == nil else { return }
+            spool: spool, keys: keys, account: account, random: services.random, time: services.time, gate: storeGate)
+        let drafts = try await DraftBook.open(
+            spool: spool, keys: keys, random: services.random, time: services.time, gate: storeGate,
+            isSent: { store.items[Self.messageID(ofDraft: $0)] != nil })
+        guard locks == lockCount else {
+            store.close()
+            drafts.close()
+            throw Failure(.interrupted, "the agent was locked while it was being opened")
+        }
         unlocked = Unlocked(keys: keys, store: store, drafts: drafts)
-        failedUnlocks = (0, nil)
         noteActivity()
         scheduleIdleLock()
         await outcomeCame()
         await mailCame()
+        guard unlocked?.store === store else { return }
         services.bus.publish(.unlocked)
         services.bus.publish(.storeChanged(unread: store.unreadCount))
     }
 
     /// Drops keys, store and drafts.
     func lock() {
-        guard unlocked != nil else { return }
+        lockCount += 1
+        guard let open = unlocked else { return }
         unlocked = nil
+        open.store.close()
+        open.drafts.close()
         idleTimer?.cancel()
         services.bus.publish(.locked)
     }
@@ -152,22 +163,29 @@ extension Agent {
 extension Agent {
     private func mailCame() async {
         guard let store = unlocked?.store else { return }
+        let before = store.order.count
         do throws(SpoolError) {
-            let imported = try await store.importFetched()
-            if !imported.isEmpty { services.bus.publish(.storeChanged(unread: store.unreadCount)) }
+            try await store.importFetched()
+            importTrouble = nil
         } catch {
+            guard unlocked?.store === store else { return }
+            importTrouble = error == .full
+                ? "the disk is full; free some space, fetched mail is kept but not shown until then"
+                : "fetched mail could not be taken in, it is kept; see the log"
             services.log.error("fetched mail not taken in, it is kept", metadata: ["error": "\(error)"])
         }
+        if store.order.count != before { services.bus.publish(.storeChanged(unread: store.unreadCount)) }
     }
 
     private func outcomeCame() async {
         guard let store = unlocked?.store else { return }
         do throws(SpoolError) {
             try await store.applyOutcomes()
-            services.bus.publish(.storeChanged(unread: store.unreadCount))
         } catch {
+            // The record of the outcome stays and is read again at the next one or the next unlock.
             services.log.error("outcome not noted", metadata: ["error": "\(error)"])
         }
+        if unlocked?.store === store { services.bus.publish(.storeChanged(unread: store.unreadCount)) }
     }
 
     private func submit(_ submission: QueuedSubmission) async -> SubmissionResult {
@@ -177,13 +195,17 @@ extension Agent {
             clientName: "[127.0.0.1]", tls: .implicit, credentials: .external(authzid: account.address.local), envelope: envelope,
             message: submission.message)
         do throws(Failure) {
-            let (outcome, _) = try await SubmissionClient.run(
-                configuration, link: link, port: account.submissionsPort, id: Hex.encode(services.random.bytes(8)))
-            return SubmissionResult(outcome, recipients: submission.recipients)
+            let (outcome, detail) = try await SubmissionClient.run(
+                configuration, link: link.at(account.submissionsHost), port: account.submissionsPort,
+                id: Hex.encode(services.random.bytes(8)))
+            return SubmissionResult(outcome, recipients: submission.recipients, detail: detail)
         } catch {
-            return .later(error.publicText)
+            return .unreachable(error.publicText)
         }
     }
+
+    /// The id in the store that the message of a draft has: known beforehand, so that a draft is sent once.
+    static func messageID(ofDraft draft: String) -> String { OpaqueID.derived(Array("draft".utf8), Array(draft.utf8)) }
 
     /// Puts a finished message into the store and the outbox in one transaction; returns its id in the store.
     /// `draft` names the draft that this was; it is erased in the same transaction.
@@ -196,24 +218,49 @@ extension Agent {
         guard message.count <= services.config.server.limits.messageSize else {
             throw Failure(.badInput, "the message has \(message.count >> 20) MiB; the limit is \(services.config.server.limits.messageSize >> 20) MiB")
         }
-        let sealed = try Submission.sealed(
-            message, from: account.address, to: recipients, nodeRecipient: account.nodeRecipient, services: services)
-        let summary = unlocked.store.summarise(message, sendState: .waiting)
-        do {
-            let (appends, tag) = try unlocked.store.prepare(message, summary: summary)
-            let queued = QueuedSubmission(messageTag: tag, sender: account.address, recipients: recipients, message: sealed)
-            let erasures = draft.flatMap { unlocked.drafts.record(of: $0) }.map { [$0] } ?? []
-            let records = try await spool.commit(SpoolTransaction(appends: appends + [Outbox.record(queued)], erasures: erasures))
-            if let draft { unlocked.drafts.sent(draft, as: summary.id) }
-            unlocked.store.added(summary, tag: tag, records: records[0..<2])
+        let (sealed, prepared) = try await made(message, to: recipients, draft: draft, store: unlocked.store)
+        let id = prepared.summary.id
+        await storeGate.enter()
+        defer { storeGate.leave() }
+        guard self.unlocked?.store === unlocked.store else {
+            throw Failure(.permission, "the agent was locked meanwhile; nothing was sent")
+        }
+        // A second click came while the first was being made ready.
+        if unlocked.store.items[id] != nil { return id }
+        let queued = QueuedSubmission(messageTag: prepared.tag, sender: account.address, recipients: recipients, message: sealed)
+        let erasures = draft.flatMap { unlocked.drafts.record(of: $0) }.map { [$0] } ?? []
+        do throws(SpoolError) {
+            let records = try await spool.commit(
+                SpoolTransaction(appends: prepared.appends + [Outbox.record(queued)], erasures: erasures))
+            if let draft { unlocked.drafts.sent(draft, as: id) }
+            unlocked.store.added(prepared, records: records[0..<2])
             outbox?.queued(records[2])
-        } catch SpoolError.full {
-            throw Failure(.inputOutput, "the disk is full; free some space, nothing was sent")
         } catch {
+            if error == .full { throw Failure(.inputOutput, "the disk is full; free some space, nothing was sent") }
             throw Failure(.inputOutput, "the message could not be kept and was not sent: \(error)")
         }
         services.bus.publish(.storeChanged(unread: unlocked.store.unreadCount))
-        return summary.id
+        return id
+    }
+
+    /// What goes to the node and what stays here of a message.
+    private func made(
+        _ message: [UInt8], to recipients: [MailAddress], draft: String?, store: MessageStore
+    ) async throws(Failure) -> (sealed: [UInt8], prepared: StoreIntake.Prepared) {
+        let id = draft.map(Self.messageID) ?? OpaqueID.make(services.random)
+        let group = recipients.map(\.local).first { account.groups.contains($0) || store.hasMail(ofGroup: $0) }
+        let intake = store.intake
+        do {
+            return try await Heavy.perform(octets: message.count) { [account, services] in
+                let sealed = try Submission.sealed(
+                    message, from: account.address, to: recipients, nodeRecipient: account.nodeRecipient, services: services)
+                return (sealed, try intake.prepared(message, id: id, sendState: .waiting, group: group, at: services.time.wall))
+            }
+        } catch let failure as Failure {
+            throw failure
+        } catch {
+            throw Failure(.bug, "the message cannot be encoded: \(error)")
+        }
     }
 
     /// Keeps a draft that came while locked, sealed to this person's own key.
@@ -224,10 +271,4 @@ extension Agent {
 
     /// Who messages of this person are from.
     var author: MessageBuilder.Mailbox { MessageBuilder.Mailbox(name: account.display, address: account.address) }
-
-    var failedUnlockNote: String? {
-        guard failedUnlocks.count > 0, let since = failedUnlocks.since else { return nil }
-        let time = CivilTime(secondsSinceEpoch: since.seconds)
-        return "\(failedUnlocks.count) failed attempt\(failedUnlocks.count == 1 ? "" : "s") since \(time.rfc3339)"
-    }
 }

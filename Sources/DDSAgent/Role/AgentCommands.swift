@@ -1,6 +1,7 @@
 // The commands of an agent: join, unlock, lock, fetch, send, list, show, open. Answered at the control socket, or in the
 // command line's own process when no agent runs.
 
+import DDSBus
 import DDSCore
 import DDSHTTP
 import DDSLoop
@@ -9,6 +10,7 @@ import DDSNode
 import DDSSeal
 import DDSSpool
 import DDSWire
+import Logging
 
 @LoopActor final class AgentCommands {
     private let role: AgentRole
@@ -134,12 +136,16 @@ import DDSWire
         do throws(SpoolError) {
             try await store.update([id]) { $0.isUnread = false }
         } catch {
-            throw Failure(.inputOutput, "the read mark could not be kept: \(error)")
+            // A full disk is no reason not to show what is there.
+            agent.services.log.error("read mark not kept", metadata: ["error": "\(error)"])
         }
+        agent.services.bus.publish(.storeChanged(unread: store.unreadCount))
         guard let summary = store.items[id]?.summary, case .object(var fields) = describe(summary) else {
             throw Failure(.unknownName, "no message \(id); see: ddsnode list")
         }
-        let parsed = ParsedMessage(message)
+        guard let parsed = try? await Heavy.perform(octets: message.count, { ParsedMessage(message) }) else {
+            throw Failure(.bug, "the message cannot be taken apart")
+        }
         fields["text"] = .text(TextSafety.body(parsed.bestPlainText))
         fields["files"] = .list(parsed.attachments.map { ["name": .text($0.fileName.text), "size": .number($0.size)] })
         return .object(fields)

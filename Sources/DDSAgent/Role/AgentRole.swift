@@ -20,6 +20,8 @@ import Logging
     private(set) var pagePort: UInt16?
     private var mailPage: MailPage?
     private var isJoining = false
+    /// What a passphrase costs to try; tests lower it.
+    var workFactor = PassphraseFile.defaultWorkFactor
 
     package init(services: Services) throws(Failure) {
         self.services = services
@@ -75,7 +77,7 @@ import Logging
         }
         isJoining = true
         defer { isJoining = false }
-        try await Joining.run(services: services, invite: invite, passphrase: passphrase, progress: progress)
+        try await Joining.run(services: services, invite: invite, passphrase: passphrase, workFactor: workFactor, progress: progress)
         try await startAgent()
         guard let agent else { throw Failure(.bug, "the agent did not start") }
         try await Joining.prove(agent, passphrase: passphrase, services: services, progress: progress)
@@ -111,8 +113,12 @@ extension Agent {
         if let trouble = fetcher?.lastTrouble { problems.append("fetch: \(trouble)") }
         if let trouble = outbox?.lastTrouble { problems.append("send: \(trouble)") }
         if let count = unlocked?.store.unopened, count > 0 {
-            problems.append("\(count) fetched messages do not open with your key; they are kept")
+            problems.append("\(count) fetched message\(count == 1 ? " does" : "s do") not open with your key; kept")
         }
+        if let count = unlocked?.drafts.unreadable, count > 0 {
+            problems.append("\(count) draft\(count == 1 ? " does" : "s do") not open; kept, restore the state folder from a backup")
+        }
+        if let importTrouble { problems.append(importTrouble) }
         var fields: [String: JSONValue] = [
             "joined": true, "address": .text("\(account.address)"), "locked": .bool(isLocked), "groups": .texts(account.groups),
             "node": .text(account.host), "outbox": .number(outbox?.waiting.count ?? 0), "fetched": .number(fetcher?.fetchedCount ?? 0),

@@ -13,15 +13,25 @@ extension MailPage {
         guard let unlocked = agent.unlocked, let original = unlocked.store.items[target.message]?.summary,
             let bytes = try? await unlocked.store.message(target.message)
         else { return nil }
-        var draft = Draft(id: OpaqueID.make(agent.services.random))
-        draft.repliesTo = original.id
-        draft.subject = ThreadKey(original.subject).isReply ? original.subject : "Re: \(original.subject)"
-        draft.recipients = replyRecipients(original, target.audience).joined(separator: ", ")
-        let who = original.fromName.isEmpty ? original.fromAddress : original.fromName
-        let quoted = ParsedMessage(bytes).bestPlainText.split(separator: "\n", omittingEmptySubsequences: false)
+        let body = await Self.quoted(bytes, from: original)
+        let isSaved = await change(OpaqueID.make(agent.services.random)) { [self] draft in
+            draft.repliesTo = original.id
+            draft.subject = ThreadKey(original.subject).isReply ? original.subject : "Re: \(original.subject)"
+            draft.recipients = replyRecipients(original, target.audience).joined(separator: ", ")
+            draft.body = body
+        }
+        return isSaved
+    }
+
+    /// Longer texts are quoted up to here; nobody answers a megabyte line by line.
+    private static var quotedCharactersMax: Int { 100_000 }
+
+    private static func quoted(_ message: [UInt8], from original: StoredSummary) async -> String {
+        let text = (try? await Heavy.perform(octets: message.count) { ParsedMessage(message).bestPlainText }) ?? ""
+        let quoted = text.prefix(quotedCharactersMax).split(separator: "\n", omittingEmptySubsequences: false)
             .map { $0.hasPrefix(">") ? ">\($0)" : "> \($0)" }.joined(separator: "\n")
-        draft.body = "\n\n\(who) wrote:\n\(quoted)\n"
-        return await keep(draft) ? draft.id : nil
+        let who = original.fromName.isEmpty ? original.fromAddress : original.fromName
+        return "\n\n\(who) wrote:\n\(quoted)\n"
     }
 
     private func replyRecipients(_ original: StoredSummary, _ audience: ReplyTarget.Audience) -> [String] {
@@ -32,14 +42,18 @@ extension MailPage {
         return [original.fromAddress] + others
     }
 
-    private func keep(_ draft: Draft) async -> Bool {
-        guard let drafts = agent.unlocked?.drafts else { return false }
+    /// Changes a draft and keeps it; returns its id, nil when it was sent already or the agent is locked. What the disk does
+    /// not take stays in memory, and the draft says so.
+    private func change(_ id: String, _ change: (inout Draft) -> Void) async -> String? {
+        guard let drafts = agent.unlocked?.drafts else { return nil }
         do throws(SpoolError) {
-            try await drafts.save(draft)
-            return true
+            return try await drafts.save(id, change) ? id : nil
         } catch {
             agent.services.log.error("draft not kept", metadata: ["error": "\(error)"])
-            return false
+            guard agent.unlocked?.drafts === drafts else { return nil }
+            let reason = error == .full ? "the disk is full" : "the local store has a problem"
+            note([DraftProblem(field: .body, text: "Not saved: \(reason). Your text is here until the agent is locked.")], at: id)
+            return nil
         }
     }
 
@@ -66,36 +80,54 @@ extension MailPage {
             + people.map { RecipientChoice(value: $0, label: $0) }
     }
 
-    func save(draft id: String, _ fields: DraftFields) async -> Bool {
-        guard let draft = merged(id, fields) else { return false }
-        return await keep(draft)
+    func save(draft id: String, _ fields: DraftFields) async -> Bool { await keep(id, fields) }
+
+    /// Files of one draft, all together.
+    private var attachmentOctetsMax: Int { agent.services.config.server.limits.messageSize }
+
+    /// The draft with the form's fields, kept; false when it was sent already or could not be kept. What comes while the agent
+    /// is being locked is sheltered.
+    private func keep(_ id: String, _ fields: DraftFields) async -> Bool {
+        guard sentMessage(ofDraft: id) == nil else { return false }
+        var isTooLarge = false
+        let kept = await change(id) { [random = agent.services.random, limit = attachmentOctetsMax] draft in
+            isTooLarge = !Self.fill(&draft, fields, random: random, attachmentOctetsMax: limit)
+        }
+        guard kept != nil else {
+            if agent.isLocked { await shelter(draft: id, fields) }
+            return false
+        }
+        let text = "The files are larger than \(attachmentOctetsMax >> 20) MiB together; what you added last was left out."
+        note(isTooLarge ? [DraftProblem(field: .attachments, text: text)] : [], at: id)
+        return true
     }
 
-    /// The draft with the form's fields; nil when it was sent already.
-    private func merged(_ id: String, _ fields: DraftFields) -> Draft? {
-        guard let drafts = agent.unlocked?.drafts else { return nil }
-        var draft = drafts.drafts[id] ?? Draft(id: id)
-        guard draft.sentAs == nil else { return nil }
-        Self.fill(&draft, fields, random: agent.services.random)
-        return draft
-    }
-
-    private static func fill(_ draft: inout Draft, _ fields: DraftFields, random: any RandomSource) {
+    /// False when the files added are too many octets; they are left out then.
+    private static func fill(
+        _ draft: inout Draft, _ fields: DraftFields, random: any RandomSource, attachmentOctetsMax: Int = .max
+    ) -> Bool {
         draft.recipients = fields.recipients
         draft.subject = fields.subject
         draft.body = fields.body
         draft.attachments.removeAll { fields.removals.contains($0.id) }
-        for upload in fields.uploads where !upload.bytes.isEmpty || !upload.fileName.isEmpty {
+        let uploads = fields.uploads.filter { !$0.bytes.isEmpty || !$0.fileName.isEmpty }
+        let octets = draft.attachments.reduce(0) { $0 + $1.content.count } + uploads.reduce(0) { $0 + $1.bytes.count }
+        guard uploads.isEmpty || octets <= attachmentOctetsMax else { return false }
+        for upload in uploads {
             draft.attachments.append(
                 Draft.Attachment(
                     id: OpaqueID.make(random), name: upload.fileName, type: upload.contentType,
                     content: upload.bytes))
         }
+        return true
     }
 
     func send(draft id: String, _ fields: DraftFields) async -> SendOutcome {
-        if let sent = agent.unlocked?.drafts.drafts[id]?.sentAs { return .queued(thread: threads.thread(sent)?.id) }
-        guard let draft = merged(id, fields), await keep(draft) else { return .refused }
+        if let sent = sentMessage(ofDraft: id) { return .queued(thread: threads.thread(sent)?.id) }
+        guard await keep(id, fields), problems(of: id).isEmpty, let draft = agent.unlocked?.drafts.drafts[id] else {
+            // A second click of the same form waited behind the first.
+            return sentMessage(ofDraft: id).map { .queued(thread: threads.thread($0)?.id) } ?? .refused
+        }
         do throws(Failure) {
             let letter = try letter(draft)
             let warnings = fields.sendsAnyway ? [] : warnings(draft, letter)
@@ -113,11 +145,19 @@ extension MailPage {
         }
     }
 
+    /// The message that the draft was sent as.
+    private func sentMessage(ofDraft id: String) -> String? {
+        let message = Agent.messageID(ofDraft: id)
+        guard agent.unlocked?.store.items[message] != nil else { return nil }
+        storeChanged()
+        return message
+    }
+
     private func letter(_ draft: Draft) throws(Failure) -> Agent.Letter {
         let recipients = try agent.recipients([draft.recipients])
         guard !recipients.isEmpty else { throw Failure(.badInput, "Name somebody to send this to, a person or a group.") }
         var letter = Agent.Letter(recipients: recipients, subject: draft.subject, body: draft.body)
-        letter.attachments = draft.attachments.map { MessageBuilder.Attachment(fileName: $0.name, type: $0.type, content: $0.content) }
+        letter.attachments = draft.attachments.map { MessageBuilder.Attachment(fileName: $0.name, type: $0.type, content: [UInt8]($0.content)) }
         letter.repliesTo = draft.repliesTo.flatMap { agent.unlocked?.store.items[$0]?.summary }
         return letter
     }
@@ -148,7 +188,7 @@ extension MailPage {
 
     func shelter(draft id: String, _ fields: DraftFields) async {
         var draft = Draft(id: id)
-        Self.fill(&draft, fields, random: agent.services.random)
+        _ = Self.fill(&draft, fields, random: agent.services.random)
         draft.saved = agent.services.time.wall.milliseconds
         do {
             try await agent.shelter(draft)

@@ -18,7 +18,9 @@ extension MailPage {
             depths[summary.messageID] = depth
             models.append(await message(summary, depth: min(depth, 3), store: store))
         }
-        await mark(threads: [id], read: true)
+        // Only what is shown counts as read; and what was being read when the agent was locked is not shown.
+        await mark(thread.messages.map(\.id), read: true)
+        guard agent.unlocked?.store === store else { return nil }
         let first = thread.messages[0]
         return ThreadModel(
             id: thread.id, subject: first.subject, group: thread.group.map(group),
@@ -36,7 +38,8 @@ extension MailPage {
             isUnread: summary.isUnread, isOwn: summary.isOwn, depth: depth, sent: sentState(summary))
         do throws(SpoolError) {
             guard let bytes = try await store.message(summary.id) else { return model }
-            let parsed = ParsedMessage(bytes)
+            let parsed = try? await Heavy.perform(octets: bytes.count) { ParsedMessage(bytes) }
+            guard let parsed else { return model }
             model.body = parsed.bestPlainText
             if parsed.hasHTML { model.marks.append(.hasHTML) }
             model.attachments = parsed.attachments.map {
@@ -50,13 +53,17 @@ extension MailPage {
     }
 
     func attachment(_ id: String) async -> AttachmentContent? {
-        let parts = id.split(separator: "x")
-        guard parts.count == 2, let number = Int(parts[1]), let store = agent.unlocked?.store,
-            let bytes = try? await store.message(String(parts[0])),
-            let attachment = ParsedMessage(bytes).attachments.first(where: { $0.index == number }),
-            let content = ParsedMessage.attachmentContent(number, of: bytes)
+        // Ids of messages have that letter too; the last one is ours.
+        guard let cross = id.lastIndex(of: "x"), let number = Int(id[id.index(after: cross)...]),
+            let store = agent.unlocked?.store, let bytes = try? await store.message(String(id[..<cross]))
         else { return nil }
-        return AttachmentContent(name: attachment.fileName.text, bytes: content)
+        let found = try? await Heavy.perform(octets: bytes.count) { () -> AttachmentContent? in
+            guard let attachment = ParsedMessage(bytes).attachments.first(where: { $0.index == number }),
+                let content = ParsedMessage.attachmentContent(number, of: bytes)
+            else { return nil }
+            return AttachmentContent(name: attachment.fileName.text, bytes: content)
+        }
+        return agent.unlocked?.store === store ? found ?? nil : nil
     }
 
     func mark(threads ids: [String], read: Bool) async {

@@ -41,7 +41,11 @@ import DDSSpool
             try await agent.unlock(passphrase: SecretBytes(consuming: &bytes))
             return .opened
         } catch {
-            return .refused
+            // No key file and a wrong passphrase look the same from outside; trouble with what lies on the disk does not.
+            switch error.code {
+            case .permission, .fileMissing: return .refused
+            default: return .failed(error.publicText)
+            }
         }
     }
 
@@ -77,6 +81,7 @@ import DDSSpool
 
     /// The threads as they are now.
     var threads: ThreadIndex {
+        guard !agent.isLocked else { return ThreadIndex([]) }
         if let index { return index }
         let fresh = ThreadIndex(agent.unlocked?.store.summaries ?? [])
         index = fresh
@@ -135,7 +140,7 @@ import DDSSpool
             privateUnread: unreadCount { contains(.privateMail, $0) }, drafts: agent.unlocked?.drafts.open.count ?? 0,
             waitingToBeSent: agent.outbox?.waiting.count ?? 0, state: stateLine(),
             trouble: agent.outbox?.lastTrouble.map { "Not sent yet: \($0). It is kept and tried again." }
-                ?? agent.fetcher?.lastTrouble.map { "Not fetched: \($0). It is tried again." })
+                ?? agent.fetcher?.lastTrouble.map { "Not fetched: \($0). It is tried again." } ?? agent.importTrouble)
     }
 
     func list(_ folder: FolderReference, cursor: String?) async -> ThreadListModel? {
@@ -190,5 +195,8 @@ import DDSSpool
     // MARK: Drafts' problems
 
     func problems(of draft: String) -> [DraftProblem] { problems[draft] ?? [] }
-    func note(_ found: [DraftProblem], at draft: String) { problems[draft] = found.isEmpty ? nil : found }
+
+    func note(_ found: [DraftProblem], at draft: String) {
+        problems[draft] = found.isEmpty || agent.isLocked ? nil : found
+    }
 }

@@ -23,20 +23,23 @@ struct ThreadIndex: Sendable {
     private let byMessage: [String: Int]
 
     /// A thread never spans two groups: a message that was forwarded into another group begins anew there, since other
-    /// people read it.
+    /// people read it. `summaries` come in order of arrival, which no clock disturbs.
     init(_ summaries: [StoredSummary]) {
         var threads: [StoredThread] = []
-        for (_, members) in Dictionary(grouping: summaries, by: { $0.group ?? "" }) {
+        var places: [String: Int] = [:]
+        for (place, summary) in summaries.enumerated() { places[summary.id] = place }
+        for (_, members) in Dictionary(grouping: summaries, by: \.group) {
             let keys = members.map {
                 MessageSummary(
                     messageID: $0.messageID, inReplyTo: $0.inReplyTo, references: $0.references, subject: $0.subject, date: $0.date)
             }
             for indices in Threader.group(keys) {
-                let messages = indices.map { members[$0] }.sorted { ($0.received, $0.id) < ($1.received, $1.id) }
+                let messages = indices.sorted().map { members[$0] }
                 if let first = messages.first { threads.append(StoredThread(id: first.id, messages: messages)) }
             }
         }
-        threads.sort { ($0.lastActivity, $0.id) > ($1.lastActivity, $1.id) }
+        func lastPlace(_ thread: StoredThread) -> Int { thread.messages.last.flatMap { places[$0.id] } ?? 0 }
+        threads.sort { lastPlace($0) > lastPlace($1) }
         self.threads = threads
         byID = Dictionary(threads.enumerated().map { ($1.id, $0) }, uniquingKeysWith: { first, _ in first })
         var byMessage: [String: Int] = [:]

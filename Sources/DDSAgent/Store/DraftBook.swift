@@ -13,7 +13,15 @@ struct Draft: Hashable, Sendable, Codable {
         var id: String
         var name: String
         var type: String
-        var content: [UInt8]
+        /// Kept as base64: JSON would otherwise spell out every octet.
+        var content: Data
+
+        init(id: String, name: String, type: String, content: [UInt8]) {
+            self.id = id
+            self.name = name
+            self.type = type
+            self.content = Data(content)
+        }
     }
 
     var id: String
@@ -33,79 +41,164 @@ struct Draft: Hashable, Sendable, Codable {
     private let spool: any SpoolEngine
     private let seal: StoreSeal
     private let time: any TimeSource
+    private let gate: StoreGate
     private(set) var drafts: [String: Draft] = [:]
     private var records: [String: SpoolUID] = [:]
+    /// Records that do not open: kept, not shown.
+    private(set) var unreadable = 0
+    private var isClosed = false
 
-    private init(spool: any SpoolEngine, keys: VaultKeys, random: any RandomSource, time: any TimeSource) {
+    private init(spool: any SpoolEngine, keys: VaultKeys, random: any RandomSource, time: any TimeSource, gate: StoreGate) {
         self.spool = spool
         self.time = time
+        self.gate = gate
         seal = StoreSeal(key: keys.storeKey, random: random)
     }
 
-    /// Loads the drafts and takes in what was sheltered while locked.
+    /// Loads the drafts and takes in what was sheltered while locked. `isSent` says of a draft's id whether it is in the store
+    /// already as a message: a crash between sending and erasing leaves both.
     static func open(
-        spool: any SpoolEngine, keys: VaultKeys, random: any RandomSource, time: any TimeSource
+        spool: any SpoolEngine, keys: VaultKeys, random: any RandomSource, time: any TimeSource, gate: StoreGate,
+        isSent: (String) -> Bool = { _ in false }
     ) async throws(Failure) -> DraftBook {
-        let book = DraftBook(spool: spool, keys: keys, random: random, time: time)
+        let book = DraftBook(spool: spool, keys: keys, random: random, time: time, gate: gate)
+        await gate.enter()
+        defer { gate.leave() }
         do throws(SpoolError) {
-            for entry in try await spool.entries(in: AgentMailbox.drafts) {
-                let sealed = try await spool.read(entry.uid, offset: 0, count: entry.size)
-                guard let draft = book.seal.open(Draft.self, sealed, mailbox: AgentMailbox.drafts, tag: entry.tag) else {
-                    throw .damaged(entry.uid, "a draft does not open")
-                }
-                book.drafts[draft.id] = draft
-                book.records[draft.id] = entry.uid
-            }
-            for entry in try await spool.entries(in: AgentMailbox.sheltered) {
-                let sealed = try await spool.read(entry.uid, offset: 0, count: entry.size)
-                guard let draft = Self.openSheltered(sealed, keys.mailbox) else { continue }
-                try await book.save(draft, erasing: [entry.uid])
-            }
+            try await book.load(isSent: isSent)
+            try await book.takeSheltered(keys.mailbox, isSent: isSent)
         } catch {
             throw Failure(.inputOutput, "the drafts cannot be read: \(error); restore the state folder from a backup")
         }
         return book
     }
 
-    /// Keeps the draft durably.
-    func save(_ draft: Draft, erasing: [SpoolUID] = []) async throws(SpoolError) {
+    private func load(isSent: (String) -> Bool) async throws(SpoolError) {
+        var gone: [SpoolUID] = []
+        for entry in try await spool.entries(in: AgentMailbox.drafts) {
+            guard let sealed = try await readable(entry),
+                let draft = await opened(sealed, tag: entry.tag)
+            else {
+                unreadable += 1
+                continue
+            }
+            // Records come oldest first; of two of one draft the newer counts.
+            if let older = records[draft.id] { gone.append(older) }
+            if isSent(draft.id) {
+                gone.append(entry.uid)
+                records[draft.id] = nil
+                drafts[draft.id] = nil
+            } else {
+                drafts[draft.id] = draft
+                records[draft.id] = entry.uid
+            }
+        }
+        if !gone.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: gone)) }
+    }
+
+    private func readable(_ entry: SpoolEntry) async throws(SpoolError) -> [UInt8]? {
+        do throws(SpoolError) {
+            return try await spool.read(entry.uid, offset: 0, count: entry.size)
+        } catch {
+            if case .damaged = error { return nil }
+            throw error
+        }
+    }
+
+    private func opened(_ sealed: [UInt8], tag: RecordTag) async -> Draft? {
+        try? await Heavy.perform(octets: sealed.count) { [seal] in
+            seal.open(Draft.self, sealed, mailbox: AgentMailbox.drafts, tag: tag)
+        }
+    }
+
+    private func takeSheltered(_ identity: AgeIdentity, isSent: (String) -> Bool) async throws(SpoolError) {
+        for entry in try await spool.entries(in: AgentMailbox.sheltered) {
+            let sealed = try await readable(entry)
+            let opened = try? await Heavy.perform(octets: entry.size) { sealed.flatMap { Self.openSheltered($0, identity) } }
+            guard let draft = opened else {
+                unreadable += 1
+                continue
+            }
+            if isSent(draft.id) {
+                _ = try await spool.commit(SpoolTransaction(erasures: [entry.uid]))
+                continue
+            }
+            // The form knows its text; what it answers and the files it had before, only the draft knows.
+            var merged = drafts[draft.id] ?? Draft(id: draft.id)
+            merged.recipients = draft.recipients
+            merged.subject = draft.subject
+            merged.body = draft.body
+            merged.attachments += draft.attachments.filter { new in !merged.attachments.contains { $0.id == new.id } }
+            try await write(merged, erasing: [entry.uid])
+        }
+    }
+
+    /// Changes a draft, known or new, and keeps it durably. False when it was sent already; then nothing is changed. When the
+    /// spool refuses, the change is in memory all the same, so that no text is lost, and the error is thrown.
+    func save(_ id: String, _ change: (inout Draft) -> Void) async throws(SpoolError) -> Bool {
+        await gate.enter()
+        defer { gate.leave() }
+        guard !isClosed else { throw .stopped("the agent was locked meanwhile") }
+        var draft = drafts[id] ?? Draft(id: id)
+        guard draft.sentAs == nil else { return false }
+        change(&draft)
+        do throws(SpoolError) {
+            try await write(draft, erasing: [])
+        } catch {
+            if !isClosed { drafts[id] = draft }
+            throw error
+        }
+        return true
+    }
+
+    /// The caller is inside the gate.
+    private func write(_ draft: Draft, erasing: [SpoolUID]) async throws(SpoolError) {
         var draft = draft
         draft.saved = time.wall.milliseconds
+        let kept = draft
         let tag = RecordTag.named(draft.id)
         let body: [UInt8]
         do {
-            body = try seal.seal(draft, mailbox: AgentMailbox.drafts, tag: tag)
+            body = try await Heavy.perform(octets: kept.attachments.reduce(kept.body.utf8.count) { $0 + $1.content.count }) { [seal] in
+                try seal.seal(kept, mailbox: AgentMailbox.drafts, tag: tag)
+            }
         } catch {
             throw .stopped("a draft cannot be encoded: \(error)")
         }
-        // Two saves of one draft may overlap; each replaces what it found, the later record wins.
-        let older = records[draft.id].map { [$0] } ?? []
+        let older = records[kept.id].map { [$0] } ?? []
         let uids = try await spool.commit(
             SpoolTransaction(
                 appends: [.record(mailbox: AgentMailbox.drafts, tag: tag, flags: 0, body: body)], erasures: older + erasing))
-        records[draft.id] = uids[0]
-        drafts[draft.id] = draft
+        records[kept.id] = uids[0]
+        if !isClosed { drafts[kept.id] = kept }
     }
 
-    /// The record that a transaction which sends the draft erases.
+    /// The record that a transaction which sends the draft erases. The caller is inside the gate.
     func record(of id: String) -> SpoolUID? { records[id] }
 
     /// The draft was sent as that message.
     func sent(_ id: String, as message: String) {
         records[id] = nil
-        drafts[id]?.sentAs = message
-        drafts[id]?.attachments = []
-        drafts[id]?.body = ""
+        if !isClosed { drafts[id] = Draft(id: id, sentAs: message) }
     }
 
     func discard(_ id: String) async throws(SpoolError) {
+        await gate.enter()
+        defer { gate.leave() }
+        guard !isClosed, drafts[id]?.sentAs == nil else { return }
         if let record = records[id] { _ = try await spool.commit(SpoolTransaction(erasures: [record])) }
         records[id] = nil
         drafts[id] = nil
     }
 
+    /// The agent was locked.
+    func close() {
+        isClosed = true
+        drafts = [:]
+    }
+
     /// Drafts that are not sent, newest first.
-    var open: [Draft] { drafts.values.filter { $0.sentAs == nil }.sorted { $0.saved > $1.saved } }
+    var open: [Draft] { drafts.values.filter { $0.sentAs == nil }.sorted { ($0.saved, $0.id) > ($1.saved, $1.id) } }
 }
 
 // MARK: While locked
@@ -113,14 +206,16 @@ struct Draft: Hashable, Sendable, Codable {
 extension DraftBook {
     /// Seals a draft to the person's own recipient; nothing of it is readable before the next unlock.
     static func shelter(_ draft: Draft, recipient: AgeRecipient, spool: any SpoolEngine, random: any RandomSource) async throws {
-        let encoded = [UInt8](try JSONEncoder().encode(draft))
-        var encryptor = try AgeEncryptor(recipients: [recipient], armor: nil, random: random)
-        let sealed = encryptor.update(encoded[...]) + encryptor.finish()
+        let sealed = try await Heavy.perform(octets: draft.attachments.reduce(draft.body.utf8.count) { $0 + $1.content.count }) {
+            let encoded = [UInt8](try JSONEncoder().encode(draft))
+            var encryptor = try AgeEncryptor(recipients: [recipient], armor: nil, random: random)
+            return encryptor.update(encoded[...]) + encryptor.finish()
+        }
         _ = try await spool.commit(
             SpoolTransaction(appends: [.record(mailbox: AgentMailbox.sheltered, tag: .named(draft.id), flags: 0, body: sealed)]))
     }
 
-    private static func openSheltered(_ sealed: [UInt8], _ identity: AgeIdentity) -> Draft? {
+    private nonisolated static func openSheltered(_ sealed: [UInt8], _ identity: AgeIdentity) -> Draft? {
         var opener = AgeDecryptor(identities: [identity])
         guard let head = try? opener.feed(sealed), let rest = try? opener.finish() else { return nil }
         return try? JSONDecoder().decode(Draft.self, from: Data(head + rest))

@@ -1,9 +1,9 @@
 // The local store while it is unlocked: summaries in RAM, messages on disk under the store key. Imports what was fetched,
-// keeps what was written, applies what became of it. Nothing is deleted before its successor is durable.
+// keeps what was written, applies what became of it. Nothing is deleted before its successor is durable, and nothing is shown
+// that is not stored.
 
 import DDSCore
 import DDSLoop
-import DDSMail
 import DDSNode
 import DDSSeal
 import DDSSpool
@@ -17,36 +17,42 @@ import DDSSpool
         var messageRecord: SpoolUID
     }
 
+    /// What makes records of messages; free to use beside the loop.
+    nonisolated let intake: StoreIntake
     private let spool: any SpoolEngine
     private let keys: VaultKeys
     private let seal: StoreSeal
-    private let account: AgentAccount
-    private let random: any RandomSource
     private let time: any TimeSource
-    /// In order of arrival.
+    /// Shared with whatever else writes to this spool's local records, a store that was opened earlier included.
+    private let gate: StoreGate
     private(set) var items: [String: Item] = [:]
+    /// Ids in order of arrival.
     private(set) var order: [String] = []
-    /// Fetched mail that could not be opened; kept, never deleted.
-    private(set) var unopened = 0
+    /// Fetched mail that could not be opened: kept, never deleted, not tried again before the next unlock.
+    private var unopenable: Set<SpoolUID> = []
+    private var isClosed = false
     private var isImporting = false
     private var importAgain = false
 
     private init(
-        spool: any SpoolEngine, keys: VaultKeys, account: AgentAccount, random: any RandomSource, time: any TimeSource
+        spool: any SpoolEngine, keys: VaultKeys, account: AgentAccount, random: any RandomSource, time: any TimeSource, gate: StoreGate
     ) {
         self.spool = spool
         self.keys = keys
-        self.account = account
-        self.random = random
         self.time = time
+        self.gate = gate
         seal = StoreSeal(key: keys.storeKey, random: random)
+        intake = StoreIntake(seal: seal, account: account)
     }
 
     /// Loads the summaries. Throws when one cannot be read; a store that shows less than it has would lie.
     static func open(
-        spool: any SpoolEngine, keys: VaultKeys, account: AgentAccount, random: any RandomSource, time: any TimeSource
+        spool: any SpoolEngine, keys: VaultKeys, account: AgentAccount, random: any RandomSource, time: any TimeSource,
+        gate: StoreGate
     ) async throws(Failure) -> MessageStore {
-        let store = MessageStore(spool: spool, keys: keys, account: account, random: random, time: time)
+        let store = MessageStore(spool: spool, keys: keys, account: account, random: random, time: time, gate: gate)
+        await gate.enter()
+        defer { gate.leave() }
         do throws(SpoolError) {
             try await store.load()
         } catch {
@@ -58,13 +64,17 @@ import DDSSpool
     private func load() async throws(SpoolError) {
         var messageRecords: [RecordTag: SpoolUID] = [:]
         for entry in try await spool.entries(in: AgentMailbox.messages) { messageRecords[entry.tag] = entry.uid }
+        var replaced: [SpoolUID] = []
         for entry in try await spool.entries(in: AgentMailbox.summaries) {
             let sealed = try await spool.read(entry.uid, offset: 0, count: entry.size)
             guard let message = messageRecords[entry.tag],
                 let summary = seal.open(StoredSummary.self, sealed, mailbox: AgentMailbox.summaries, tag: entry.tag)
             else { throw .damaged(entry.uid, "a summary of the local store does not open") }
+            // A crash between writing a summary anew and erasing the old one leaves both; they come oldest first.
+            if let older = items[summary.id] { replaced.append(older.summaryRecord) }
             put(Item(summary: summary, tag: entry.tag, summaryRecord: entry.uid, messageRecord: message))
         }
+        if !replaced.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: replaced)) }
         order.sort { (items[$0]?.messageRecord.rawValue ?? 0) < (items[$1]?.messageRecord.rawValue ?? 0) }
     }
 
@@ -72,18 +82,37 @@ import DDSSpool
         if items.updateValue(item, forKey: item.summary.id) == nil { order.append(item.summary.id) }
     }
 
+    /// Nothing is changed any more and memory is given back; the agent was locked. What is being written is finished.
+    func close() {
+        isClosed = true
+        items = [:]
+        order = []
+    }
+
+    /// Waits for the changes before this one. Leaves the gate again and throws when the store was closed meanwhile.
+    private func enter() async throws(SpoolError) {
+        await gate.enter()
+        guard isClosed else { return }
+        gate.leave()
+        throw .stopped("the agent was locked meanwhile")
+    }
+
     /// Summaries in order of arrival.
     var summaries: [StoredSummary] { order.compactMap { items[$0]?.summary } }
 
     var unreadCount: Int { items.values.count { $0.summary.isUnread } }
 
+    /// Fetched messages that do not open.
+    var unopened: Int { unopenable.count }
+
     /// The message byte for byte, nil when unknown.
     func message(_ id: String) async throws(SpoolError) -> [UInt8]? {
         guard let item = items[id] else { return nil }
         let sealed = try await spool.read(item.messageRecord, offset: 0, count: .max)
-        guard let message = seal.open(sealed, mailbox: AgentMailbox.messages, tag: item.tag) else {
-            throw .damaged(item.messageRecord, "a message of the local store does not open")
+        let message = try? await Heavy.perform(octets: sealed.count) { [seal] in
+            seal.open(sealed, mailbox: AgentMailbox.messages, tag: item.tag)
         }
+        guard let message else { throw .damaged(item.messageRecord, "a message of the local store does not open") }
         return message
     }
 }
@@ -91,28 +120,24 @@ import DDSSpool
 // MARK: Changes
 
 extension MessageStore {
-    /// The records of a new message, for a transaction of the caller's; `added` makes it visible when that is durable.
-    func prepare(_ message: [UInt8], summary: StoredSummary) throws -> (appends: [SpoolAppend], tag: RecordTag) {
-        let tag = RecordTag.named(summary.id)
-        return (
-            [
-                .record(
-                    mailbox: AgentMailbox.messages, tag: tag, flags: 0,
-                    body: seal.seal(message, mailbox: AgentMailbox.messages, tag: tag)),
-                .record(
-                    mailbox: AgentMailbox.summaries, tag: tag, flags: 0,
-                    body: try seal.seal(summary, mailbox: AgentMailbox.summaries, tag: tag)),
-            ], tag
-        )
-    }
-
-    func added(_ summary: StoredSummary, tag: RecordTag, records: ArraySlice<SpoolUID>) {
+    /// Makes a message visible whose records a caller's own transaction has made durable. The caller is inside the gate.
+    func added(_ message: StoreIntake.Prepared, records: ArraySlice<SpoolUID>) {
         precondition(records.count == 2, "a message has two records")
-        put(Item(summary: summary, tag: tag, summaryRecord: records[records.startIndex + 1], messageRecord: records[records.startIndex]))
+        guard !isClosed else { return }
+        put(
+            Item(
+                summary: message.summary, tag: message.tag, summaryRecord: records[records.startIndex + 1],
+                messageRecord: records[records.startIndex]))
     }
 
     /// Changes summaries by `change`; what it leaves alone is not written.
-    func update(_ ids: [String], alsoErasing erasures: [SpoolUID] = [], _ change: (inout StoredSummary) -> Void) async throws(SpoolError) {
+    func update(_ ids: [String], _ change: (inout StoredSummary) -> Void) async throws(SpoolError) {
+        try await enter()
+        defer { gate.leave() }
+        try await write(ids, alsoErasing: [], change)
+    }
+
+    private func write(_ ids: [String], alsoErasing erasures: [SpoolUID], _ change: (inout StoredSummary) -> Void) async throws(SpoolError) {
         var transaction = SpoolTransaction(erasures: erasures)
         var changed: [Item] = []
         for id in ids {
@@ -127,6 +152,7 @@ extension MessageStore {
         }
         guard !transaction.appends.isEmpty || !transaction.erasures.isEmpty else { return }
         let records = try await spool.commit(transaction)
+        guard !isClosed else { return }
         for (item, record) in zip(changed, records) {
             var item = item
             item.summaryRecord = record
@@ -144,23 +170,40 @@ extension MessageStore {
 
     /// Erases messages from the local store.
     func remove(_ ids: [String]) async throws(SpoolError) {
+        try await enter()
+        defer { gate.leave() }
         let gone = ids.compactMap { items[$0] }
-        _ = try await spool.commit(SpoolTransaction(erasures: gone.flatMap { [$0.messageRecord, $0.summaryRecord] }))
+        guard !gone.isEmpty else { return }
+        // In this order: a summary whose message is gone would count as damage at the next start.
+        _ = try await spool.commit(SpoolTransaction(erasures: gone.map(\.summaryRecord)))
         for item in gone { items[item.summary.id] = nil }
         order.removeAll { items[$0] == nil }
+        _ = try await spool.commit(SpoolTransaction(erasures: gone.map(\.messageRecord)))
     }
 
-    /// Writes what became of submissions into their summaries and forgets the outcome records.
+    /// Writes what became of submissions into their summaries and forgets the outcome records, each in one transaction.
     func applyOutcomes() async throws(SpoolError) {
+        try await enter()
+        defer { gate.leave() }
         let byTag = Dictionary(items.values.map { ($0.tag, $0.summary.id) }, uniquingKeysWith: { $1 })
         for entry in try await spool.entries(in: AgentMailbox.outcomes) {
             let note = String(decoding: try await spool.read(entry.uid, offset: 0, count: entry.size), as: UTF8.self)
-            let state: SendState = entry.flags == 1 ? .sent : .refused
-            try await update(byTag[entry.tag].map { [$0] } ?? [], alsoErasing: [entry.uid]) { summary in
+            let state: SendState = entry.flags == OutcomeFlags.accepted ? .sent : .refused
+            try await write(byTag[entry.tag].map { [$0] } ?? [], alsoErasing: [entry.uid]) { summary in
                 summary.sendState = state
                 summary.note = note.isEmpty ? nil : note
             }
+            if isClosed { return }
         }
+    }
+}
+
+// MARK: Groups
+
+extension MessageStore {
+    /// Groups that were joined after the enrolment are known by their mail.
+    func hasMail(ofGroup name: String) -> Bool {
+        items.values.contains { $0.summary.group == name && !$0.summary.isOwn }
     }
 }
 
@@ -168,76 +211,54 @@ extension MessageStore {
 
 extension MessageStore {
     /// Opens what was fetched and moves it into the store; each message in one transaction, so that it is shown exactly once.
-    /// Returns the summaries of what came in. Mail that does not open stays where it is and is counted.
-    func importFetched() async throws(SpoolError) -> [StoredSummary] {
+    /// Returns how many came in. Mail that does not open stays where it is and is counted; the rest goes on.
+    @discardableResult
+    func importFetched() async throws(SpoolError) -> Int {
         if isImporting {
             importAgain = true
-            return []
+            return 0
         }
         isImporting = true
         defer { isImporting = false }
-        var imported: [StoredSummary] = []
+        var count = 0
         repeat {
             importAgain = false
-            unopened = 0
-            for entry in try await spool.entries(in: AgentMailbox.inbox) {
-                let wrapped = try await spool.read(entry.uid, offset: 0, count: entry.size)
-                guard let (message, group) = await Self.opened(wrapped, identity: keys.mailbox) else {
-                    unopened += 1
-                    continue
-                }
-                imported.append(try await store(message, group: group, erasing: entry.uid))
+            for entry in try await spool.entries(in: AgentMailbox.inbox) where !unopenable.contains(entry.uid) {
+                guard !isClosed else { return count }
+                if let message = try await prepared(entry), try await take(message, from: entry.uid) { count += 1 }
             }
-        } while importAgain
-        return imported
+        } while importAgain && !isClosed
+        return count
     }
 
-    private func store(_ message: [UInt8], group: String?, erasing record: SpoolUID) async throws(SpoolError) -> StoredSummary {
-        let summary = summarise(message, sendState: nil, group: group)
-        let (appends, tag): ([SpoolAppend], RecordTag)
-        do {
-            (appends, tag) = try prepare(message, summary: summary)
+    /// Nil when the record does not open, or is gone.
+    private func prepared(_ entry: SpoolEntry) async throws(SpoolError) -> StoreIntake.Prepared? {
+        let wrapped: [UInt8]
+        do throws(SpoolError) {
+            wrapped = try await spool.read(entry.uid, offset: 0, count: entry.size)
         } catch {
-            throw .stopped("a message cannot be encoded: \(error)")
+            switch error {
+            case .damaged: unopenable.insert(entry.uid)
+            case .noSuchRecord: break
+            case .full, .tooLarge, .stopped: throw error
+            }
+            return nil
         }
-        let records = try await spool.commit(SpoolTransaction(appends: appends, erasures: [record]))
-        added(summary, tag: tag, records: records[...])
-        return summary
+        let wall = time.wall
+        let prepared = try? await Heavy.perform(octets: wrapped.count) { [intake, mailbox = keys.mailbox] in
+            try intake.opened(wrapped, from: entry.tag, identity: mailbox, at: wall)
+        }
+        if prepared == nil { unopenable.insert(entry.uid) }
+        return prepared
     }
 
-    /// The inner message of a fetched wrapper and the group it came through, nil when it does not open with this key.
-    private static func opened(_ wrapped: [UInt8], identity: AgeIdentity) async -> (message: [UInt8], group: String?)? {
-        // Opening a megabyte takes milliseconds; more would make the loop late.
-        if wrapped.count < 512 * 1024 { return try? open(wrapped, identity: identity) }
-        return try? await Loop.offload { try open(wrapped, identity: identity) }
-    }
-
-    private nonisolated static func open(_ wrapped: [UInt8], identity: AgeIdentity) throws -> (message: [UInt8], group: String?) {
-        var reader = SealedWrapperReader()
-        var opener = AgeDecryptor(identities: [identity])
-        let armor = try reader.feed(wrapped) + reader.finish()
-        guard reader.kind == .sealed else { throw Failure(.badInput, "the message is not sealed") }
-        let message = try opener.feed(armor) + opener.finish()
-        return (message, GroupNote.group(in: opener.stanzas))
-    }
-
-    /// Makes the summary of a message as it came in or was written; `group` is the one that the node named.
-    func summarise(_ message: [UInt8], sendState: SendState?, group known: String? = nil) -> StoredSummary {
-        let parsed = ParsedMessage(message)
-        let recipients = (parsed.to + parsed.cc).map(\.address)
-        return StoredSummary(
-            id: OpaqueID.make(random), subject: parsed.subject.text, fromName: parsed.from?.name.text ?? "",
-            fromAddress: parsed.from?.address ?? "", recipients: recipients, group: known ?? group(of: recipients),
-            date: parsed.date?.seconds ?? time.wall.seconds, received: time.wall.milliseconds, isUnread: sendState == nil, sendState: sendState,
-            note: nil, messageID: parsed.messageID ?? "", inReplyTo: parsed.inReplyTo, references: parsed.references,
-            snippet: String(parsed.bestPlainText.prefix(200)), hasAttachments: !parsed.attachments.isEmpty, size: message.count)
-    }
-
-    /// A message belongs to the first of its recipients at the node that is a group: one that is known to be, or, for mail
-    /// that does not name this member, whatever it was sent to.
-    private func group(of recipients: [String]) -> String? {
-        let locals = recipients.compactMap { MailAddress($0) }.filter { $0.domain == account.address.domain }.map(\.local)
-        if let known = locals.first(where: { account.groups.contains($0) }) { return known }
-        return locals.contains(account.address.local) ? nil : locals.first
+    /// True when the message is new; one that an interrupted import has stored already is only erased from the inbox.
+    private func take(_ message: StoreIntake.Prepared, from record: SpoolUID) async throws(SpoolError) -> Bool {
+        try await enter()
+        defer { gate.leave() }
+        let isNew = items[message.summary.id] == nil
+        let records = try await spool.commit(SpoolTransaction(appends: isNew ? message.appends : [], erasures: [record]))
+        if isNew { added(message, records: records[...]) }
+        return isNew
     }
 }

@@ -13,7 +13,7 @@ enum AgentMailbox {
     static let seen = MailboxID(rawValue: 2)
     /// Sealed submissions on their way to the node.
     static let outbox = MailboxID(rawValue: 3)
-    /// What became of submissions while nobody could write to the store; the tag is the submission id.
+    /// What became of submissions while nobody could write to the store; the tag is the message's, see `OutcomeFlags`.
     static let outcomes = MailboxID(rawValue: 4)
     /// Messages, sealed with the store key; the tag is the message's id.
     static let messages = MailboxID(rawValue: 5)
@@ -23,6 +23,12 @@ enum AgentMailbox {
     static let drafts = MailboxID(rawValue: 7)
     /// Drafts that came while locked, sealed to the own mailbox key.
     static let sheltered = MailboxID(rawValue: 8)
+}
+
+/// The flags of a record in `AgentMailbox.outcomes`; its body is the node's words.
+enum OutcomeFlags {
+    static let accepted: UInt16 = 1
+    static let refused: UInt16 = 2
 }
 
 /// Seals and opens records of the local store. The associated data binds a record to its kind and id.

@@ -1,6 +1,7 @@
 // What the agent keeps in RAM of each message while it is unlocked, and seals beside it on disk.
 
 import DDSCore
+import DDSSeal
 import FoundationEssentials
 
 /// The state of a message this person wrote.
@@ -10,7 +11,7 @@ enum SendState: String, Hashable, Sendable, Codable {
 
 /// The list's view of one message. Texts are as the sender wrote them: hostile until made safe for display.
 struct StoredSummary: Hashable, Sendable, Codable {
-    /// Opaque name in URLs and on the command line: 64 random bits in base32, made at import.
+    /// Opaque name in URLs and on the command line: 64 bits in base32, see `OpaqueID`.
     var id: String
     var subject: String
     var fromName: String
@@ -42,8 +43,16 @@ struct StoredSummary: Hashable, Sendable, Codable {
 enum OpaqueID {
     private static let alphabet = Array("0123456789abcdefghjkmnpqrstvwxyz".utf8)
 
-    static func make(_ random: any RandomSource) -> String {
-        var value = random.number()
+    static func make(_ random: any RandomSource) -> String { text(random.number()) }
+
+    /// The same id for the same `parts`: what is imported or sent again after a crash is recognised by it.
+    static func derived(_ parts: [UInt8]...) -> String {
+        let digest = Hash.blake2b(parts.flatMap { Hash.blake2b($0, count: 32) }, key: Array("ddsnode/v1/message-id".utf8), count: 16)
+        return text(digest[..<8].reduce(0) { $0 << 8 | UInt64($1) })
+    }
+
+    private static func text(_ number: UInt64) -> String {
+        var value = number
         var text: [UInt8] = []
         for _ in 0..<13 {
             text.append(alphabet[Int(value & 31)])

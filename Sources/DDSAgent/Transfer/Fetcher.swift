@@ -10,11 +10,11 @@ import DDSWire
 import Logging
 
 @LoopActor final class Fetcher {
-    private static var firstPause: Duration { .seconds(1) }
-    private static var longestPause: Duration { .seconds(60) }
     /// Below the node's longest wait, and below what middle boxes forget.
     private static var waitSeconds: Int { 1500 }
 
+    /// What a session takes at most, as its configuration says when nobody changes it.
+    private let messageOctetsMax = POP3FetchConfiguration(login: .external(user: "")).messageOctetsMax
     private let spool: any SpoolEngine
     private let services: Services
     private let account: AgentAccount
@@ -24,10 +24,18 @@ import Logging
     private var seen: [RecordTag: SpoolUID] = [:]
     private var session: SessionDriver<POP3FetchSession>?
     private var isRunning = false
+    /// The round that runs may last until mail comes.
+    private var isWaitingRound = false
     private var isStopped = false
-    private var pause = Fetcher.firstPause
+    private var pace: FetchPace
     private var timer: LoopTimer?
-    private var waitingForRound: [CheckedContinuation<POP3FetchOutcome?, Never>] = []
+    /// Who asked before the round that runs began, and who asked since.
+    private var waitingForThisRound: [CheckedContinuation<POP3FetchOutcome?, Never>] = []
+    private var waitingForNextRound: [CheckedContinuation<POP3FetchOutcome?, Never>] = []
+    /// The spool's trouble in the round that runs, in words.
+    private var storeTrouble: String?
+    /// Messages at the node that are larger than this agent takes.
+    private var tooLargeCount = 0
     private(set) var lastSuccess: WallTime?
     private(set) var lastTrouble: String?
     private(set) var fetchedCount = 0
@@ -40,12 +48,17 @@ import Logging
         self.account = account
         self.link = link
         self.onMail = onMail
+        pace = FetchPace(every: services.config.agent.fetchEvery)
     }
 
     func start() async throws(SpoolError) {
-        for entry in try await spool.entries(in: AgentMailbox.seen) { seen[entry.tag] = entry.uid }
-        timer = LoopTimer { [unowned self] in runSoon() }
+        try await loadSeen()
+        timer = LoopTimer { [weak self] in self?.runSoon() }
         runSoon()
+    }
+
+    func loadSeen() async throws(SpoolError) {
+        for entry in try await spool.entries(in: AgentMailbox.seen) { seen[entry.tag] = entry.uid }
     }
 
     func stop() {
@@ -53,17 +66,17 @@ import Logging
         timer?.close()
         timer = nil
         session?.drain()
-        finishRound(nil)
+        resumeAll(with: nil)
     }
 
-    /// One round now; returns what came of it, nil when the agent stops meanwhile.
+    /// One whole round that begins after this call; returns what came of it, nil when the agent stops meanwhile.
     func fetchNow() async -> POP3FetchOutcome? {
         guard !isStopped else { return nil }
         return await withCheckedContinuation { continuation in
-            waitingForRound.append(continuation)
+            waitingForNextRound.append(continuation)
             // A session that waits for mail is told to stop; the next one begins at once.
-            if isRunning { session?.drain() }
-            pause = Self.firstPause
+            if isWaitingRound { session?.drain() }
+            pace.asked()
             runSoon()
         }
     }
@@ -72,17 +85,24 @@ import Logging
         timer?.cancel()
         guard !isRunning, !isStopped else { return }
         isRunning = true
+        waitingForThisRound += waitingForNextRound
+        waitingForNextRound = []
+        let mayWait = waitingForThisRound.isEmpty
+        isWaitingRound = mayWait
         Loop.spawn(name: "fetch") { [self] in
-            let outcome = await round()
+            let outcome = await round(mayWait: mayWait)
             isRunning = false
+            isWaitingRound = false
             session = nil
-            await settle(outcome)
+            settle(outcome, couldWait: mayWait)
         }
     }
 
-    private func round() async -> POP3FetchOutcome {
+    private func round(mayWait: Bool) async -> POP3FetchOutcome {
         var configuration = POP3FetchConfiguration(login: .external(user: account.address.local))
-        configuration.waitSeconds = waitingForRound.isEmpty ? Self.waitSeconds : nil
+        configuration.waitSeconds = mayWait ? Self.waitSeconds : nil
+        storeTrouble = nil
+        tooLargeCount = 0
         var failure: Failure?
         let id = Hex.encode(services.random.bytes(8))
         let outcome = await withCheckedContinuation { (continuation: CheckedContinuation<POP3FetchOutcome, Never>) in
@@ -90,20 +110,30 @@ import Logging
             let machine = POP3FetchSession(configuration: configuration)
             Loop.spawn(name: "fetch") { [self] in
                 do throws(Failure) {
-                    session = try await link.open(port: account.pop3sPort, id: id, machine: machine, handler: handler)
-                    // Whoever asked while this was connecting is not kept waiting for mail to come.
-                    if !waitingForRound.isEmpty, configuration.waitSeconds != nil { session?.drain() }
+                    let opened = try await link.at(account.pop3sHost).open(
+                        port: account.pop3sPort, id: id, machine: machine, handler: handler)
+                    session = opened
+                    // Whoever asked, or stopped the agent, while the connection was being made found nothing to tell.
+                    if isStopped || (mayWait && !waitingForNextRound.isEmpty) { opened.drain() }
                 } catch {
                     failure = error
                     handler.finish(POP3FetchOutcome(end: .connectionLost))
                 }
             }
         }
-        lastTrouble = failure?.publicText ?? Self.trouble(outcome.end)
+        lastTrouble = failure?.publicText ?? Self.trouble(outcome.end) ?? storeTrouble ?? refusedTrouble(outcome) ?? tooLargeTrouble
         return outcome
     }
 
-    private func settle(_ outcome: POP3FetchOutcome) async {
+    private var tooLargeTrouble: String? {
+        tooLargeCount == 0 ? nil : "\(tooLargeCount) message\(tooLargeCount == 1 ? "" : "s") at the node larger than \(messageOctetsMax >> 20) MiB, left there"
+    }
+
+    private func refusedTrouble(_ outcome: POP3FetchOutcome) -> String? {
+        outcome.failed.isEmpty ? nil : "the node did not give \(outcome.failed.count) of the messages that it lists"
+    }
+
+    private func settle(_ outcome: POP3FetchOutcome, couldWait: Bool) {
         if case .completed = outcome.end { lastSuccess = services.time.wall }
         if !outcome.stored.isEmpty {
             fetchedCount += outcome.stored.count
@@ -112,22 +142,28 @@ import Logging
         if let lastTrouble { services.log.info("fetch", metadata: ["trouble": "\(lastTrouble)"]) }
         finishRound(outcome)
         guard !isStopped else { return }
-        switch outcome.end {
-        case .completed, .stopped:
-            pause = Self.firstPause
-            if outcome.canWait || !waitingForRound.isEmpty { return runSoon() }
-            timer?.schedule(at: services.time.now + services.config.agent.fetchEvery)
-        case .loginRefused, .inUse, .unavailable, .unsupported, .protocolViolation, .connectionLost, .timedOut:
-            timer?.schedule(at: services.time.now + pause)
-            pause = min(pause * 2, Self.longestPause)
+        let next = pace.next(after: outcome, couldWait: couldWait)
+        if !waitingForNextRound.isEmpty { return runSoon() }
+        switch next {
+        case .now: runSoon()
+        case .after(let pause): timer?.schedule(at: services.time.now + pause)
         }
     }
 
-    private func finishRound(_ outcome: POP3FetchOutcome?) {
-        // Who asked while this round was stopping wants the next one.
-        if case .stopped = outcome?.end { return }
-        for continuation in waitingForRound { continuation.resume(returning: outcome) }
-        waitingForRound = []
+    private func finishRound(_ outcome: POP3FetchOutcome) {
+        // A round that was stopped before it began is none; who asked for it gets the next one.
+        if case .stopped = outcome.end, !isStopped {
+            waitingForNextRound = waitingForThisRound + waitingForNextRound
+        } else {
+            for continuation in waitingForThisRound { continuation.resume(returning: outcome) }
+        }
+        waitingForThisRound = []
+    }
+
+    private func resumeAll(with outcome: POP3FetchOutcome?) {
+        for continuation in waitingForThisRound + waitingForNextRound { continuation.resume(returning: outcome) }
+        waitingForThisRound = []
+        waitingForNextRound = []
     }
 
     private static func trouble(_ end: POP3FetchOutcome.End) -> String? {
@@ -147,11 +183,16 @@ import Logging
 // MARK: What a session asks
 
 extension Fetcher {
-    fileprivate func plan(_ items: [POP3Item]) async -> POP3FetchAnswer {
+    /// Answers a listing: what to fetch, and what is here already and may be deleted there.
+    func plan(_ items: [POP3Item]) async -> POP3FetchAnswer {
         let tags = items.map { RecordTag.named("uidl\0" + $0.uidl) }
         await forget(except: Set(tags))
         let isKnown = tags.map { seen[$0] != nil }
-        return .plan(fetch: items.indices.filter { !isKnown[$0] }, alreadyStored: items.indices.filter { isKnown[$0] })
+        // What is too large is left out: a session that has nothing to do may wait for more.
+        let new = items.indices.filter { !isKnown[$0] }
+        let fetch = new.filter { items[$0].octets <= messageOctetsMax }
+        tooLargeCount = new.count - fetch.count
+        return .plan(fetch: fetch, alreadyStored: items.indices.filter { isKnown[$0] })
     }
 
     /// What the node no longer lists is deleted there for certain; its name need not be kept.
@@ -161,7 +202,8 @@ extension Fetcher {
         for tag in gone.keys { seen[tag] = nil }
     }
 
-    fileprivate func store(_ uidl: String, _ bytes: [UInt8]) async -> POP3FetchAnswer {
+    /// Keeps a fetched message durably; only then may the node delete it.
+    func store(_ uidl: String, _ bytes: [UInt8]) async -> POP3FetchAnswer {
         let tag = RecordTag.named("uidl\0" + uidl)
         do throws(SpoolError) {
             let records = try await spool.commit(
@@ -172,6 +214,9 @@ extension Fetcher {
             seen[tag] = records[1]
         } catch {
             services.log.error("fetched mail not stored, it stays at the node", metadata: ["error": "\(error)"])
+            storeTrouble = error == .full
+                ? "the disk is full; free some space, new mail stays at the node until then"
+                : "fetched mail could not be stored and stays at the node; see the log"
             return .notStored
         }
         await onMail()
@@ -203,7 +248,8 @@ extension Fetcher {
     }
 
     func sessionEnded(_ summary: SessionSummary) {
-        finish(POP3FetchOutcome(end: .connectionLost))
+        // Told to stop before the handshake was done, the machine has not spoken.
+        finish(POP3FetchOutcome(end: summary.reason == .draining ? .stopped : .connectionLost))
     }
 
     func finish(_ outcome: POP3FetchOutcome) {

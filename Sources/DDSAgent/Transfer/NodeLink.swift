@@ -9,7 +9,7 @@ import DDSWire
 
 /// Where the node is and how both sides prove who they are.
 struct NodeLink: Sendable {
-    let host: String
+    private(set) var host: String
     /// SHA-256 of the node's TLS key, as far as the invite carried it.
     let nodeKeyHash: [UInt8]
     let device: TLSIdentity
@@ -28,6 +28,13 @@ struct NodeLink: Sendable {
         } catch {
             throw Failure(.bug, "the device's certificate cannot be made: \(error)")
         }
+    }
+
+    /// The same node, reached at another host where one is named.
+    func at(_ host: String?) -> NodeLink {
+        var link = self
+        link.host = host ?? self.host
+        return link
     }
 
     /// Connects and begins a session with TLS first. Throws with exit code 69 when the node cannot be reached.

@@ -47,23 +47,24 @@ enum SubmissionResult: Hashable, Sendable {
     case accepted(note: String?)
     /// The node refused it for good, in its words.
     case refused(String)
-    /// Not now, or nobody knows: try again.
+    /// This message not now, or nobody knows: try again.
     case later(String)
+    /// No message can be submitted now.
+    case unreachable(String)
 }
 
 @LoopActor final class Outbox {
-    private static var firstPause: Duration { .seconds(2) }
-    private static var longestPause: Duration { .seconds(300) }
-
     private let spool: any SpoolEngine
     private let services: Services
     private let submit: @LoopActor (QueuedSubmission) async -> SubmissionResult
     private let onOutcome: @LoopActor () async -> Void
     private(set) var waiting: [SpoolUID] = []
     private(set) var lastTrouble: String?
+    /// What the node has answered about submissions whose records are still to be replaced: they must not go out again.
+    private var answered: [SpoolUID: (tag: RecordTag, wasAccepted: Bool, note: String)] = [:]
     private var isSending = false
     private var isStopped = false
-    private var pause = Outbox.firstPause
+    private var pauses = GrowingPause(first: .seconds(2), longest: .seconds(300))
     private var timer: LoopTimer?
 
     init(
@@ -78,8 +79,13 @@ enum SubmissionResult: Hashable, Sendable {
 
     /// Takes up what waited when the agent stopped.
     func start() async throws(SpoolError) {
-        timer = LoopTimer { [unowned self] in sendNow() }
-        waiting = try await spool.entries(in: AgentMailbox.outbox).map(\.uid)
+        let outcomes = Set(try await spool.entries(in: AgentMailbox.outcomes).map(\.tag))
+        let entries = try await spool.entries(in: AgentMailbox.outbox)
+        // A crash between noting an outcome and erasing the submission leaves both; it was answered all the same.
+        let done = entries.filter { outcomes.contains($0.tag) }.map(\.uid)
+        if !done.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: done)) }
+        waiting = entries.map(\.uid).filter { !done.contains($0) }
+        timer = LoopTimer { [weak self] in self?.sendNow() }
         sendNow()
     }
 
@@ -111,43 +117,64 @@ enum SubmissionResult: Hashable, Sendable {
         }
     }
 
+    /// Each once, the oldest first. One that the node does not want now keeps no other from being sent.
     private func sendAll() async {
-        while let uid = waiting.first, !isStopped {
+        var tried: Set<SpoolUID> = []
+        var trouble: String?
+        while let uid = waiting.first(where: { !tried.contains($0) }), !isStopped {
+            tried.insert(uid)
             do throws(SpoolError) {
-                let body = try await spool.read(uid, offset: 0, count: .max)
-                guard let submission = QueuedSubmission(body: body) else {
-                    throw .damaged(uid, "a record of the outbox is not one")
-                }
-                switch await submit(submission) {
-                case .accepted(let note): try await settle(uid, submission, wasAccepted: true, note: note ?? "")
-                case .refused(let words): try await settle(uid, submission, wasAccepted: false, note: words)
-                case .later(let words): return retryLater(words)
+                switch try await attempt(uid) {
+                case .accepted, .refused: break
+                case .later(let words): trouble = words
+                case .unreachable(let words): return retryLater(words)
                 }
             } catch {
                 services.log.error("outbox", metadata: ["error": "\(error)"])
-                return retryLater("the local store has a problem; see the log")
+                trouble = "the local store has a problem; see the log"
+                if case .stopped = error { return retryLater("the local store has stopped") }
             }
         }
-        lastTrouble = nil
+        if let trouble { retryLater(trouble) } else { lastTrouble = nil }
     }
 
-    /// The outcome replaces the submission in one transaction: a crash on either side of it tries again or does not.
-    private func settle(_ uid: SpoolUID, _ submission: QueuedSubmission, wasAccepted: Bool, note: String) async throws(SpoolError) {
+    private func attempt(_ uid: SpoolUID) async throws(SpoolError) -> SubmissionResult {
+        if answered[uid] == nil {
+            let body = try await spool.read(uid, offset: 0, count: .max)
+            guard let submission = QueuedSubmission(body: body) else {
+                throw .damaged(uid, "a record of the outbox is not one")
+            }
+            switch await submit(submission) {
+            case .accepted(let note): answered[uid] = (submission.messageTag, true, note ?? "")
+            case .refused(let words): answered[uid] = (submission.messageTag, false, words)
+            case .later(let words): return .later(words)
+            case .unreachable(let words): return .unreachable(words)
+            }
+        }
+        guard let answer = answered[uid] else { preconditionFailure("answered above") }
+        try await settle(uid, answer)
+        return answer.wasAccepted ? .accepted(note: answer.note) : .refused(answer.note)
+    }
+
+    /// The outcome replaces the submission in one transaction.
+    private func settle(_ uid: SpoolUID, _ answer: (tag: RecordTag, wasAccepted: Bool, note: String)) async throws(SpoolError) {
         let outcome = SpoolAppend.record(
-            mailbox: AgentMailbox.outcomes, tag: submission.messageTag, flags: wasAccepted ? 1 : 2, body: Array(note.utf8))
+            mailbox: AgentMailbox.outcomes, tag: answer.tag,
+            flags: answer.wasAccepted ? OutcomeFlags.accepted : OutcomeFlags.refused, body: Array(answer.note.utf8))
         _ = try await spool.commit(SpoolTransaction(appends: [outcome], erasures: [uid]))
+        answered[uid] = nil
         waiting.removeAll { $0 == uid }
-        pause = Self.firstPause
+        pauses.reset()
         services.bus.publish(.outboxSent)
         await onOutcome()
     }
 
     private func retryLater(_ words: String) {
         lastTrouble = words
+        let pause = pauses.next()
         services.bus.publish(.outboxDelayed(reason: words))
         services.log.info("submission delayed", metadata: ["reason": "\(words)", "retry_s": "\(pause.components.seconds)"])
         guard !isStopped else { return }
         timer?.schedule(at: services.time.now + pause)
-        pause = min(pause * 2, Self.longestPause)
     }
 }

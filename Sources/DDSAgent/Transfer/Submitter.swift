@@ -59,17 +59,33 @@ import DDSWire
 }
 
 extension SubmissionResult {
-    /// What an outcome means for the outbox. Whatever may have been taken is tried again with the same submission id.
-    init(_ outcome: SMTPOutcome, recipients: [MailAddress]) {
+    /// What an outcome means for the outbox. Whatever may have been taken is tried again with the same submission id; the node
+    /// serves only those recipients again that did not have it. `detail` says why a connection ended.
+    init(_ outcome: SMTPOutcome, recipients: [MailAddress], detail: String = "") {
         switch outcome {
         case .delivered(let replies):
-            let refused = zip(recipients, replies).filter { !$0.1.isPositive }.map { "\($0.0): \($0.1.lines.joined(separator: " "))" }
-            self = .accepted(note: refused.isEmpty ? nil : "not to " + refused.joined(separator: "; "))
+            let refused = zip(recipients, replies).filter { !$0.1.isPositive }
+            let words = refused.map { "\($0.0): \($0.1.lines.joined(separator: " "))" }.joined(separator: "; ")
+            if refused.contains(where: { $0.1.code < 500 }) {
+                self = .later("not yet to " + words)
+            } else {
+                self = .accepted(note: refused.isEmpty ? nil : "not to " + words)
+            }
         case .refused(let stage, let reply, let permanent):
             let words = reply.lines.joined(separator: " ")
+            switch stage {
             // A login that fails today may be a suspended account: the mail is kept until it works or the person gives up.
-            self = permanent && stage != .authentication ? .refused(words) : .later(words)
-        case .lost(let stage): self = .later("the connection to the node was lost (\(stage.rawValue))")
+            case .greeting, .hello, .startTLS, .authentication: self = permanent && stage == .hello ? .refused(words) : .unreachable(words)
+            case .sender, .recipients, .data, .message: self = permanent ? .refused(words) : .later(words)
+            }
+        case .lost(let stage):
+            let place = detail.isEmpty ? stage.rawValue : "\(stage.rawValue): \(detail)"
+            let words = "the connection to the node was lost (\(place))"
+            switch stage {
+            case .greeting, .hello, .startTLS, .authentication: self = .unreachable(words)
+            // It may be this message that the node chokes on; the others get their turn.
+            case .sender, .recipients, .data, .message: self = .later(words)
+            }
         case .offered: preconditionFailure("a submission is no probe")
         }
     }

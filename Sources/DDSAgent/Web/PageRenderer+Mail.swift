@@ -34,7 +34,7 @@ extension PageRenderer {
         values["subject"] = subject(model.subject)
         values["threadHue"] = hue(model.group?.id ?? model.id)
         values["threadGroup"] = optional(model.group.map { "#" + DisplayText.line($0.name).text })
-        values["readersText"] = Self.people(model.readers.count) + " can read this"
+        values["readersText"] = readersText(model)
         values["readers"] = model.readers.map { ["reader": DisplayText.line($0).text] }
         values["backPath"] = model.group.map { Route.path(.group($0.id)) } ?? "/"
         values["backText"] = model.group.map { "#" + DisplayText.line($0.name).text } ?? "Inbox"
@@ -201,9 +201,15 @@ extension PageRenderer {
         return ["markText": text, "markClass": isInformation ? "info" : "", "markSign": !isInformation]
     }
 
+    /// Without a list of a group's members there is no number to give: none is better than a wrong one.
+    private func readersText(_ model: ThreadModel) -> String {
+        model.readers.isEmpty ? "its members can read this" : Self.people(model.readers.count) + " can read this"
+    }
+
     private func replyAllText(_ model: ThreadModel) -> String {
         if let group = model.group {
-            return "Reply to #\(DisplayText.line(group.name).text) — \(Self.people(model.readers.count))"
+            let name = "Reply to #\(DisplayText.line(group.name).text)"
+            return model.readers.isEmpty ? name : "\(name) — \(Self.people(model.readers.count))"
         }
         return model.readers.count > 2 ? "Reply to all — \(Self.people(model.readers.count))" : "Reply"
     }

@@ -85,10 +85,13 @@ extension WebApp {
         }
         let passphrase = Redacted(Array((request.body.value("passphrase") ?? "").utf8))
         let outcome = await backend.unlock(passphrase: passphrase)
-        limiter.finish(opened: outcome == .opened, now: configuration.time.now, wall: configuration.time.wall)
+        limiter.finish(opened: outcome != .refused, now: configuration.time.now, wall: configuration.time.wall)
         switch outcome {
         case .refused:
             gate.sessions.leave(notice: "That passphrase did not open the key.", for: visit.id)
+            return .redirect(to: "/unlock")
+        case .failed(let words):
+            gate.sessions.leave(notice: DisplayText.line(words).text, for: visit.id)
             return .redirect(to: "/unlock")
         case .opened:
             let wanted = gate.sessions.takeWanted(visit.id) ?? "/"
@@ -175,8 +178,10 @@ extension WebApp {
         default:
             backend.noteActivity()
             let isKept = await backend.save(draft: id, fields)
-            leave(isKept ? "Draft saved, encrypted." : "This draft was sent already.", visit)
-            return .redirect(to: isKept ? "/w/\(id)" : "/x")
+            // A draft that could not be kept is shown again with its text and the reason.
+            let isThere = isKept ? true : await backend.draft(id) != nil
+            if isKept || !isThere { leave(isKept ? "Draft saved, encrypted." : "This draft was sent already.", visit) }
+            return .redirect(to: isThere ? "/w/\(id)" : "/x")
         }
     }
 

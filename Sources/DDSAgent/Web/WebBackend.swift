@@ -8,6 +8,8 @@ package enum UnlockOutcome: Hashable, Sendable {
     case opened
     /// No key file and a wrong passphrase give the same, after the same time.
     case refused
+    /// The key may have opened, but the agent cannot; the sentence says why.
+    case failed(String)
 }
 
 /// What became of a message handed in for sending.

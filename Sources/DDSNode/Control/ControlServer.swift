@@ -48,7 +48,7 @@ import Glibc
     package init(path: String, commands: ControlCommands) throws(Failure) {
         self.commands = commands
         do {
-            listener = try Listener.listen(on: .unix(path: path), backlog: 16) { [weak self] stream in
+            listener = try Listener.listen(on: .unix(path: path), backlog: 128) { [weak self] stream in
                 if let self { accepted(stream) } else { stream.close() }
             }
         } catch {

@@ -95,6 +95,12 @@ package final class EmbeddedSpool: SpoolEngine {
             let results = log.commit(transactions)
             for (continuation, result) in zip(waiting, results) { continuation.resume(returning: result) }
             if case .failure(.stopped(let reason)) = results.first(where: \.isStop) { watch.stopped(reason) }
+            // Under load the queue is never empty, and a segment that has to be made at once would hold everybody up.
+            do throws(SpoolError) {
+                try log.prepareAhead()
+            } catch {
+                if case .stopped(let reason) = error { watch.stopped(reason) }
+            }
         }
         for job in jobs {
             switch job {
@@ -135,6 +141,14 @@ package final class EmbeddedSpool: SpoolEngine {
 
     package func read(_ uid: SpoolUID, offset: Int, count: Int) async throws(SpoolError) -> [UInt8] {
         try await call { log throws(SpoolError) in try log.read(uid, offset: offset, count: count) }
+    }
+
+    package func read(_ ranges: [SpoolRange]) async throws(SpoolError) -> [[UInt8]] {
+        try await call { log throws(SpoolError) in
+            var bodies: [[UInt8]] = []
+            for range in ranges { bodies.append(try log.read(range.uid, offset: range.offset, count: range.count)) }
+            return bodies
+        }
     }
 
     package func statistics() async throws(SpoolError) -> SpoolStatistics {

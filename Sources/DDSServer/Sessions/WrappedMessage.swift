@@ -9,8 +9,8 @@ import DDSSpool
 
 /// Reads one wrapped message from its beginning to its end.
 @LoopActor final class WrappedMessage {
-    /// Payload read from the spool at once; a payload of a segment is authenticated as a whole, so less would be read twice.
-    private static var payloadPieceBytes: Int { 1 << 20 }
+    /// Payload read from the spool at once: armor, dot-stuffing and TLS for so much take the loop some milliseconds.
+    private static var payloadPieceBytes: Int { 512 << 10 }
 
     let uid: SpoolUID
     private let payload: SpoolUID
@@ -19,6 +19,8 @@ import DDSSpool
     private var armor = AgeArmorEncoder(lineEnd: .crlf)
     private var payloadOffset = 0
     private var pending: [UInt8]
+    /// The first piece, read together with the header.
+    private var firstPiece: [UInt8]?
     private(set) var position = 0
     private(set) var isAtEnd = false
 
@@ -29,8 +31,10 @@ import DDSSpool
         payloadSize = entry.payloadSize
         self.spool = spool
         pending = Self.head(entry, node: node, recipient: recipient)
-        let header = try await spool.read(entry.uid, offset: 0, count: entry.size)
-        pending += armor.update(header[...])
+        let piece = SpoolRange(payload, offset: 0, count: min(Self.payloadPieceBytes, entry.payloadSize))
+        let read = try await spool.read([SpoolRange(entry.uid, offset: 0, count: entry.size), piece])
+        pending += armor.update(read[0][...])
+        firstPiece = read[1]
     }
 
     /// The exact size of what `next` will give in all.
@@ -47,10 +51,17 @@ import DDSSpool
     func next() async throws -> [UInt8] {
         precondition(!isAtEnd, "a message is read once")
         let count = min(Self.payloadPieceBytes, payloadSize - payloadOffset)
-        let bytes = try await spool.read(payload, offset: payloadOffset, count: count)
+        let bytes: [UInt8]
+        if let firstPiece {
+            bytes = firstPiece
+            self.firstPiece = nil
+        } else {
+            bytes = try await spool.read(payload, offset: payloadOffset, count: count)
+        }
         guard bytes.count == count else { throw SpoolError.damaged(payload, "the payload is shorter than its entry says") }
         payloadOffset += count
-        pending += armor.update(bytes[...])
+        let text = armor.update(bytes[...])
+        if pending.isEmpty { pending = text } else { pending += text }
         if payloadOffset == payloadSize {
             pending += armor.finish()
             isAtEnd = true

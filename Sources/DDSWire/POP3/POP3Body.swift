@@ -26,6 +26,7 @@ struct POP3BodyEncoder: Sendable {
     mutating func encode(_ piece: [UInt8], into output: inout [UInt8]) {
         guard !isSatisfied else { return }
         output.reserveCapacity(output.count + piece.count + piece.count / 32 + 8)
+        guard bodyLinesLeft != nil else { return encodeWhole(piece, into: &output) }
         var runStart = 0
         var index = 0
         while index < piece.count {
@@ -51,6 +52,30 @@ struct POP3BodyEncoder: Sendable {
             }
         }
         output.append(contentsOf: piece[runStart..<index])
+    }
+
+    /// `encode` where no lines are counted: only dots matter, and armor has none.
+    private mutating func encodeWhole(_ piece: [UInt8], into output: inout [UInt8]) {
+        var runStart = 0
+        var index = 0
+        while let dot = ByteSearch.first(0x2e, in: piece, from: index) {
+            let isLineStart =
+                switch dot {
+                case 0: position == .lineStart
+                case 1: position == .afterCR && piece[0] == 0x0a
+                default: piece[dot - 1] == 0x0a && piece[dot - 2] == 0x0d
+                }
+            if isLineStart {
+                output.append(contentsOf: piece[runStart..<dot])
+                output.append(0x2e)
+                runStart = dot
+            }
+            index = dot + 1
+        }
+        output.append(contentsOf: piece[runStart...])
+        guard let last = piece.last else { return }
+        let wasAfterCR = piece.count > 1 ? piece[piece.count - 2] == 0x0d : position == .afterCR
+        position = last == 0x0d ? .afterCR : last == 0x0a && wasAfterCR ? .lineStart : .inLine
     }
 
     /// Appends what ends the message: a CRLF if its last line has none, and the lone dot.

@@ -48,15 +48,28 @@ package struct SMTPBodyReader: Sendable {
         var index = bytes.startIndex
         while index < bytes.endIndex, !isAtEnd {
             if state == .text {
-                let run = bytes[index...].prefix { $0 != 0x0d && $0 != 0x0a }
-                emit(run, into: &output)
-                index = run.endIndex
+                let end = endOfPlainRun(bytes, from: index)
+                emit(bytes[index..<end], into: &output)
+                index = end
                 guard index < bytes.endIndex else { break }
             }
             step(bytes[index], into: &output)
             index += 1
         }
         return index - bytes.startIndex
+    }
+
+    /// How far the text from `start` goes on as it is, over any number of lines: up to a CR that is not followed by LF within
+    /// `bytes`, up to a CRLF behind which a dot may be stuffing, or up to a lone LF.
+    private func endOfPlainRun(_ bytes: ArraySlice<UInt8>, from start: Int) -> Int {
+        var index = start
+        while let end = ByteSearch.firstLineEnd(in: bytes, from: index) {
+            let next = end + 2
+            guard bytes[end] == 0x0d, next < bytes.endIndex, bytes[end + 1] == 0x0a, !isDotStuffed || bytes[next] != 0x2e
+            else { return end }
+            index = next
+        }
+        return bytes.endIndex
     }
 
     /// The last chunk of BDAT has been read: a CR still held back ends nothing.

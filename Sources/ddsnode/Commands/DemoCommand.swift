@@ -47,19 +47,39 @@ struct DemoCommand: NodeCommand {
     }
 
     @LoopActor private func run(_ demo: Demo, _ context: Context, _ stop: StopRequest) async throws(Failure) -> Int32 {
-        do throws(Failure) {
-            try await demo.begin()
-        } catch {
-            // Whoever asked for the end knows why something was missing.
-            if stop.isRequested { return 0 }
-            throw error
-        }
+        try await ready(demo, stop)
+        // Whoever asked for the end knows why something is missing.
+        if stop.isRequested { return 0 }
         context.output.result(demo.description) { demo.words }
         if !noBrowser, !globals.noInput, let url = demo.members.first?.openURL { _ = Browser.open(url) }
         try await demo.waitForStop()
         context.output.progress("stopping")
         return 0
     }
+
+    /// Waits for the demo to be ready, for a stop, or for as long as a slow machine may need: Ctrl-C works at every moment.
+    @LoopActor private func ready(_ demo: Demo, _ stop: StopRequest) async throws(Failure) {
+        let beginning = Beginning()
+        Loop.spawn(name: "demo") {
+            do throws(Failure) {
+                try await demo.begin()
+                beginning.outcome = .success(())
+            } catch {
+                beginning.outcome = .failure(error)
+            }
+        }
+        let deadline = Loop.time.now + Self.patience
+        while beginning.outcome == nil, !stop.isRequested {
+            guard Loop.time.now < deadline else {
+                stop.request()
+                throw Failure(.unavailable, "the demo did not get ready while \(demo.step)")
+            }
+            try? await Loop.sleep(for: .milliseconds(20))
+        }
+        if !stop.isRequested { try beginning.outcome?.get() }
+    }
+
+    private static var patience: Duration { .seconds(120) }
 
     private static func folder(_ wanted: String?) throws(Failure) -> String {
         do throws(DiskError) {
@@ -80,6 +100,11 @@ struct DemoCommand: NodeCommand {
         defer { unsafe free(path) }
         return unsafe String(cString: path)
     }
+}
+
+/// How the beginning ended; nil while it lasts.
+@LoopActor private final class Beginning {
+    var outcome: Result<Void, Failure>?
 }
 
 /// Somebody wants the demo to end.

@@ -30,6 +30,8 @@ import Glibc
 
     let folder: String
     private(set) var members: [Member] = []
+    /// What it is doing, for whoever waits too long.
+    private(set) var step = "beginning"
     private let context: Context
     private let stop: StopRequest
     private let random = SystemRandom()
@@ -46,17 +48,26 @@ import Glibc
     /// Sets everything up; afterwards both inboxes have mail.
     func begin() async throws(Failure) {
         try await startNode()
-        for name in ["alice", "bob"] { try await startMember(name) }
-        context.output.progress("filling the inboxes")
+        say("joining as alice and bob")
+        // Each waits most of the time for its own passphrase to be hardened.
+        async let alice = joined("alice")
+        async let bob = joined("bob")
+        members = [try await alice.get(), try await bob.get()]
+        say("filling the inboxes")
         let count = await DemoMail.feedCorpus(
             socket: folder + "/node/lmtp.sock", recipient: "general@\(Self.domain)", random: random)
-        if count > 0 { context.output.progress("delivered \(count) messages of the mail corpus to #general") }
+        if count > 0 { say("delivered \(count) messages of the mail corpus to #general") }
         try await DemoMail.writeThread(self)
         for index in members.indices { try await describePage(index) }
     }
 
+    private func say(_ text: String) {
+        step = text
+        context.output.progress(text)
+    }
+
     private func startNode() async throws(Failure) {
-        context.output.progress("making a node in \(folder)")
+        say("making a node in \(folder)")
         let state = folder + "/node"
         let path = folder + "/node.toml"
         try write(
@@ -90,8 +101,15 @@ import Glibc
         for group in groups { _ = try await node(ControlRequest("group.add", group)) }
     }
 
-    private func startMember(_ name: String) async throws(Failure) {
-        context.output.progress("joining as \(name)")
+    private func joined(_ name: String) async -> Result<Member, Failure> {
+        do throws(Failure) {
+            return .success(try await join(name))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private func join(_ name: String) async throws(Failure) -> Member {
         let state = folder + "/" + name
         let path = "\(folder)/\(name).toml"
         try write(
@@ -105,15 +123,15 @@ import Glibc
             fetch_every = "5s"
 
             """)
-        let member = Member(
+        var member = Member(
             name: name, config: path, runtimeFolder: state + "/run", passphrase: WordPhrase.make(words: 6, random))
-        members.append(member)
         try await start(name, config: path, role: "agent", socket: member.controlSocket)
         let invite = try await node(ControlRequest("invite.new", ["name": .text(name)]))
         let arguments: JSONValue = ["invite": invite["invite"] ?? .null, "passphrase": .text(member.passphrase)]
         let welcome = try await ask(member, ControlRequest("agent.join", arguments))
-        members[members.count - 1].address = SafeWord.text(welcome["address"])
+        member.address = SafeWord.text(welcome["address"])
         _ = try await ask(member, ControlRequest("agent.unlock", ["passphrase": .text(member.passphrase)]))
+        return member
     }
 
     private func describePage(_ index: Int) async throws(Failure) {
@@ -140,6 +158,8 @@ import Glibc
     }
 
     private func start(_ name: String, config: String, role: String, socket: String) async throws(Failure) {
+        // Nothing is started once the end has begun.
+        guard !stop.isRequested else { throw Failure(.interrupted, "interrupted") }
         var words = ["ddsnode", "--config", config, "--role", role]
         if context.options.verbose { words.append("--verbose") }
         let process = try ChildProcess(words, program: "/proc/self/exe", output: "\(folder)/\(name).log")

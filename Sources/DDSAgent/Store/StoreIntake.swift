@@ -1,0 +1,79 @@
+// Turns a message, fetched or written here, into what the local store keeps of it: the summary and the two sealed records.
+// Touches no state, so that large messages can be worked on beside the loop.
+
+import DDSCore
+import DDSMail
+import DDSNode
+import DDSSeal
+import DDSSpool
+
+struct StoreIntake: Sendable {
+    /// A message that is ready to be committed.
+    struct Prepared: Sendable {
+        var summary: StoredSummary
+        var tag: RecordTag
+        /// The message's record, then the summary's.
+        var appends: [SpoolAppend]
+    }
+
+    /// Longer texts of a header are cut for the list; the message itself is kept whole.
+    static let subjectCharactersMax = 2000
+    static let nameCharactersMax = 500
+    static let snippetCharactersMax = 200
+
+    let seal: StoreSeal
+    let account: AgentAccount
+
+    /// Opens what the node sealed to this member. Throws when it is not sealed, not to this key, or damaged.
+    func opened(_ wrapped: [UInt8], from entry: RecordTag, identity: AgeIdentity, at wall: WallTime) throws -> Prepared {
+        var reader = SealedWrapperReader()
+        var opener = AgeDecryptor(identities: [identity])
+        let armor = try reader.feed(wrapped) + reader.finish()
+        guard reader.kind == .sealed else { throw Failure(.badInput, "the message is not sealed") }
+        let message = try opener.feed(armor) + opener.finish()
+        // The same record gives the same id: an import that a crash cut off between its two halves is recognised.
+        let id = OpaqueID.derived(entry.bytes, wrapped)
+        return try prepared(message, id: id, sendState: nil, group: GroupNote.group(in: opener.stanzas), at: wall)
+    }
+
+    /// The records of `message`; `group` is the one that is known, from the node or from earlier mail.
+    func prepared(
+        _ message: [UInt8], id: String, sendState: SendState?, group: String? = nil, at wall: WallTime
+    ) throws -> Prepared {
+        let summary = summary(of: message, id: id, sendState: sendState, group: group, at: wall)
+        let tag = RecordTag.named(id)
+        return Prepared(
+            summary: summary, tag: tag,
+            appends: [
+                .record(
+                    mailbox: AgentMailbox.messages, tag: tag, flags: 0,
+                    body: seal.seal(message, mailbox: AgentMailbox.messages, tag: tag)),
+                .record(
+                    mailbox: AgentMailbox.summaries, tag: tag, flags: 0,
+                    body: try seal.seal(summary, mailbox: AgentMailbox.summaries, tag: tag)),
+            ])
+    }
+
+    private func summary(
+        of message: [UInt8], id: String, sendState: SendState?, group known: String?, at wall: WallTime
+    ) -> StoredSummary {
+        let parsed = ParsedMessage(message)
+        let recipients = (parsed.to + parsed.cc).map(\.address)
+        return StoredSummary(
+            id: id, subject: String(parsed.subject.text.prefix(Self.subjectCharactersMax)),
+            fromName: String((parsed.from?.name.text ?? "").prefix(Self.nameCharactersMax)), fromAddress: parsed.from?.address ?? "",
+            recipients: recipients, group: known ?? group(of: recipients, isOwn: sendState != nil), date: parsed.date?.seconds ?? wall.seconds,
+            received: wall.milliseconds, isUnread: sendState == nil, sendState: sendState, note: nil,
+            messageID: parsed.messageID ?? "", inReplyTo: parsed.inReplyTo, references: parsed.references,
+            snippet: String(parsed.bestPlainText.prefix(Self.snippetCharactersMax)), hasAttachments: !parsed.attachments.isEmpty,
+            size: message.count)
+    }
+
+    /// A message belongs to the first of its recipients at the node that is a group: one that is known to be, or, for mail
+    /// that came in and does not name this member, whatever it was sent to. A person whom this member writes to is no group.
+    private func group(of recipients: [String], isOwn: Bool) -> String? {
+        let locals = recipients.compactMap { MailAddress($0) }.filter { $0.domain == account.address.domain }.map(\.local)
+        if let known = locals.first(where: { account.groups.contains($0) }) { return known }
+        return isOwn || locals.contains(account.address.local) ? nil : locals.first
+    }
+}

@@ -1,0 +1,313 @@
+#!/usr/bin/env python3
+"""Figures of the release binary, each beside what the machine gives in the same run.
+
+Starts a node with a state folder of its own, loads it with ddsbench, and prints a table. Environment: DDSNODE and DDSBENCH
+(the programs), BENCH_DIR (the disk to measure; default .build/bench). Takes about two minutes. Arguments: --json, --keep,
+--only NAME[,NAME...] with the names of the functions below that begin with figure_.
+"""
+
+import argparse
+import binascii
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+NODE = os.environ.get("DDSNODE", os.path.join(ROOT, ".build/release/ddsnode"))
+BENCH = os.environ.get("DDSBENCH", os.path.join(ROOT, ".build/release/ddsbench"))
+FOLDER = os.environ.get("BENCH_DIR", os.path.join(ROOT, ".build/bench"))
+MEMBERS = 2000
+GROUP = 1000
+PASSWORD = "correct horse battery"
+
+
+def bench(*words, timeout=120):
+    """One measurement by ddsbench."""
+    done = subprocess.run([BENCH, *map(str, words)], capture_output=True, text=True, timeout=timeout)
+    if done.returncode != 0:
+        raise RuntimeError(f"ddsbench {words[0]}: {done.stderr.strip()}")
+    return json.loads(done.stdout)
+
+
+class Node:
+    """One run of the node on the bench's state."""
+
+    lags = {}
+
+    def __init__(self, phase):
+        self.phase = phase
+        self.log = os.path.join(FOLDER, "node.log")
+        ready = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        path = os.path.join(FOLDER, "notify")
+        if os.path.exists(path):
+            os.unlink(path)
+        ready.bind(path)
+        ready.settimeout(30)
+        self.offset = os.path.getsize(self.log) if os.path.exists(self.log) else 0
+        begin = time.monotonic()
+        self.process = subprocess.Popen(
+            [NODE, "--config", CONFIG, "run"], stdout=subprocess.DEVNULL, stderr=open(self.log, "ab"),
+            env={**os.environ, "NOTIFY_SOCKET": path})
+        while b"READY=1" not in ready.recv(4096):
+            pass
+        self.start_ms = (time.monotonic() - begin) * 1000
+        ready.close()
+        names = {name: port for port, name in re.findall(r"listening address=127\.0\.0\.1:(\d+) listener=(\w+)", self.text())}
+        self.pop3s, self.submissions = names["pop3s"], names["submissions"]
+
+    def text(self):
+        with open(self.log, "rb") as file:
+            file.seek(self.offset)
+            return file.read().decode("utf-8", "replace")
+
+    def rss_kib(self):
+        with open(f"/proc/{self.process.pid}/status") as file:
+            return int(re.search(r"VmRSS:\s+(\d+)", file.read()).group(1))
+
+    def cpu_seconds(self):
+        with open(f"/proc/{self.process.pid}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def stop(self):
+        """Notes how long the loop kept others waiting, and ends the node."""
+        self.process.send_signal(signal.SIGUSR1)
+        deadline = time.monotonic() + 5
+        found = None
+        while found is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+            text = self.text()
+            found = re.search(r"lag_max_us=\"?(\d+)", text)
+        if found:
+            line = next(line for line in text.splitlines() if "lag_max_us" in line)
+            Node.lags[self.phase] = {k: int(v) for k, v in re.findall(r"(lag_\w+_us)=\"?(\d+)", line)}
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.stop()
+
+
+CONFIG = os.path.join(FOLDER, "node.toml")
+
+
+def prepare():
+    """A fresh node with its members."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    os.makedirs(FOLDER)
+    with open(CONFIG, "w") as file:
+        file.write(f"""roles = ["server"]
+[node]
+name = "bench.test"
+host = "127.0.0.1"
+state_dir = "{FOLDER}/state"
+runtime_dir = "{FOLDER}/run"
+[server.listen]
+pop3s = ["127.0.0.1:0"]
+submissions = ["127.0.0.1:0"]
+[server.limits]
+connections = 10000
+connections_per_ip = 10000
+""")
+    subprocess.run([NODE, "--config", CONFIG, "init", "server"], check=True, capture_output=True)
+    with Node("setup") as node:
+        made = bench("setup", "--control", f"{FOLDER}/run/control.sock", "--port", node.submissions, "--members", MEMBERS)
+        secret = os.path.join(FOLDER, "password")
+        with open(secret, "w") as file:
+            file.write(PASSWORD)
+        recipient = json.loads(subprocess.run(
+            [NODE, "--config", CONFIG, "user", "show", "m1", "--json"], check=True, capture_output=True, text=True).stdout)
+        recipient = recipient.get("result", recipient)["recipient"]
+        subprocess.run(
+            [NODE, "--config", CONFIG, "user", "add", "writer", "--recipient", recipient, "--password-file", secret],
+            check=True, capture_output=True)
+    return made
+
+
+ROWS = []
+
+
+def row(figure, value, unit, machine, base, base_unit=None, better="more"):
+    """`base` is the machine's own; the ratio says how near the node comes to it."""
+    ratio = None
+    if base:
+        ratio = value / base
+    ROWS.append(dict(figure=figure, value=value, unit=unit, machine=machine, base=base, base_unit=base_unit or unit, ratio=ratio))
+    print(f"  {figure}: {value:,.6g} {unit}", file=sys.stderr)
+
+
+class Serve:
+    """TLS with nothing behind it, in a process of its own as the node is."""
+
+    def __enter__(self):
+        self.process = subprocess.Popen([BENCH, "serve"], stdout=subprocess.PIPE, text=True)
+        return json.loads(self.process.stdout.readline())["port"]
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+
+def figure_submissions():
+    disk = bench("disk", "--folder", FOLDER, "--seconds", 2)
+    with Serve() as port:
+        echo = {count: bench("echo", "--port", port, "--connections", count, "--seconds", 2)["per_second"] for count in (1, 64)}
+    for count, group in ((1, 1), (64, 64)):
+        synced = disk[f"records_per_second_{group}"]
+        with Node(f"submissions on {count}") as node:
+            before = node.cpu_seconds()
+            sealed = bench("submit", "--port", node.submissions, "--connections", count, "--seconds", 4)
+            cpu = node.cpu_seconds() - before
+            row(f"submissions, sealed by key, {count} conn", sealed["per_second"], "msg/s",
+                f"fdatasync of 4 KiB, {group} to a sync", synced)
+            row("  CPU of the node each", cpu / max(1, sealed["accepted"]) * 1e6, "us", f"TLS echo 4 KiB, {count} conn: us each",
+                1e6 / echo[count])
+            if count == 1:
+                row("  p50", sealed["p50_us"], "us", "one echo and one sync", 1e6 / echo[1] + 1e6 / synced)
+                plain = bench("submit", "--port", node.submissions, "--connections", count, "--seconds", 3, "--password", PASSWORD)
+                row(f"submissions, plain in TLS, {count} conn", plain["per_second"], "msg/s", "TLS echo of 4 KiB", echo[1])
+            else:
+                row("  p99", sealed["p99_us"], "us", "64 in turn at the echo's rate", 64e6 / echo[64])
+
+
+def figure_fanout():
+    cores = os.cpu_count()
+    raw = bench("headers", "--threads", cores, "--seconds", 1)
+    with Node("fan-out to 1,000") as node:
+        to = "crew@bench.test"
+        bench("submit", "--port", node.submissions, "--connections", 1, "--count", 2, "--to", to)
+        done = bench("submit", "--port", node.submissions, "--connections", 4, "--count", 40, "--to", to)
+    readers = GROUP - 1
+    row(f"fan-out to a group of {GROUP:,}", done["accepted"] * readers / done["elapsed_us"] * 1e6, "deliveries/s",
+        f"2 X25519 + HKDF + AEAD + HMAC, {cores} cores", raw["headers_per_second_all"])
+
+
+def figure_drain():
+    with Serve() as port:
+        bulk = bench("bulk", "--port", port)["kib_per_second"] / 1024
+    chacha = bench("chacha", "--seconds", 1)["kib_per_second"] / 1024
+    block = os.urandom(1 << 20)
+    begin = time.monotonic()
+    for _ in range(100):
+        binascii.b2a_base64(block)
+    base64 = 100 / (time.monotonic() - begin) * 4 / 3
+    # Bytes on the wire: TLS for each, base64 made for each, the spool's ChaCha20 for three quarters.
+    together = 1 / (1 / bulk + 1 / base64 + 0.75 / chacha)
+    for member, count, size, name in ((10, 1000, 4096, "4 KiB"), (11, 20, 5 << 20, "5 MiB")):
+        with Node(f"taking {count} of {name}") as node:
+            bench("submit", "--port", node.submissions, "--connections", 4 if count == 20 else 32, "--count", count, "--bytes", size,
+                  "--to", f"m{member}@bench.test")
+        with Node(f"drain of {count} of {name}") as node:
+            got = bench("drain", "--port", node.pop3s, "--member", member)
+        rate = got["kib_per_second"] / 1024
+        row(f"POP3 drain, {count:,} of {name}", rate, "MiB/s", f"TLS bulk {bulk:,.0f}, base64 {base64:,.0f}, ChaCha {chacha:,.0f} in turn",
+            together)
+        row("  messages", got["messages_per_second"], "msg/s", "the same bytes at that rate",
+            together * 1048576 / (got["octets"] / got["messages"]))
+        row("  DELE of all and QUIT", got["erase_us"] / 1000, "ms", "", None)
+
+
+def figure_idle():
+    for login in (0, 1):
+        with Node(f"idle connections, login {login}") as node:
+            # What one connection leaves behind is not counted.
+            bench_idle(node, 8, login)
+            before = node.rss_kib()
+            delta = bench_idle(node, MEMBERS, login) - before
+        what = "logged in, TLS 1.3 with client certificate" if login else "greeted, TLS 1.3 with client certificate"
+        row(f"memory per idle POP3 connection of {MEMBERS:,}, {what}", delta / MEMBERS, "KiB",
+            "OpenSSL alone as measured in DESIGN", 20.0)
+
+
+def bench_idle(node, count, login):
+    process = subprocess.Popen([BENCH, "idle", "--port", node.pop3s, "--count", str(count), "--login", str(login)],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    line = process.stdout.readline()
+    if not line:
+        raise RuntimeError("ddsbench idle failed")
+    time.sleep(0.3)
+    rss = node.rss_kib()
+    process.stdin.close()
+    process.wait(30)
+    time.sleep(0.2)
+    return rss
+
+
+def figure_start():
+    def spawn(words):
+        times = []
+        for _ in range(7):
+            begin = time.monotonic()
+            subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            times.append((time.monotonic() - begin) * 1000)
+        return sorted(times)[len(times) // 2]
+
+    true = spawn(["true"])
+    version = spawn([NODE, "--version"])
+    times = []
+    for _ in range(5):
+        with Node("start") as node:
+            times.append(node.start_ms)
+    row(f"start to listening, {MEMBERS:,} members", sorted(times)[2], "ms", f"`true` {true:.1f} ms; `ddsnode --version`", version)
+
+
+def table():
+    lines = [("figure", "value", "", "the machine's own", "", "ratio")]
+    for entry in ROWS:
+        number = lambda value: "" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:,.1f}"
+        ratio = "" if entry["ratio"] is None else f"{entry['ratio']:.2f}"
+        lines.append((entry["figure"], number(entry["value"]), entry["unit"], entry["machine"], number(entry["base"]), ratio))
+    widths = [max(len(line[column]) for line in lines) for column in range(6)]
+    for index, line in enumerate(lines):
+        cells = [line[0].ljust(widths[0]), line[1].rjust(widths[1]), line[2].ljust(widths[2]), line[3].ljust(widths[3]),
+                 line[4].rjust(widths[4]), line[5].rjust(widths[5])]
+        print("  ".join(cells).rstrip())
+        if index == 0:
+            print("  ".join("-" * width for width in widths))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--only", default="")
+    options = parser.parse_args()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 16384) if hard > 0 else 16384, hard))
+    figures = [value for name, value in globals().items() if name.startswith("figure_")]
+    if options.only:
+        wanted = {"figure_" + name for name in options.only.split(",")}
+        figures = [figure for figure in figures if figure.__name__ in wanted]
+    begin = time.monotonic()
+    load = os.getloadavg()[0]
+    print(f"preparing {MEMBERS:,} members in {FOLDER}", file=sys.stderr)
+    made = prepare()
+    print(f"  made in {made['milliseconds'] / 1000:.1f} s", file=sys.stderr)
+    for figure in figures:
+        figure()
+    if options.json:
+        print(json.dumps(dict(rows=ROWS, lags=Node.lags, load=load)))
+    else:
+        table()
+        print(f"\nLoop, time between two looks at the network (us, with what the system gave to others):")
+        for phase, lag in Node.lags.items():
+            print(f"  {phase:32} p50 {lag.get('lag_p50_us', 0):>8,}  p99 {lag.get('lag_p99_us', 0):>8,}  max {lag['lag_max_us']:>8,}")
+        busy = "; other programs were using the machine" if load > 0.5 else ""
+        print(f"\n{os.cpu_count()} cores, load {load:.1f} at the start{busy}. {time.monotonic() - begin:.0f} s.")
+    if not options.keep:
+        shutil.rmtree(FOLDER, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,208 @@
+// What the machine gives without a node: synced records per second, TLS with nothing behind it, and the primitives that
+// sealing is made of, called as C.
+
+import CSodium
+import DDSCore
+import DDSLoop
+import DDSNode
+import DDSSeal
+import DDSTLS
+import Glibc
+
+@LoopActor enum Machine {
+    // MARK: Disk
+
+    /// Overwrites records of 4 KiB in a file of zeros, `group` to a sync.
+    static func disk(folder: String, seconds: Double) throws -> [(String, JSONValue)] {
+        let path = folder + "/ddsbench.disk"
+        let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_TRUNC, 0o600)
+        guard descriptor >= 0 else { throw BenchError("cannot write to \(folder)") }
+        defer {
+            close(descriptor)
+            unsafe unlink(path)
+        }
+        let zeros = [UInt8](repeating: 0, count: 1 << 20)
+        for step in 0..<64 { try write(descriptor, zeros, at: step << 20) }
+        guard fsync(descriptor) == 0 else { throw BenchError("fsync failed") }
+        return try [1, 64].map { group in
+            ("records_per_second_\(group)", .number(try records(descriptor, group: group, seconds: seconds)))
+        }
+    }
+
+    private static func write(_ descriptor: Int32, _ bytes: [UInt8], at offset: Int) throws {
+        let count = unsafe pwrite(descriptor, bytes, bytes.count, off_t(offset))
+        guard count == bytes.count else { throw BenchError("a write failed") }
+    }
+
+    private static func records(_ descriptor: Int32, group: Int, seconds: Double) throws -> Int {
+        let record = [UInt8](repeating: 0x5a, count: 4096)
+        let start = Loop.time.now
+        let end = start + .milliseconds(Int64(seconds * 1000))
+        var count = 0
+        while Loop.time.now < end {
+            for _ in 0..<group {
+                try write(descriptor, record, at: count % (16 << 10) * 4096)
+                count += 1
+            }
+            guard fdatasync(descriptor) == 0 else { throw BenchError("fdatasync failed") }
+        }
+        return Int(Double(count) / (Double((Loop.time.now - start).nanoseconds) / 1e9))
+    }
+
+    // MARK: Cryptography
+
+    /// What one member's header costs at least: two X25519, HKDF-SHA-256, the file key's AEAD and the header's HMAC; on one
+    /// thread and on `threads` at once, each alone as long as `seconds`.
+    static func headers(threads: Int, seconds: Double) async throws -> [(String, JSONValue)] {
+        Sodium.start()
+        let nanoseconds = Int64(seconds * 1e9)
+        let one = try await Loop.offload { rawHeaders(nanoseconds) }
+        let runs = (0..<threads).map { _ in
+            Task(executorPreference: Loop.main) { try await Loop.offload { rawHeaders(nanoseconds) } }
+        }
+        var all = 0.0
+        for run in runs { all += try await run.value }
+        return [("headers_per_second", .number(Int(one))), ("headers_per_second_all", .number(Int(all)))]
+    }
+
+    /// ChaCha20-Poly1305 of 64 KiB chunks, KiB per second.
+    static func chacha(seconds: Double) async throws -> [(String, JSONValue)] {
+        Sodium.start()
+        let rate = try await Loop.offload { rawChaCha(Int64(seconds * 1e9)) }
+        return [("kib_per_second", .number(Int(rate)))]
+    }
+
+    // MARK: TLS
+
+    /// Answers 8 bytes to every 4 KiB, and as much as asked for to a first byte of 1, until it is killed.
+    static func serve() async throws -> Never {
+        let identity = try TLSIdentity.selfSigned(
+            seed: [UInt8](repeating: 7, count: 32), commonName: "localhost", notBefore: Loop.time.wall, lifetimeDays: 2)
+        let context = try TLSContext.server(identity: identity, minimum: .tls13, requestClientCertificate: false)
+        let listener = try Listener.listen(on: .tcp(host: "127.0.0.1", port: 0)) { stream in
+            Loop.spawn {
+                do {
+                    try await serve(Connection.accept(stream, context))
+                } catch {
+                    stream.close()
+                }
+            }
+        }
+        guard case .tcp(_, let port) = listener.endpoint else { throw BenchError("no port") }
+        Report.line([("port", .number(Int(port)))])
+        while true { try await Loop.sleep(for: .seconds(3600)) }
+    }
+
+    static let requestBytes = 4096
+    static let replyBytes = 8
+    static let bulkBytes = 256 << 20
+
+    private static func serve(_ connection: Connection) async throws {
+        let piece = [UInt8](repeating: 0x41, count: 64 << 10)
+        while true {
+            let first = try await connection.bytes()
+            if first.first == 1 {
+                for _ in 0..<bulkBytes / piece.count {
+                    try connection.send(piece)
+                    try await connection.drained()
+                }
+                continue
+            }
+            // A request may come in pieces.
+            var count = first.count
+            while count < requestBytes { count += try await connection.bytes().count }
+            try connection.send([UInt8](repeating: 0x42, count: replyBytes))
+        }
+    }
+
+    /// 4 KiB there and 8 bytes back, `connections` at once.
+    static func echo(port: UInt16, connections: Int, seconds: Double) async throws -> [(String, JSONValue)] {
+        let context = try TLSContext.client(identity: nil, pinnedKeyHash: nil, minimum: .tls13)
+        var open: [Connection] = []
+        for _ in 0..<connections { open.append(try await Connection.open(port: port, context)) }
+        let end = Loop.time.now + .milliseconds(Int64(seconds * 1000))
+        let start = Loop.time.now
+        let counter = Counter()
+        try await withThrowingTaskGroup { group in
+            for connection in open {
+                group.addTask(executorPreference: Loop.main) { try await counter.run(connection, until: end) }
+            }
+            try await group.waitForAll()
+        }
+        let elapsed = Double((Loop.time.now - start).nanoseconds) / 1e9
+        return [("per_second", .number(Int(Double(counter.count) / elapsed)))]
+    }
+
+    @LoopActor private final class Counter {
+        private(set) var count = 0
+
+        func run(_ connection: Connection, until end: Instant) async throws {
+            let request = [UInt8](repeating: 0x43, count: requestBytes)
+            while Loop.time.now < end {
+                try connection.send(request)
+                try await connection.skip(replyBytes)
+                count += 1
+            }
+            connection.close()
+        }
+    }
+
+    /// One connection's download in KiB per second.
+    static func bulk(port: UInt16) async throws -> [(String, JSONValue)] {
+        let context = try TLSContext.client(identity: nil, pinnedKeyHash: nil, minimum: .tls13)
+        let connection = try await Connection.open(port: port, context)
+        let start = Loop.time.now
+        try connection.send([1])
+        try await connection.skip(bulkBytes)
+        let seconds = Double((Loop.time.now - start).nanoseconds) / 1e9
+        return [("kib_per_second", .number(Int(Double(bulkBytes >> 10) / seconds)))]
+    }
+}
+
+/// Headers per second of one thread that makes them for `nanoseconds`.
+private nonisolated func rawHeaders(_ nanoseconds: Int64) -> Double {
+    var secret = [UInt8](repeating: 9, count: 32)
+    var share = [UInt8](repeating: 0, count: 32)
+    var shared = [UInt8](repeating: 0, count: 32)
+    var key = [UInt8](repeating: 0, count: 32)
+    var body = [UInt8](repeating: 0, count: 32)
+    let member = [UInt8](repeating: 3, count: 32)
+    let nonce = [UInt8](repeating: 0, count: 12)
+    let salt = [UInt8](repeating: 4, count: 64)
+    let info = [UInt8](repeating: 5, count: 29)
+    let header = [UInt8](repeating: 6, count: 123)
+    let start = Loop.time.now
+    var count = 0
+    while (Loop.time.now - start).nanoseconds < nanoseconds {
+        secret[5] &+= 1
+        unsafe crypto_scalarmult_base(&share, secret)
+        _ = unsafe crypto_scalarmult(&shared, secret, member)
+        rawHMAC(salt, shared, &key)
+        rawHMAC(key, info, &key)
+        unsafe crypto_aead_chacha20poly1305_ietf_encrypt(&body, nil, [UInt8](repeating: 1, count: 16), 16, nil, 0, nil, nonce, key)
+        rawHMAC(key, header, &shared)
+        count += 1
+    }
+    return Double(count) / (Double((Loop.time.now - start).nanoseconds) / 1e9)
+}
+
+private nonisolated func rawHMAC(_ key: [UInt8], _ message: [UInt8], _ code: inout [UInt8]) {
+    var state = crypto_auth_hmacsha256_state()
+    unsafe crypto_auth_hmacsha256_init(&state, key, key.count)
+    unsafe crypto_auth_hmacsha256_update(&state, message, UInt64(message.count))
+    unsafe crypto_auth_hmacsha256_final(&state, &code)
+}
+
+private nonisolated func rawChaCha(_ nanoseconds: Int64) -> Double {
+    let plain = [UInt8](repeating: 1, count: 64 << 10)
+    var sealed = [UInt8](repeating: 0, count: plain.count + 16)
+    let key = [UInt8](repeating: 2, count: 32)
+    let nonce = [UInt8](repeating: 0, count: 12)
+    let start = Loop.time.now
+    var count = 0
+    while (Loop.time.now - start).nanoseconds < nanoseconds {
+        unsafe crypto_aead_chacha20poly1305_ietf_encrypt(&sealed, nil, plain, UInt64(plain.count), nil, 0, nil, nonce, key)
+        count += 64
+    }
+    return Double(count) / (Double((Loop.time.now - start).nanoseconds) / 1e9)
+}

@@ -1,0 +1,132 @@
+import DDSBus
+import DDSCore
+import DDSLoop
+import DDSMail
+import DDSNode
+import DDSSeal
+import DDSSpool
+import DDSTestKit
+import Foundation
+import Logging
+import Synchronization
+
+@testable import DDSAgent
+
+/// Keys, an account and a spool in memory, as an agent of alice@node.test has them.
+@LoopActor final class AgentFixture {
+    let time = ManualTime()
+    let random = SystemRandom()
+    let keys: VaultKeys
+    let account: AgentAccount
+    let spool: CutSpool
+    let gate = StoreGate()
+
+    init() throws {
+        keys = VaultKeys.generate(random: random)
+        account = try testAccount(ownRecipient: "\(keys.mailbox.recipient)", nodeRecipient: "\(keys.mailbox.recipient)")
+        spool = CutSpool(MemorySpool(time: time))
+    }
+
+    func store() async throws -> MessageStore {
+        try await MessageStore.open(spool: spool, keys: keys, account: account, random: random, time: time, gate: gate)
+    }
+
+    func book(isSent: (String) -> Bool = { _ in false }) async throws -> DraftBook {
+        try await DraftBook.open(spool: spool, keys: keys, random: random, time: time, gate: gate, isSent: isSent)
+    }
+
+    /// A message as the node would hand it out, put where the fetcher puts it.
+    @discardableResult
+    func deliver(_ message: [UInt8], group: String? = nil, to recipient: AgeRecipient? = nil) async throws -> SpoolUID {
+        try await deliverWrapped(try wrapped(message, group: group, to: recipient ?? keys.mailbox.recipient, random: random), in: spool)
+    }
+}
+
+@discardableResult
+func deliverWrapped(_ bytes: [UInt8], in spool: any SpoolEngine) async throws -> SpoolUID {
+    let tag = RecordTag.named("uidl\0" + UUID().uuidString)
+    return try await spool.commit(
+        SpoolTransaction(appends: [.record(mailbox: AgentMailbox.inbox, tag: tag, flags: 0, body: bytes)]))[0]
+}
+
+func testAccount(ownRecipient: String, nodeRecipient: String) throws -> AgentAccount {
+    guard let address = MailAddress("alice@node.test") else { throw Failure(.bug, "an address") }
+    return AgentAccount(
+        address: address, display: "Alice", groups: ["board"], host: "127.0.0.1", pop3sPort: 1, submissionsPort: 1,
+        nodeKeyHash: [UInt8](repeating: 7, count: 16), nodeRecipient: nodeRecipient, ownRecipient: ownRecipient)
+}
+
+/// The wrapper with one age file for `recipient`, with the note of `group` in its header.
+func wrapped(_ message: [UInt8], group: String?, to recipient: AgeRecipient, random: SystemRandom) throws -> [UInt8] {
+    let fileKey = AgeFileKey.generate(random: random)
+    let headers = try FanOut.headers(
+        fileKey: fileKey, recipients: [recipient], notes: [group.map(GroupNote.stanza)], random: random)
+    var writer = AgePayloadWriter(fileKey: fileKey, random: random)
+    var armor = AgeArmorEncoder(lineEnd: .crlf)
+    let file = headers[0] + writer.update(message[...]) + writer.finish()
+    guard let address = MailAddress("alice@node.test") else { throw Failure(.bug, "an address") }
+    return SealedWrapper.head(node: "node.test", recipient: address, uidl: "U1", day: 20_000) + armor.update(file[...]) + armor.finish()
+}
+
+func mail(
+    from: String = "bob@node.test", to: String = "alice@node.test", subject: String, id: String = UUID().uuidString,
+    inReplyTo: String? = nil, body: String = "Hello.\r\n"
+) -> [UInt8] {
+    var text = "From: \(from)\r\nTo: \(to)\r\nSubject: \(subject)\r\nMessage-ID: <\(id)@node.test>\r\n"
+    if let inReplyTo { text += "In-Reply-To: <\(inReplyTo)@node.test>\r\nReferences: <\(inReplyTo)@node.test>\r\n" }
+    return Array((text + "Date: Mon, 23 Nov 2026 10:00:00 +0000\r\n\r\n" + body).utf8)
+}
+
+/// A spool whose next commit may be cut off between its appends and its erasures, as a crash does.
+final class CutSpool: SpoolEngine {
+    let memory: MemorySpool
+    private let cuts = Mutex(0)
+
+    init(_ memory: MemorySpool) {
+        self.memory = memory
+    }
+
+    struct Cut: Error {}
+
+    func cutNext() { cuts.withLock { $0 = 1 } }
+
+    func commit(_ transaction: SpoolTransaction) async throws(SpoolError) -> [SpoolUID] {
+        let isCut = cuts.withLock { count in
+            defer { count = 0 }
+            return count > 0
+        }
+        guard isCut else { return try await memory.commit(transaction) }
+        _ = try await memory.commit(SpoolTransaction(appends: transaction.appends))
+        throw .stopped("cut off")
+    }
+
+    func entries(in mailbox: MailboxID) async throws(SpoolError) -> [SpoolEntry] { try await memory.entries(in: mailbox) }
+    func mailboxes() async throws(SpoolError) -> [MailboxID: (count: Int, bytes: Int)] { try await memory.mailboxes() }
+    func read(_ uid: SpoolUID, offset: Int, count: Int) async throws(SpoolError) -> [UInt8] {
+        try await memory.read(uid, offset: offset, count: count)
+    }
+    func statistics() async throws(SpoolError) -> SpoolStatistics { try await memory.statistics() }
+    func close() async {}
+
+    func count(_ mailbox: MailboxID) async throws -> Int { try await memory.entries(in: mailbox).count }
+}
+
+@LoopActor func testServices(folder: String = "/nonexistent", time: any TimeSource) throws -> Services {
+    let config = try Config.load(
+        text: "[node]\nname = \"node.test\"\nhost = \"127.0.0.1\"\nstate_dir = \"\(folder)/state\"\nruntime_dir = \"\(folder)/run\"\n",
+        fileName: "test.toml", environment: [:], roleOverride: ["agent"], knownRoles: ["server", "agent"])
+    return Services(
+        config: config, time: time, random: SystemRandom(), bus: NodeBus(time: time),
+        log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, control: ControlCommands(), requestStop: { _ in })
+}
+
+/// Lets other tasks of the loop go on, without time passing.
+@LoopActor func settled(_ condition: @LoopActor () -> Bool) async -> Bool {
+    for _ in 0..<20_000 where !condition() { await Task.yield() }
+    return condition()
+}
+
+/// Lets other tasks of the loop go as far as they can without the disk.
+@LoopActor func turns() async {
+    for _ in 0..<50 { await Task.yield() }
+}

@@ -1,0 +1,237 @@
+import DDSBus
+import DDSCore
+import DDSHTTP
+import DDSLoop
+import DDSNode
+import DDSSeal
+import DDSSpool
+import Testing
+
+@testable import DDSAgent
+
+/// An agent on a real spool in a folder of its own, unlocked; it has no node.
+@LoopActor private final class OpenAgent {
+    let folder: String
+    let agent: Agent
+    let page: MailPage
+    let recipient: AgeRecipient
+
+    init() async throws {
+        folder = try HostFiles.makeTemporaryFolder()
+        let services = try testServices(folder: folder, time: Loop.time)
+        let files = AgentFolder(stateDir: folder + "/state")
+        try HostFiles.makeFolders(files.path)
+        let keys = VaultKeys.generate(random: services.random)
+        recipient = keys.mailbox.recipient
+        for path in [files.deviceKey, files.spoolKey] { try HostFiles.write(path, services.random.bytes(32)) }
+        try await Vault(path: files.vault).create(keys, passphrase: Self.passphrase, workFactor: 4, random: services.random)
+        try await EmbeddedSpool.create(
+            folder: files.spool, root: try files.loadSecret(files.spoolKey), bodyBytes: 1 << 20, random: services.random,
+            time: services.time)
+        try files.save(try testAccount(ownRecipient: "\(recipient)", nodeRecipient: "\(recipient)"))
+        agent = try await Agent.open(services: services, onSpoolStopped: { _ in })
+        page = MailPage(agent: agent)
+        try await agent.unlock(passphrase: Self.passphrase)
+    }
+
+    static var passphrase: SecretBytes {
+        var bytes = Array("correct horse".utf8)
+        return SecretBytes(consuming: &bytes)
+    }
+
+    func deliver(_ message: [UInt8], group: String? = nil) async throws {
+        try await deliverWrapped(try wrapped(message, group: group, to: recipient, random: SystemRandom()), in: agent.spool)
+        try await agent.opened().store.importFetched()
+        page.storeChanged()
+    }
+
+    func outbox() async throws -> Int { try await agent.spool.entries(in: AgentMailbox.outbox).count }
+
+    func close() async {
+        page.close()
+        await agent.stop()
+        try? HostFiles.removeTree(folder)
+    }
+}
+
+@Suite struct MailPageTests {
+    @Test @LoopActor func folders_countWhatIsUnread() async throws {
+        let open = try await OpenAgent()
+        try await open.deliver(mail(subject: "To me"))
+        try await open.deliver(mail(to: "board@node.test", subject: "To all"), group: "board")
+        let frame = await open.page.frame()
+        #expect(frame.inboxUnread == 2 && frame.allUnread == 2 && frame.privateUnread == 1)
+        #expect(frame.groups.map(\.name) == ["board"])
+        #expect(frame.groups.map(\.unread) == [1])
+        let list = try #require(await open.page.list(.privateMail, cursor: nil))
+        #expect(list.rows.map(\.subject) == ["To me"])
+        let id = try #require(list.rows.first?.id)
+        let thread = try #require(await open.page.thread(id))
+        #expect(thread.messages.map(\.body) == ["Hello.\n"])
+        #expect(await open.page.frame().privateUnread == 0)
+        await open.page.markAllRead(.inbox)
+        #expect(await open.page.frame().allUnread == 0)
+        #expect(await open.page.list(.group("unknown"), cursor: nil) == nil)
+        await open.close()
+    }
+
+    @Test @LoopActor func replies_goToWhoCouldReadOrToTheAuthor() async throws {
+        let open = try await OpenAgent()
+        try await open.deliver(mail(to: "board@node.test", subject: "Camp", id: "camp"), group: "board")
+        try await open.deliver(mail(to: "alice@node.test, carol@node.test", subject: "Lunch"))
+        let ids = try open.agent.opened().store.order
+        let toGroup = try #require(await open.page.newDraft(replyTo: ReplyTarget(message: ids[0], audience: .all)))
+        let toAuthor = try #require(await open.page.newDraft(replyTo: ReplyTarget(message: ids[0], audience: .author)))
+        let toAll = try #require(await open.page.newDraft(replyTo: ReplyTarget(message: ids[1], audience: .all)))
+        #expect(await open.page.draft(toGroup)?.fields.recipients == "board@node.test")
+        #expect(await open.page.draft(toGroup)?.fields.subject == "Re: Camp")
+        #expect(await open.page.draft(toGroup)?.fields.body.contains("> Hello.") == true)
+        #expect(await open.page.draft(toAuthor)?.fields.recipients == "bob@node.test")
+        #expect(await open.page.draft(toAll)?.fields.recipients == "bob@node.test, carol@node.test")
+        #expect(await open.page.newDraft(replyTo: ReplyTarget(message: "unknown", audience: .all)) == nil)
+        let fields = try #require(await open.page.draft(toGroup)).fields
+        let sent = await open.page.send(draft: toGroup, fields)
+        let thread = try #require(await open.page.thread(ids[0]))
+        #expect(sent == .queued(thread: thread.id))
+        #expect(thread.messages.map(\.isOwn) == [false, true])
+        await open.close()
+    }
+
+    /// F8.
+    @Test @LoopActor func sendingTwice_sendsOnce() async throws {
+        let open = try await OpenAgent()
+        let fields = DraftFields(recipients: "board", subject: "Once", body: "Text.")
+        async let first = open.page.send(draft: "d1", fields)
+        async let second = open.page.send(draft: "d1", fields)
+        let outcomes = await [first, second]
+        #expect(outcomes[0] == outcomes[1])
+        if case .refused = outcomes[0] { Issue.record("refused") }
+        #expect(try await open.outbox() == 1)
+        #expect(try open.agent.opened().store.order.count == 1)
+        #expect(await open.page.send(draft: "d1", fields) == outcomes[0])
+        // A form that is sent again after a lock is the same message still.
+        open.agent.lock()
+        try await open.agent.unlock(passphrase: OpenAgent.passphrase)
+        #expect(await open.page.send(draft: "d1", fields) == outcomes[0])
+        #expect(try await open.outbox() == 1)
+        #expect(await open.page.save(draft: "d1", fields) == false)
+        #expect(try open.agent.opened().drafts.open.isEmpty)
+        await open.close()
+    }
+
+    @Test @LoopActor func doubtfulDraft_isSentOnlyAnyway() async throws {
+        let open = try await OpenAgent()
+        var fields = DraftFields(recipients: "bob@node.test", subject: "Plan", body: "See the attached plan.")
+        #expect(await open.page.send(draft: "d1", fields) == .refused)
+        #expect(await open.page.draft("d1")?.problems.map(\.field) == [.attachments])
+        #expect(try await open.outbox() == 0)
+        fields.sendsAnyway = true
+        #expect(await open.page.send(draft: "d1", fields) != .refused)
+        #expect(try await open.outbox() == 1)
+        fields.recipients = "eve@elsewhere.test"
+        #expect(await open.page.send(draft: "d2", fields) == .refused)
+        #expect(await open.page.draft("d2")?.problems.first?.field == .recipients)
+        #expect(await open.page.draft("d2")?.fields.body == fields.body)
+        fields.recipients = " , "
+        #expect(await open.page.send(draft: "d3", fields) == .refused)
+        await open.close()
+    }
+
+    @Test @LoopActor func filesBeyondTheLimit_areLeftOutAndSaid() async throws {
+        let open = try await OpenAgent()
+        let limit = open.agent.services.config.server.limits.messageSize
+        var fields = DraftFields(recipients: "bob", subject: "", body: "Text.")
+        fields.uploads = [HTTPUpload(field: "file", fileName: "small", contentType: "", bytes: [1, 2, 3])]
+        #expect(await open.page.save(draft: "d1", fields))
+        fields.uploads = [HTTPUpload(field: "file", fileName: "large", contentType: "", bytes: [UInt8](repeating: 0, count: limit))]
+        #expect(await open.page.save(draft: "d1", fields))
+        #expect(await open.page.draft("d1")?.attachments.map(\.name) == ["small"])
+        #expect(await open.page.draft("d1")?.problems.map(\.field) == [.attachments])
+        #expect(await open.page.draft("d1")?.fields.body == "Text.")
+        await open.close()
+    }
+
+    @Test @LoopActor func attachments_areFoundUnderEveryID() async throws {
+        let open = try await OpenAgent()
+        let body = "--b\r\nContent-Type: text/plain\r\n\r\nSee.\r\n--b\r\nContent-Type: application/pdf\r\n"
+            + "Content-Disposition: attachment; filename=plan.pdf\r\n\r\nPDF\r\n--b--\r\n"
+        for number in 0..<12 {
+            let head = "From: bob@node.test\r\nTo: alice@node.test\r\nSubject: \(number)\r\nMIME-Version: 1.0\r\n"
+                + "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+            try await open.deliver(Array((head + body).utf8))
+        }
+        // Ids are random; with twelve of them one has the letter that separates the number.
+        for id in try open.agent.opened().store.order {
+            let file = try #require(await open.page.thread(id)?.messages.first?.attachments.first)
+            #expect(await open.page.attachment(file.id)?.name == "plan.pdf")
+        }
+        #expect(await open.page.attachment("nonsense") == nil)
+        await open.close()
+    }
+
+    /// D7: a browser that knows no passphrase gets in nowhere, though the agent is open.
+    @Test @LoopActor func openAgent_stillWantsTheRightPassphrase() async throws {
+        let open = try await OpenAgent()
+        #expect(await open.page.unlock(passphrase: Redacted(Array("wrong".utf8))) == .refused)
+        #expect(await open.page.unlock(passphrase: Redacted([])) == .refused)
+        #expect(!open.agent.isLocked)
+        #expect(await open.page.unlock(passphrase: Redacted(Array("correct horse".utf8))) == .opened)
+        await open.close()
+    }
+
+    @Test @LoopActor func lock_dropsEverything() async throws {
+        let open = try await OpenAgent()
+        try await open.deliver(mail(subject: "Secret"))
+        _ = await open.page.send(draft: "d1", DraftFields(recipients: "eve@elsewhere.test", body: "x"))
+        let store = try open.agent.opened().store
+        let drafts = try open.agent.opened().drafts
+        #expect(open.page.threads.threads.count == 1)
+        open.agent.lock()
+        #expect(open.page.threads.threads.isEmpty)
+        #expect(store.summaries.isEmpty && drafts.drafts.isEmpty)
+        #expect(await open.page.list(.inbox, cursor: nil) == nil)
+        #expect(await settled { open.page.problems(of: "d1").isEmpty })
+        #expect(await open.page.draft("d1") == nil)
+        await open.close()
+    }
+
+    @Test @LoopActor func lockDuringUnlock_wins() async throws {
+        let open = try await OpenAgent()
+        open.agent.lock()
+        await open.agent.storeGate.enter()
+        async let unlocking: Void = open.agent.unlock(passphrase: OpenAgent.passphrase)
+        while open.agent.storeGate.waitingCount == 0 { try await Loop.sleep(for: .milliseconds(1)) }
+        open.agent.lock()
+        open.agent.storeGate.leave()
+        do {
+            try await unlocking
+            Issue.record("opened")
+        } catch {
+            #expect((error as? Failure)?.code == .interrupted)
+        }
+        #expect(open.agent.isLocked)
+        await open.close()
+    }
+
+    @Test @LoopActor func twoUnlocksAtOnce_openOneStore() async throws {
+        let open = try await OpenAgent()
+        open.agent.lock()
+        try await open.agent.shelter(Draft(id: "late", body: "x"))
+        async let first: Void = open.agent.unlock(passphrase: OpenAgent.passphrase)
+        async let second: Void = open.agent.unlock(passphrase: OpenAgent.passphrase)
+        _ = try await (first, second)
+        #expect(try open.agent.opened().drafts.open.count == 1)
+        #expect(try await open.agent.spool.entries(in: AgentMailbox.drafts).count == 1)
+        await open.close()
+    }
+
+    @Test @LoopActor func draftThatComesWhileLocking_isSheltered() async throws {
+        let open = try await OpenAgent()
+        open.agent.lock()
+        await open.page.shelter(draft: "d1", DraftFields(recipients: "bob", subject: "Late", body: "Text"))
+        #expect(await open.page.save(draft: "d2", DraftFields(body: "came a moment later")) == false)
+        try await open.agent.unlock(passphrase: OpenAgent.passphrase)
+        #expect(Set(try open.agent.opened().drafts.open.map(\.body)) == ["Text", "came a moment later"])
+        await open.close()
+    }
+}
