@@ -198,11 +198,14 @@ import Testing
     @Test @LoopActor func lockDuringUnlock_wins() async throws {
         let open = try await OpenAgent()
         open.agent.lock()
+        await open.agent.storeGate.enter()
         async let unlocking: Void = open.agent.unlock(passphrase: OpenAgent.passphrase)
-        await turns()
+        while open.agent.storeGate.waitingCount == 0 { try await Loop.sleep(for: .milliseconds(1)) }
         open.agent.lock()
+        open.agent.storeGate.leave()
         do {
             try await unlocking
+            Issue.record("opened")
         } catch {
             #expect((error as? Failure)?.code == .interrupted)
         }

@@ -7,6 +7,8 @@ import DDSNode
 import DDSSeal
 import Foundation
 import Logging
+import Synchronization
+import Testing
 
 @testable import DDSAgent
 @testable import DDSServer
@@ -18,16 +20,16 @@ import Logging
     let bus: NodeBus
     let folder: String
 
-    init(_ kind: Kind.Type, folder: String, config text: String) throws {
+    init(_ kind: Kind.Type, folder: String, config text: String, time: any TimeSource = Loop.time) throws {
         self.folder = folder
         let config = try Config.load(
             text: text + "\n[node]\nname = \"node.test\"\nhost = \"127.0.0.1\"\nstate_dir = \"\(folder)/state\"\nruntime_dir = \"\(folder)/run\"\n",
             fileName: "test.toml", environment: [:], roleOverride: [kind.name], knownRoles: ["server", "agent"])
         commands = ControlCommands()
-        bus = NodeBus(time: Loop.time)
+        bus = NodeBus(time: time)
         role = try Kind(
             services: Services(
-                config: config, time: Loop.time, random: SystemRandom(), bus: bus,
+                config: config, time: time, random: SystemRandom(), bus: bus,
                 log: Logger(label: "test") { _ in LineLogHandler(level: .critical, underJournal: false) }, control: commands,
                 requestStop: { _ in }))
     }
@@ -43,26 +45,44 @@ import Logging
     func event(_ value: JSONValue) {}
 }
 
-@LoopActor func makeServer(_ folder: String) async throws -> TestRole<ServerRole> {
+/// A node in `folder`: a new one, or, with the `ports` it had, the one that was there before.
+@LoopActor func makeServer(
+    _ folder: String, ports: (pop3s: UInt16, submissions: UInt16)? = nil, time: any TimeSource = Loop.time
+) async throws -> TestRole<ServerRole> {
     let server = try TestRole(
         ServerRole.self, folder: folder,
         config: """
             [server.listen]
-            pop3s = ["127.0.0.1:0"]
-            submissions = ["127.0.0.1:0"]
+            pop3s = ["127.0.0.1:\(ports?.pop3s ?? 0)"]
+            submissions = ["127.0.0.1:\(ports?.submissions ?? 0)"]
             lmtp = ["unix:\(folder)/lmtp.sock"]
             [server.spool]
             segment_size = "1MiB"
-            """)
-    try await OfflineServer.create(config: server.role.services.config, random: SystemRandom(), time: Loop.time)
+            """, time: time)
+    if ports == nil {
+        try await OfflineServer.create(config: server.role.services.config, random: SystemRandom(), time: time)
+    }
     try await server.role.start()
     return server
 }
 
+/// The agent of `folder`, new or from before.
 @LoopActor func makeAgent(_ folder: String) async throws -> TestRole<AgentRole> {
     let agent = try TestRole(AgentRole.self, folder: folder, config: "[agent.web]\nlisten = \"127.0.0.1:7480\"\n")
+    agent.role.workFactor = 4
     try await agent.role.start()
     return agent
+}
+
+/// The loop's clock with a calendar that can be put forward.
+final class ShiftedTime: TimeSource {
+    private let shift = Mutex(Duration.zero)
+    private let base = Loop.time
+
+    var now: Instant { base.now }
+    var wall: WallTime { base.wall + shift.withLock { $0 } }
+
+    func putForward(by duration: Duration) { shift.withLock { $0 = $0 + duration } }
 }
 
 /// A new folder under the system's temporary one.
@@ -70,4 +90,15 @@ func temporaryFolder() throws -> String {
     let url = FileManager.default.temporaryDirectory.appendingPathComponent("dds-" + UUID().uuidString.prefix(8))
     try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
     return url.path
+}
+
+/// Waits for loopback traffic of other tasks, in real time, for at most twenty seconds.
+@LoopActor func eventually(
+    _ condition: @LoopActor () async throws -> Bool, sourceLocation: SourceLocation = #_sourceLocation
+) async throws {
+    for _ in 0..<1000 {
+        if try await condition() { return }
+        try await Loop.sleep(for: .milliseconds(20))
+    }
+    Issue.record("did not come true within twenty seconds", sourceLocation: sourceLocation)
 }

@@ -42,15 +42,4 @@ import Testing
         await bob.role.stop()
         await server.role.stop()
     }
-
-    /// Waits for loopback traffic of other tasks, in real time, for at most ten seconds.
-    @LoopActor private func eventually(
-        _ condition: @LoopActor () async throws -> Bool, sourceLocation: SourceLocation = #_sourceLocation
-    ) async throws {
-        for _ in 0..<500 {
-            if try await condition() { return }
-            try await Loop.sleep(for: .milliseconds(20))
-        }
-        Issue.record("did not come true within ten seconds", sourceLocation: sourceLocation)
-    }
 }

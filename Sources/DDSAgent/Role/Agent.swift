@@ -123,6 +123,7 @@ extension Agent {
         scheduleIdleLock()
         await outcomeCame()
         await mailCame()
+        guard unlocked?.store === store else { return }
         services.bus.publish(.unlocked)
         services.bus.publish(.storeChanged(unread: store.unreadCount))
     }

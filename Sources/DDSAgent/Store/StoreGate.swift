@@ -9,6 +9,9 @@ import DDSLoop
     private var isTaken = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
 
+    /// Callers that are not in yet.
+    var waitingCount: Int { waiting.count }
+
     func enter() async {
         guard isTaken else {
             isTaken = true

@@ -24,6 +24,8 @@ import Logging
     private var seen: [RecordTag: SpoolUID] = [:]
     private var session: SessionDriver<POP3FetchSession>?
     private var isRunning = false
+    /// The round that runs may last until mail comes.
+    private var isWaitingRound = false
     private var isStopped = false
     private var pace: FetchPace
     private var timer: LoopTimer?
@@ -73,7 +75,7 @@ import Logging
         return await withCheckedContinuation { continuation in
             waitingForNextRound.append(continuation)
             // A session that waits for mail is told to stop; the next one begins at once.
-            if isRunning { session?.drain() }
+            if isWaitingRound { session?.drain() }
             pace.asked()
             runSoon()
         }
@@ -86,9 +88,11 @@ import Logging
         waitingForThisRound += waitingForNextRound
         waitingForNextRound = []
         let mayWait = waitingForThisRound.isEmpty
+        isWaitingRound = mayWait
         Loop.spawn(name: "fetch") { [self] in
             let outcome = await round(mayWait: mayWait)
             isRunning = false
+            isWaitingRound = false
             session = nil
             settle(outcome, couldWait: mayWait)
         }
@@ -110,7 +114,7 @@ import Logging
                         port: account.pop3sPort, id: id, machine: machine, handler: handler)
                     session = opened
                     // Whoever asked, or stopped the agent, while the connection was being made found nothing to tell.
-                    if isStopped || !waitingForNextRound.isEmpty { opened.drain() }
+                    if isStopped || (mayWait && !waitingForNextRound.isEmpty) { opened.drain() }
                 } catch {
                     failure = error
                     handler.finish(POP3FetchOutcome(end: .connectionLost))
