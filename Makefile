@@ -90,8 +90,8 @@ tsan: swift ## The unit tests under ThreadSanitizer.
 
 .PHONY: bench
 bench: build ## Measure the release binary, each figure beside what the machine itself gives.
-	@if [ -f Tests/Bench/bench.py ]; then DDSNODE="$(CURDIR)/$(RELEASE)" python3 Tests/Bench/bench.py $(ARGS); \
-	else echo "Tests/Bench/bench.py is not in this tree" >&2; exit 66; fi
+	swift build $(RELEASE_FLAGS:ddsnode=ddsbench)
+	@DDSNODE="$(CURDIR)/$(RELEASE)" python3 Tests/Bench/bench.py $(ARGS)
 
 .PHONY: man
 man: ## Check the manual pages.

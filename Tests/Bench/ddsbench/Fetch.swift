@@ -43,7 +43,8 @@ import DDSTLS
         let erased = Loop.time.now
         let seconds = Double((fetched - start).nanoseconds) / 1e9
         return [
-            ("messages", .number(count)), ("octets", .number(octets)), ("fetch_us", .number((fetched - start).nanoseconds / 1000)),
+            ("messages", .number(count)), ("octets", .number(octets)),
+            ("fetch_us", .number((fetched - start).nanoseconds / 1000)),
             ("messages_per_second", .number(Int((Double(count) / seconds).rounded()))),
             ("kib_per_second", .number(Int((Double(octets) / seconds / 1024).rounded()))),
             ("erase_us", .number((erased - fetched).nanoseconds / 1000)),

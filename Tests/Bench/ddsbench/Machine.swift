@@ -179,7 +179,8 @@ private nonisolated func rawHeaders(_ nanoseconds: Int64) -> Double {
         _ = unsafe crypto_scalarmult(&shared, secret, member)
         rawHMAC(salt, shared, &key)
         rawHMAC(key, info, &key)
-        unsafe crypto_aead_chacha20poly1305_ietf_encrypt(&body, nil, [UInt8](repeating: 1, count: 16), 16, nil, 0, nil, nonce, key)
+        unsafe crypto_aead_chacha20poly1305_ietf_encrypt(
+            &body, nil, [UInt8](repeating: 1, count: 16), 16, nil, 0, nil, nonce, key)
         rawHMAC(key, header, &shared)
         count += 1
     }

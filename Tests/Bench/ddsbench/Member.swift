@@ -34,7 +34,8 @@ struct Member {
 enum Mail {
     /// A message of `bytes` octets with a submission id of its own.
     static func message(to address: String, bytes: Int, random: SystemRandom) -> [UInt8] {
-        var message = Array("""
+        var message = Array(
+            """
             From: <m0@\(Member.domain)>\r
             To: <\(address)>\r
             Subject: Figures\r
@@ -48,7 +49,9 @@ enum Mail {
     }
 
     /// `message` in armor for the node, as an agent submits it.
-    static func sealed(_ message: [UInt8], to address: String, nodeRecipient: AgeRecipient, random: SystemRandom) throws -> [UInt8] {
+    static func sealed(_ message: [UInt8], to address: String, nodeRecipient: AgeRecipient, random: SystemRandom) throws
+        -> [UInt8]
+    {
         guard let from = MailAddress("m0@\(Member.domain)"), let to = MailAddress(address) else {
             throw BenchError("\(address) is no address")
         }

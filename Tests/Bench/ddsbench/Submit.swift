@@ -45,7 +45,8 @@ import DDSTLS
         latencies.sort()
         return [
             ("accepted", .number(latencies.count)), ("per_second", .number(Int((Double(latencies.count) / elapsed).rounded()))),
-            ("elapsed_us", .number(Int(elapsed * 1e6))), ("p50_us", .number(quantile(0.5))), ("p99_us", .number(quantile(0.99))), ("max_us", .number(quantile(1))),
+            ("elapsed_us", .number(Int(elapsed * 1e6))), ("p50_us", .number(quantile(0.5))),
+            ("p99_us", .number(quantile(0.99))), ("max_us", .number(quantile(1))),
         ]
     }
 
@@ -54,7 +55,8 @@ import DDSTLS
     }
 
     private func session() async throws {
-        let connection = try await Connection.open(port: plan.port, plan.password == nil ? Member(number: 0).context() : Self.anonymous())
+        let connection = try await Connection.open(
+            port: plan.port, plan.password == nil ? Member(number: 0).context() : Self.anonymous())
         nodeRecipient = try await Submission.hello(connection)
         let from: String
         if let password = plan.password {
@@ -86,7 +88,8 @@ import DDSTLS
         let size = plan.count > 0 ? plan.count : Int(plan.seconds * 2500)
         for _ in 0..<size {
             let message = Mail.message(to: plan.to, bytes: plan.bytes, random: random)
-            let body = plan.password == nil
+            let body =
+                plan.password == nil
                 ? try Mail.sealed(message, to: plan.to, nodeRecipient: nodeRecipient, random: random) : message
             pool.append(Mail.transaction(body, from: from, to: plan.to))
         }

@@ -21,7 +21,9 @@ struct Options {
     init(_ words: ArraySlice<String>) throws {
         var rest = words
         while let name = rest.popFirst() {
-            guard name.hasPrefix("--"), let value = rest.popFirst() else { throw BenchError("an option is --name value, not \(name)") }
+            guard name.hasPrefix("--"), let value = rest.popFirst() else {
+                throw BenchError("an option is --name value, not \(name)")
+            }
             values[String(name.dropFirst(2))] = value
         }
     }
