@@ -26,8 +26,6 @@ SWIFT_FILES := Package.swift Sources Tests
 
 # The Swift runtime goes into the binary, so that it runs where no toolchain is.
 RELEASE_FLAGS := -c release --product ddsnode --static-swift-stdlib
-# Swift's own crash reporter prints memory, which may hold keys, and stands in the way of the sanitizers' reports.
-SANITIZED := SWIFT_BACKTRACE=enable=no
 
 .PHONY: help
 help: ## This list.
@@ -70,8 +68,7 @@ build: swift ## Build the release binary, .build/release/ddsnode.
 
 .PHONY: check
 check: swift man ## The quick round while writing: unit tests, dialogs, tidy, manual pages.
-	swift build --build-tests
-	swift test --skip-build
+	scripts/unit-tests.sh
 
 .PHONY: test-one
 test-one: swift ## The unit tests whose name matches T: make test-one T=POP3WaitTests
@@ -80,13 +77,13 @@ test-one: swift ## The unit tests whose name matches T: make test-one T=POP3Wait
 
 .PHONY: asan
 asan: swift ## The unit tests under AddressSanitizer and LeakSanitizer.
-	$(SANITIZED) LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/lsan.supp:print_suppressions=0 \
-	    swift test --sanitize=address --scratch-path .build-asan
+	LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/lsan.supp:print_suppressions=0 \
+	    scripts/unit-tests.sh --sanitize=address --scratch-path .build-asan
 
 .PHONY: tsan
 tsan: swift ## The unit tests under ThreadSanitizer.
-	$(SANITIZED) TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/tsan.supp:halt_on_error=0 \
-	    swift test --sanitize=thread --scratch-path .build-tsan
+	TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/tsan.supp:halt_on_error=0 \
+	    scripts/unit-tests.sh --sanitize=thread --scratch-path .build-tsan
 
 .PHONY: bench
 bench: build ## Measure the release binary, each figure beside what the machine itself gives.

@@ -41,13 +41,7 @@ summary() {
     fi
 }
 
-stage "build" swift build --build-tests || summary
-# A process for each target: suites of one process share two cores and one loop, and would measure each other.
-export SWIFT_BACKTRACE=enable=no
-for folder in Tests/*Tests; do
-    target=${folder#Tests/}
-    stage "$target" timeout --kill-after=20 "$program_seconds_max" swift test --skip-build --filter "^$target\\."
-done
+stage "unit tests" scripts/unit-tests.sh
 stage "manual pages" make --no-print-directory man
 [ -x "$DDSNODE" ] || stage "the binary $DDSNODE" false
 
