@@ -29,7 +29,9 @@ import FoundationEssentials
         do {
             for entry in try await spool.entries(in: mailbox) {
                 let bytes = try await spool.read(entry.uid, offset: 0, count: entry.size)
-                for event in try JSONDecoder().decode([DirectoryEvent].self, from: Data(bytes)) { store.directory.apply(event) }
+                // A checkpoint of some thousand members takes tens of milliseconds to read or write.
+                let events = try await Loop.offload { try JSONDecoder().decode([DirectoryEvent].self, from: Data(bytes)) }
+                for event in events { store.directory.apply(event) }
                 store.records.append(entry.uid)
             }
         } catch {
@@ -71,7 +73,7 @@ import FoundationEssentials
 
     private func store(_ events: [DirectoryEvent], erasing: [SpoolUID] = []) async throws(Failure) {
         do {
-            let body = [UInt8](try JSONEncoder().encode(events))
+            let body = try await Loop.offload { [UInt8](try JSONEncoder().encode(events)) }
             let record = SpoolAppend.record(mailbox: Self.mailbox, tag: .none, flags: 0, body: body)
             records += try await spool.commit(SpoolTransaction(appends: [record], erasures: erasing))
         } catch SpoolError.full {
