@@ -151,7 +151,7 @@ enum DeliveryOutcome: Hashable, Sendable {
         let recipients = readers.compactMap(\.recipient)
         precondition(recipients.count == readers.count, "readers have keys")
         if recipients.count <= Self.headersOnLoopMax {
-            return try FanOut.headers(fileKey: fileKey, recipients: recipients.map { try AgeRecipient($0) }, notes: notes, random: random)
+            return try FanOut.headers(fileKey: fileKey, recipients: recipients.map { try AgeRecipient(accepted: $0) }, notes: notes, random: random)
         }
         let slice = max(16, (recipients.count + Loop.workerCount - 1) / Loop.workerCount)
         return try await withThrowingTaskGroup(of: (Int, [[UInt8]]).self) { group in
@@ -160,7 +160,7 @@ enum DeliveryOutcome: Hashable, Sendable {
                 let partNotes = Array(notes[start..<min(start + slice, recipients.count)])
                 group.addTask {
                     let made = try await Loop.offload {
-                        try FanOut.headers(fileKey: fileKey, recipients: part.map { try AgeRecipient($0) }, notes: partNotes, random: random)
+                        try FanOut.headers(fileKey: fileKey, recipients: part.map { try AgeRecipient(accepted: $0) }, notes: partNotes, random: random)
                     }
                     return (start, made)
                 }
