@@ -46,6 +46,28 @@ import Testing
         await pair.close()
     }
 
+    @Test @LoopActor func aStreamWithMuchToRead_letsJobsInBetween() async throws {
+        let pair = try await StreamPair(.tcp)
+        let server = pair.server.stream
+        server.stopReading()
+        pair.client.stream.write([UInt8](repeating: 1, count: 4_000_000))
+        // What the kernel takes of it waits in the socket.
+        try await Loop.sleep(for: .milliseconds(20))
+        var total = 0
+        var burst = 0
+        var longest = 0
+        server.onRead = { bytes in
+            if burst == 0 { Loop.spawn { burst = 0 } }
+            total += bytes.count
+            burst += bytes.count
+            longest = max(longest, burst)
+        }
+        server.startReading()
+        while total < 4_000_000 { try await Loop.sleep(for: .milliseconds(1)) }
+        #expect((1...192 * 1024).contains(longest))
+        await pair.close()
+    }
+
     @Test @LoopActor func bytesWrittenByOnDrain_doNotWaitForAnotherEvent() async throws {
         let pair = try await StreamPair(.tcp)
         let client = pair.client.stream
