@@ -82,7 +82,7 @@ import Logging
         limits.perHost = config.server.limits.connectionsPerIP
         context?.maildropQuota = config.server.spool.mailboxQuota
         context?.messageBytesMax = config.server.limits.messageSize
-        context?.login.updateLimit(config.server.limits.loginsPerMinute)
+        context?.login.adopt(config)
         housekeeping?.keepUndelivered = config.server.spool.keepUndelivered
         reloadCertificate(config)
     }

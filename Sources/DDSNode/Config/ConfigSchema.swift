@@ -152,7 +152,7 @@ package enum ConfigSchema {
             "The least important events to log."),
         ConfigKey(
             "log.addresses", .word(\.log.addresses), .value(.text("hash")),
-            "How mail addresses appear in the log."),
+            "How the addresses of peers that fail to log in appear in the log."),
     ]
 
     // MARK: - Rules

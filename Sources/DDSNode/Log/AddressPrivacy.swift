@@ -6,14 +6,10 @@ import DDSSeal
 /// Turns addresses into what `log.addresses` allows. Hashes are keyed anew at each start, so that lines of one run can be
 /// told apart and no list of addresses can be tried against a log.
 package struct AddressPrivacy: Sendable {
-    package enum Level: String, Sendable, CaseIterable {
-        case hash, full, none
-    }
-
-    private let level: Level
+    private let level: Config.LogAddresses
     private let key: [UInt8]
 
-    package init(level: Level, random: any RandomSource) {
+    package init(level: Config.LogAddresses, random: any RandomSource) {
         self.level = level
         key = random.bytes(32)
     }

@@ -22,6 +22,7 @@ enum LoginResult: Sendable {
 @LoopActor final class LoginService {
     private let store: DirectoryStore
     private let services: Services
+    private var privacy: AddressPrivacy
     private var limiter: FailureLimiter
     private var passwordChecks = 0
     /// Where each member with a password last logged in from: what others try against the name does not lock this place out.
@@ -34,16 +35,23 @@ enum LoginResult: Sendable {
         self.store = store
         self.services = services
         limiter = FailureLimiter(perMinute: failuresPerMinute)
+        privacy = AddressPrivacy(level: services.config.log.addresses, random: services.random)
     }
 
-    func updateLimit(_ failuresPerMinute: Int) { limiter.perMinute = failuresPerMinute }
+    /// Takes over what a reload may change.
+    func adopt(_ config: Config) {
+        limiter.perMinute = config.server.limits.loginsPerMinute
+        privacy = AddressPrivacy(level: config.log.addresses, random: services.random)
+    }
 
     /// Decides a login by `credentials` from a peer with this address and TLS key. The answer to a failed one comes late.
     func login(_ credentials: Credentials, peer: TLSPeer?, from host: String, protocol name: String) async -> LoginResult {
         let claimed = Self.claim(credentials, peer)
         let isKnownPlace = !host.isEmpty && lastHost[claimed] == host
         guard limiter.allows(isKnownPlace ? [host] : [host, claimed], now: services.time.now) else {
-            services.log.notice("login refused unheard", metadata: ["protocol": "\(name)", "reason": "too many failures"])
+            services.log.notice(
+                "login refused unheard",
+                metadata: ["protocol": "\(name)", "peer": "\(privacy.text(host))", "reason": "too many failures"])
             return .refused
         }
         let result = await decide(credentials, peer: peer)
@@ -58,7 +66,7 @@ enum LoginResult: Sendable {
     private func failed(_ host: String, _ claimed: String, protocol name: String) async {
         limiter.failed([host, claimed], now: services.time.now)
         services.bus.publish(.loginFailed(protocol: name))
-        services.log.notice("login failed", metadata: ["protocol": "\(name)"])
+        services.log.notice("login failed", metadata: ["protocol": "\(name)", "peer": "\(privacy.text(host))"])
         let delay = limiter.delay([host, claimed], now: services.time.now)
         // Only cancelling ends a sleep early, and nobody cancels a session's tasks.
         if delay > .zero { try? await Loop.sleep(for: delay) }
