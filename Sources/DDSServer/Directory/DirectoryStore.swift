@@ -71,9 +71,15 @@ import FoundationEssentials
         }
     }
 
+    /// A checkpoint takes tens of milliseconds to write; what one command makes is written at once.
+    private static func encoded(_ events: [DirectoryEvent]) async throws -> [UInt8] {
+        guard case .checkpoint = events.first else { return [UInt8](try JSONEncoder().encode(events)) }
+        return try await Loop.offload { [UInt8](try JSONEncoder().encode(events)) }
+    }
+
     private func store(_ events: [DirectoryEvent], erasing: [SpoolUID] = []) async throws(Failure) {
         do {
-            let body = try await Loop.offload { [UInt8](try JSONEncoder().encode(events)) }
+            let body = try await Self.encoded(events)
             let record = SpoolAppend.record(mailbox: Self.mailbox, tag: .none, flags: 0, body: body)
             records += try await spool.commit(SpoolTransaction(appends: [record], erasures: erasing))
         } catch SpoolError.full {
