@@ -72,7 +72,7 @@ UNIT_TESTS_SUMMARY="$logs/unit" stage "unit tests" scripts/unit-tests.sh
 stage "manual pages" make --no-print-directory man
 [ -x "$DDSNODE" ] || stage "the binary $DDSNODE" false
 
-for program in Tests/CLI/cli.py Tests/Interop/*.py Tests/Web/*.py; do
+for program in Tests/CLI/*.py Tests/Interop/*.py Tests/Web/*.py; do
     [ -f "$program" ] || continue
     grep -q '__main__' "$program" || continue
     arguments=()

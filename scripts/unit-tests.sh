@@ -8,6 +8,8 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 # Swift's own crash reporter prints memory, which may hold keys, and stands in the way of the sanitizers' reports.
 export SWIFT_BACKTRACE=enable=no
+# Swift Testing colours what it writes into a pipe.
+export NO_COLOR=1
 readonly target_seconds_max=900
 # So many lines about one target that failed, each so long at most.
 readonly reasons_max=12 reason_length_max=400
