@@ -72,7 +72,7 @@ let package = Package(
             name: "ddsbench", dependencies: ["CSodium", "DDSCore", "DDSLoop", "DDSTLS", "DDSSeal", "DDSMail", "DDSNode"],
             path: "Tests/Bench/ddsbench", swiftSettings: dialect),
 
-        source("DDSTestKit", ["DDSCore", "DDSSpool", "DDSBus", "DDSWire"]),
+        source("DDSTestKit", ["DDSCore", "DDSLoop", "DDSSpool", "DDSBus", "DDSWire"]),
         tests("DDSCoreTests", ["DDSCore", "DDSTestKit"]),
         tests("DDSLoopTests", ["DDSLoop", "DDSTestKit"]),
         tests("DDSTLSTests", ["DDSTLS", "DDSTestKit"]),

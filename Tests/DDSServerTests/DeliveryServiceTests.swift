@@ -8,7 +8,7 @@ import Testing
 
 @testable import DDSServer
 
-@Suite(.timeLimit(.minutes(1))) struct DeliveryServiceTests {
+@Suite(.timeLimit(.minutes(5))) struct DeliveryServiceTests {
     @Test @LoopActor func everyReader_opensTheSameMessage() async throws {
         try await withWorld { world in
             let alice = try await world.addKeyMember("alice")

@@ -71,8 +71,9 @@ import Logging
 
     /// One whole round that begins after this call; returns what came of it, nil when the agent stops meanwhile.
     func fetchNow() async -> POP3FetchOutcome? {
-        guard !isStopped else { return nil }
-        return await withCheckedContinuation { continuation in
+        // Asked inside, because any await may let `stop` in between.
+        await withCheckedContinuation { continuation in
+            if isStopped { return continuation.resume(returning: nil) }
             waitingForNextRound.append(continuation)
             // A session that waits for mail is told to stop; the next one begins at once.
             if isWaitingRound { session?.drain() }
