@@ -20,6 +20,7 @@ import Logging
     private let account: AgentAccount
     private let link: NodeLink
     private let onMail: @LoopActor () async -> Void
+    let watch: NodeWatch
     /// Stored UIDLs that the node may still list, by tag.
     private var seen: [RecordTag: SpoolUID] = [:]
     private var session: SessionDriver<POP3FetchSession>?
@@ -41,12 +42,14 @@ import Logging
     private(set) var fetchedCount = 0
 
     init(
-        spool: any SpoolEngine, services: Services, account: AgentAccount, link: NodeLink, onMail: @escaping @LoopActor () async -> Void
+        spool: any SpoolEngine, services: Services, account: AgentAccount, link: NodeLink, watch: NodeWatch,
+        onMail: @escaping @LoopActor () async -> Void
     ) {
         self.spool = spool
         self.services = services
         self.account = account
         self.link = link
+        self.watch = watch
         self.onMail = onMail
         pace = FetchPace(every: services.config.agent.fetchEvery)
     }
@@ -244,7 +247,11 @@ extension Fetcher {
     }
 
     func perform(_ effect: POP3FetchEffect) {
-        if case .finished(let outcome) = effect { finish(outcome) }
+        switch effect {
+        case .capabilities(let lines): fetcher.watch.heard(capabilities: lines)
+        case .head(let words): fetcher.watch.heard(head: words)
+        case .finished(let outcome): finish(outcome)
+        }
     }
 
     func sessionEnded(_ summary: SessionSummary) {
