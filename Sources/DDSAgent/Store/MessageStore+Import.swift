@@ -132,10 +132,13 @@ extension MessageStore {
 extension MessageStore {
     /// Adds a message that came from a file, unless the store holds it `occurrence` times already, byte for byte and written by
     /// the same side: so importing again doubles nothing, and what was there twice stays twice. Returns the new id, or nil.
-    func add(_ message: [UInt8], sendState: SendState?, isUnread: Bool, received: WallTime, occurrence: Int) async throws(SpoolError) -> String? {
+    func add(
+        _ message: [UInt8], sendState: SendState?, isUnread: Bool, received: WallTime, occurrence: Int
+    ) async throws(SpoolError) -> String? {
+        let wanted = Hash.blake2b(message, count: 32)
         var known = 0
         for item in items.values where item.summary.size == message.count && item.summary.isOwn == (sendState != nil) {
-            if try await self.message(item.summary.id) == message { known += 1 }
+            if await digest(item.summary.id) == wanted { known += 1 }
         }
         guard known < occurrence else { return nil }
         var suffix: [UInt8] = Array("\(occurrence)\(sendState == nil ? "" : " own")".utf8)
@@ -156,7 +159,17 @@ extension MessageStore {
         try await enter()
         defer { gate.leave() }
         guard items[id] == nil else { return nil }
+        digests[id] = wanted
         added(prepared, records: try await spool.commit(SpoolTransaction(appends: prepared.appends))[...])
         return id
+    }
+
+    /// Nil for a message that cannot be read: it is not the one that is looked for.
+    private func digest(_ id: String) async -> [UInt8]? {
+        if let known = digests[id] { return known }
+        guard let stored = try? await message(id) else { return nil }
+        let digest = Hash.blake2b(stored, count: 32)
+        if !isClosed { digests[id] = digest }
+        return digest
     }
 }

@@ -32,6 +32,8 @@ import DDSSpool
     var unopenable: Set<SpoolUID> = []
     /// The same, set aside after the last try.
     var quarantined: Set<SpoolUID> = []
+    /// Of messages that an import compared; each is read once for it.
+    var digests: [String: [UInt8]] = [:]
     private(set) var isClosed = false
     var isImporting = false
     var importAgain = false
@@ -90,6 +92,7 @@ import DDSSpool
         isClosed = true
         items = [:]
         order = []
+        digests = [:]
     }
 
     /// Waits for the changes before this one. Leaves the gate again and throws when the store was closed meanwhile.

@@ -105,7 +105,8 @@ extension HeadWatch {
         switch kind {
         case "replaced": incident = (.replaced, at)
         case "set-back":
-            guard let from = json["from"]?.string.flatMap({ UInt64($0) }), let to = json["to"]?.string.flatMap({ UInt64($0) }) else {
+            guard let from = json["from"]?.string.flatMap({ UInt64($0) }), let to = json["to"]?.string.flatMap({ UInt64($0) })
+            else {
                 return nil
             }
             incident = (.setBack(from: from, to: to), at)

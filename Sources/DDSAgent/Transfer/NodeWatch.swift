@@ -60,7 +60,10 @@ import Logging
     func heard(capabilities: [String]) {
         let tellsHead = capabilities.contains { $0.uppercased() == "XDDS-HEAD" }
         if !tellsHead { mistrust = watch.stores.isEmpty ? nil : "the node no longer says how far its store is" }
-        guard let key = IdentityAnnouncement.key(in: capabilities) else { return announcesOtherKey = false }
+        guard let key = IdentityAnnouncement.key(in: capabilities) else {
+            announcesOtherKey = false
+            return
+        }
         if let identity {
             announcesOtherKey = key != identity
             return
@@ -75,8 +78,14 @@ import Logging
 
     /// The reply to XDDS-HEAD; nil when the node refused one.
     func heard(head words: String?) {
-        guard let words else { return mistrust = "the node did not say how far its store is" }
-        guard let identity else { return mistrust = "the node signs statements and does not say with which key" }
+        guard let words else {
+            mistrust = "the node did not say how far its store is"
+            return
+        }
+        guard let identity else {
+            mistrust = "the node signs statements and does not say with which key"
+            return
+        }
         do throws(NodeHead.Mistrust) {
             take(try NodeHead(words, to: member, signedBy: identity))
         } catch {
@@ -117,7 +126,9 @@ import Logging
                     + "ask the administrator, then run: ddsnode fetch --accept-head")
         }
         if announcesOtherKey {
-            found.append("the node announces another key for its statements than the pinned one; they are not believed, ask the administrator")
+            found.append(
+                "the node announces another key for its statements than the pinned one; they are not believed, ask the administrator"
+            )
         }
         if lostMemory { found.append("what this agent saw of the node's store was damaged; see: ddsnode store check") }
         if let mistrust { found.append("\(mistrust); ask the administrator") }
@@ -154,7 +165,8 @@ import Logging
             let old = try await spool.entries(in: AgentMailbox.heads).map(\.uid)
             let body = watch.json.line
             _ = try await spool.commit(
-                SpoolTransaction(appends: [.record(mailbox: AgentMailbox.heads, tag: .none, flags: 0, body: body)], erasures: old))
+                SpoolTransaction(
+                    appends: [.record(mailbox: AgentMailbox.heads, tag: .none, flags: 0, body: body)], erasures: old))
         } catch {
             // The next head is written with it; an older highest counter notices later, not never.
             services.log.error("the node's head was not kept", metadata: ["error": "\(error)"])
