@@ -16,6 +16,8 @@ import Testing
     final class Maildrop {
         var messages: [(uidl: String, bytes: [UInt8])]
         var erased: [String] = []
+        /// What XDDS-HEAD is answered with.
+        var head: String?
 
         init(_ messages: [(uidl: String, bytes: [UInt8])]) { self.messages = messages }
 
@@ -30,7 +32,7 @@ import Testing
                 messages.removeAll { gone.contains($0.uidl) }
                 erased += gone
                 return .erased
-            case .head: return .unavailable("not here")
+            case .head: return head.map { .head($0) } ?? .unavailable("not here")
             case .pause: return .proceed
             }
         }
@@ -39,23 +41,30 @@ import Testing
     typealias Pair = ConnectionPair<POP3FetchSession, POP3ServerSession>
 
     /// An agent that has just started, on what its disk holds.
-    @LoopActor private func startedFetcher(_ fixture: AgentFixture) async throws -> Fetcher {
+    @LoopActor private func startedFetcher(_ fixture: AgentFixture, identity: [UInt8]? = nil) async throws -> Fetcher {
         let link = try NodeLink(
             host: "127.0.0.1", nodeKeyHash: [UInt8](repeating: 7, count: 16), deviceSeed: .random(32), time: fixture.time)
         let services = try testServices(time: fixture.time)
         let watch = NodeWatch(
-            spool: fixture.spool, services: services, member: fixture.account.address, identity: nil, pin: { _ in })
+            spool: fixture.spool, services: services, member: fixture.account.address, identity: identity, pin: { _ in })
+        try await watch.load()
         let fetcher = Fetcher(
             spool: fixture.spool, services: services, account: fixture.account, link: link, watch: watch, onMail: {})
         try await fetcher.loadSeen()
         return fetcher
     }
 
-    private func pair(_ maildrop: Maildrop, cutToServer: Int? = nil, cutToClient: Int? = nil) -> Pair {
+    @LoopActor private func pair(
+        _ maildrop: Maildrop, watch: NodeWatch? = nil, cutToServer: Int? = nil, cutToClient: Int? = nil
+    ) -> Pair {
         let peer = TLSPeer(version: "TLSv1.3", keyHash: [UInt8](repeating: 7, count: 32))
         var snapshot: [(uidl: String, bytes: [UInt8])] = []
         return ConnectionPair(
-            client: SessionHarness(POP3FetchSession(configuration: POP3FetchConfiguration(login: .external(user: "alice")))),
+            client: SessionHarness(
+                POP3FetchSession(configuration: POP3FetchConfiguration(login: .external(user: "alice"))),
+                perform: { effect in
+                    if case .head(let words) = effect { LoopActor.assumeIsolated { watch?.heard(head: words) } }
+                }),
             server: SessionHarness(
                 POP3ServerSession(configuration: POP3ServerConfiguration(hostName: "node.test", tls: .implicit)),
                 answer: { maildrop.answer(&snapshot, $0) }),
@@ -105,6 +114,39 @@ import Testing
         #expect(store.unopened == 0, "\(place)")
         #expect(maildrop.messages.isEmpty, "left behind: \(place)")
         #expect(maildrop.erased.sorted() == (1...count).map { "U\($0)" }, "\(place)")
+    }
+
+    /// A node whose files were put back, or made anew, gives names to new messages that this agent has noted as stored.
+    @Test(arguments: [(UInt8(5), UInt64(3)), (6, 100)]) @LoopActor func nodeThatUsesNamesAgain_losesNothing(
+        store: UInt8, counter: UInt64
+    ) async throws {
+        let fixture = try AgentFixture()
+        let key = SigningKey.generate()
+        func head(_ store: UInt8, _ counter: UInt64) -> String {
+            NodeHead(uuid: [UInt8](repeating: store, count: 16), counter: counter)
+                .words(for: fixture.account.address, signedBy: key)
+        }
+        let two = try messages(fixture)
+        let maildrop = Maildrop([two[0]])
+        maildrop.head = head(5, 10)
+        for number in 1...2 {
+            // A new agent each time: what it noted is on its disk.
+            let fetcher = try await startedFetcher(fixture, identity: key.publicKey)
+            var session = pair(maildrop, watch: fetcher.watch)
+            await run(&session, fetcher)
+            await fetcher.watch.written()
+            if number == 1 {
+                #expect(maildrop.erased == ["U1"])
+                maildrop.messages = [("U1", two[1].bytes)]
+                maildrop.head = head(store, counter)
+            } else {
+                #expect(fetcher.watch.problems.count == 1)
+                #expect(!fetcher.watch.namesAreStale)
+            }
+        }
+        let shown = try await fixture.store()
+        try await shown.importFetched()
+        #expect(shown.summaries.map(\.subject).sorted() == ["Number 1", "Number 2"])
     }
 
     @Test @LoopActor func commitThatIsNotDurableYet_holdsDELEBack() async throws {

@@ -55,6 +55,27 @@ def set_back(checks, node, alice, carol):
     checks.equal("nothing was lost or doubled", sorted(subjects), sorted(["before", "later 0", "later 1", "later 2", "after"]))
 
 
+def replaced(checks, node, alice, carol):
+    """A node that was made anew from its backup has another store, in which names of messages begin again."""
+    passphrase = nodekit.write(path("backup.pass"), "a passphrase for the backup")
+    node.must("backup", "create", path("node.age"), "--passphrase-file", passphrase)
+    post(carol, alice, "the last before the loss")
+    alice.waits_for("the last before the loss")
+    alice.must("fetch")
+    node.stop()
+    shutil.rmtree(node.state)
+    node.must("backup", "restore", path("node.age"), "--passphrase-file", passphrase)
+    node.start()
+    for number in range(4):
+        post(carol, alice, f"new store {number}")
+    for number in range(4):
+        checks.ok(f"mail {number} of the new store comes in", alice.waits_for(f"new store {number}"))
+    problems = alice.status()["problems"]
+    checks.ok("status says that the store was replaced", any("the node's store was replaced" in words for words in problems), problems)
+    alice.must("fetch", "--accept-head")
+    checks.ok("and no longer when that was noted", not any("replaced" in words for words in alice.status()["problems"]), alice.status())
+
+
 def main():
     checks = nodekit.Checks("heads")
     nodekit.requires(checks, "openssl", "openssl", "age-keygen")
@@ -67,6 +88,7 @@ def main():
     alice.start()
     alice.unlock()
     checks.part(set_back, node, alice, carol)
+    checks.part(replaced, node, alice, carol)
     checks.equal("the agent stops in order", alice.stop(), 0)
     checks.equal("the node stops in order", node.stop(), 0)
     checks.finish()

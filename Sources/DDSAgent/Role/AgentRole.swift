@@ -143,7 +143,7 @@ extension Agent {
         return failed + ((try? await spool.entries(in: AgentMailbox.quarantine).count) ?? 0)
     }
 
-    static func unopenedWords(_ count: Int) -> String? {
+    nonisolated static func unopenedWords(_ count: Int) -> String? {
         count == 0 ? nil : "\(count) message\(count == 1 ? "" : "s") could not be opened and \(count == 1 ? "is" : "are") kept"
     }
 }

@@ -190,6 +190,12 @@ extension Fetcher {
     /// Answers a listing: what to fetch, and what is here already and may be deleted there.
     func plan(_ items: [POP3Item]) async -> POP3FetchAnswer {
         let tags = items.map { RecordTag.named("uidl\0" + $0.uidl) }
+        if watch.namesAreStale {
+            // A store that went back, or another one, may list other messages under names that are here: none counts as stored.
+            await forget(except: [])
+            guard ledger.forgettable(unlessIn: []).isEmpty else { return .plan(fetch: [], alreadyStored: []) }
+            watch.namesForgotten()
+        }
         await forget(except: Set(tags))
         // What is too large is left out: a session that has nothing to do may wait for more.
         let plan = ledger.plan(tags, octets: items.map(\.octets), octetsMax: messageOctetsMax)

@@ -21,6 +21,8 @@ import Logging
     /// What is wrong with the last session's statement, in words.
     private var mistrust: String?
     private var announcesOtherKey = false
+    /// The node's store is not the one that its names of messages were noted for: it gives them to other messages again.
+    private(set) var namesAreStale = false
     /// What earlier runs saw could not be read.
     private var lostMemory = false
     private var whenWritten: [CheckedContinuation<Void, Never>] = []
@@ -46,6 +48,7 @@ import Logging
                 throw .damaged(entry.uid, "it is no list of heads")
             }
             watch = kept
+            namesAreStale = kept.incident != nil
         } catch {
             guard case .damaged = error else { throw error }
             // No reason to fetch nothing; but what was seen before is not known any more, and that is said.
@@ -101,10 +104,14 @@ import Logging
         mistrust = nil
         let before = watch
         if let incident = watch.take(head, at: services.time.wall) {
+            namesAreStale = true
             services.log.error("the node's store", metadata: ["incident": "\(Self.words(incident))"])
         }
         if watch != before { write() }
     }
+
+    /// The names that were noted are forgotten durably.
+    func namesForgotten() { namesAreStale = false }
 
     /// The person has taken note; what the node has now counts from here on.
     func accept() async {
