@@ -120,10 +120,10 @@ def flags(checks, node, carol, alice):
     result = alice.cli("store", "export", folder, "--format", "maildir")
     checks.ok("export out of the running agent warns that the files can be read", result.code == 0 and "can read them" in result.text, result.all)
     box = mailbox.Maildir(folder, create=False)
-    states = {message["Subject"]: (message.get_subdir(), message.get_flags()) for message in box}
+    states = {str(message["Subject"]): (message.get_subdir(), message.get_flags()) for message in box}
     checks.equal("unread mail is new", states.get("unread one"), ("new", ""))
     checks.equal("read mail is seen", states.get("read one"), ("cur", "S"))
-    checks.ok("mail of one's own is in Sent", "own one" in [message["Subject"] for message in box.get_folder("Sent")], box.list_folders())
+    checks.ok("mail of one's own is in Sent", "own one" in [str(message["Subject"]) for message in box.get_folder("Sent")], box.list_folders())
     checks.ok("nothing is left in tmp", not os.listdir(os.path.join(folder, "tmp")))
     modes = {stat.S_IMODE(os.stat(os.path.join(where, name)).st_mode) for where, _, names in os.walk(folder) for name in names}
     checks.equal("only their owner may read the files", modes, {0o600})
@@ -172,7 +172,12 @@ def bad_input(checks, alice):
 # MARK: damage
 
 def segments(agent):
-    return sorted(glob.glob(os.path.join(agent.state, "agent", "spool", "*.seg")))
+    """The files of segments, the one with the most in it first."""
+    def filled(name):
+        with open(name, "rb") as file:
+            return len(file.read().rstrip(b"\0"))
+
+    return sorted(glob.glob(os.path.join(agent.state, "agent", "spool", "seg-*")), key=filled, reverse=True)
 
 
 def damage(checks, alice):

@@ -25,6 +25,8 @@ import Testing
         var watch = HeadWatch()
         watch.take(head(10), at: Self.wall)
         #expect(watch.take(head(9), at: Self.wall) == .setBack(from: 10, to: 9))
+        // As long as it is behind, each session hears of it.
+        #expect(watch.take(head(9), at: Self.wall) == .setBack(from: 10, to: 9))
         // It may grow past what was seen: what happened stays.
         #expect(watch.take(head(12), at: Self.wall) == nil)
         #expect(watch.incident?.what == .setBack(from: 10, to: 9))
