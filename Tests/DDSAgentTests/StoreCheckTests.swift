@@ -79,11 +79,11 @@ import Testing
     @Test @LoopActor func changesMeanwhile_areNoDamage() async throws {
         let fixture = try await filled()
         await fixture.gate.enter()
-        async let report = check(fixture)
-        await turns()
         // Whoever holds the gate may be half way through a change.
         let summary = try #require(try await fixture.spool.entries(in: AgentMailbox.summaries).first)
         _ = try await fixture.spool.commit(SpoolTransaction(erasures: [summary.uid]))
+        async let report = check(fixture)
+        await turns()
         let message = try #require(try await fixture.spool.entries(in: AgentMailbox.messages).first)
         _ = try await fixture.spool.commit(SpoolTransaction(erasures: [message.uid]))
         fixture.gate.leave()
