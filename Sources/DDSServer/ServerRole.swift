@@ -135,10 +135,10 @@ import Logging
 
     package func drain() async {
         closeListeners()
+        await Loop.inTurns(sessions.values) { $0.drain() }
         await withCheckedContinuation { continuation in
             if sessions.isEmpty { return continuation.resume() }
             whenEmpty = continuation
-            for session in sessions.values { session.drain() }
         }
     }
 
@@ -148,7 +148,7 @@ import Logging
         closeListeners()
         housekeeping?.stop()
         housekeeping = nil
-        for session in sessions.values { session.abort("the node stops") }
+        await Loop.inTurns(sessions.values) { $0.abort("the node stops") }
         await state?.close()
         state = nil
         context = nil

@@ -1,36 +1,10 @@
-// The loop's budget and its measure of lag, in virtual time; and that the loop keeps to the budget.
+// The loop's measure of lag, in virtual time; and that the loop keeps to its turn's budget.
 
 import DDSCore
 import Foundation
 import Testing
 
 @testable import DDSLoop
-
-@Suite struct TurnBudgetTests {
-    private let start: UInt64 = 1_000_000_000
-
-    /// Which of the jobs asked for at these nanoseconds after the turn's begin may run.
-    private func taken(_ instants: [UInt64]) -> [Bool] {
-        var budget = TurnBudget(now: start)
-        return instants.map { budget.takeJob(now: start + $0) }
-    }
-
-    @Test func threeMilliseconds_endATurn_toTheNanosecond() {
-        #expect(taken([0, 2_999_999]) == [true, true])
-        #expect(taken([0, 3_000_000]) == [true, false])
-        #expect(taken([0, 3_000_001]) == [true, false])
-    }
-
-    @Test func quickJobs_endATurnByTheirNumber() {
-        let answers = taken([UInt64](repeating: 0, count: 1000))
-        #expect(answers == (0..<1000).map { $0 < 256 })
-    }
-
-    @Test func oneJob_alwaysRuns() {
-        // The thread may have been set aside between the turn's begin and its first job.
-        #expect(taken([60_000_000_000, 60_000_000_000]) == [true, false])
-    }
-}
 
 @Suite struct LagMeterTests {
     @Test func busyTime_isTheIterationWithoutItsSleep() {
@@ -65,7 +39,7 @@ import Testing
                 tasks.append(
                     Loop.spawn {
                         let start = Loop.time.now
-                        while Loop.time.now - start < .nanoseconds(Int64(TurnBudget.nanosecondsMax)) {}
+                        while Loop.time.now - start < TurnBudget.Work.jobs.limit {}
                         log.entries.append("\(number)")
                     })
             }
