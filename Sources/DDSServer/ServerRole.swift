@@ -207,8 +207,9 @@ extension ServerRole {
     }
 
     private func pop3(_ stream: ByteStream, _ context: ServerContext, isImplicit: Bool) {
-        let machine = POP3ServerSession(
-            configuration: POP3ServerConfiguration(hostName: context.domain, tls: isImplicit ? .implicit : .stlsRequired))
+        var configuration = POP3ServerConfiguration(hostName: context.domain, tls: isImplicit ? .implicit : .stlsRequired)
+        configuration.extraCapabilities = [IdentityAnnouncement.capability(context.keys.nodeIdentity.publicKey)]
+        let machine = POP3ServerSession(configuration: configuration)
         run(stream, machine, MaildropHandler(server: context, peerHost: stream.peerHost), tls, tlsFirst: isImplicit, name: "pop3")
     }
 
@@ -216,7 +217,10 @@ extension ServerRole {
         var configuration = SMTPServerConfiguration(
             hostName: context.domain, flavour: .submission, tls: isImplicit ? .implicit : .startTLSRequired)
         configuration.limits.messageBytesMax = context.messageBytesMax
-        configuration.extraCapabilities = [SealAnnouncement.capability("\(context.keys.sealIdentity.recipient)")]
+        configuration.extraCapabilities = [
+            SealAnnouncement.capability("\(context.keys.sealIdentity.recipient)"),
+            IdentityAnnouncement.capability(context.keys.nodeIdentity.publicKey),
+        ]
         run(
             stream, SMTPServerSession(configuration: configuration), SubmissionHandler(server: context, peerHost: stream.peerHost), tls,
             tlsFirst: isImplicit, name: "submission")

@@ -111,8 +111,23 @@ package enum SpoolError: Error, Hashable, Sendable {
     case stopped(String)
 }
 
+/// How far a spool has come. Whoever saw a head later meets the same uuid and no lower counter, whatever stopped in between:
+/// a lower one means that files were put back to an earlier state.
+package struct SpoolHead: Hashable, Sendable {
+    /// 16 bytes, random, made with the spool.
+    package var uuid: [UInt8]
+    /// Grows with every pass that appended or erased, and is durable with it.
+    package var counter: UInt64
+
+    package init(uuid: [UInt8], counter: UInt64) {
+        self.uuid = uuid
+        self.counter = counter
+    }
+}
+
 /// Counters for `status`; all sizes in bytes.
 package struct SpoolStatistics: Hashable, Sendable {
+    package var head = SpoolHead(uuid: [UInt8](repeating: 0, count: 16), counter: 0)
     package var records = 0
     package var liveBytes = 0
     package var segments = 0
@@ -157,6 +172,8 @@ package protocol SpoolEngine: Sendable {
     /// Several such reads at once, in order.
     func read(_ ranges: [SpoolRange]) async throws(SpoolError) -> [[UInt8]]
     func statistics() async throws(SpoolError) -> SpoolStatistics
+    /// The head as it is durable now: everything that was acknowledged before the call is in it.
+    func head() async throws(SpoolError) -> SpoolHead
     /// Finishes what was accepted, overwrites what awaits it, and releases the spool's lock.
     func close() async
 }
@@ -168,4 +185,7 @@ extension SpoolEngine {
         for range in ranges { bodies.append(try await read(range.uid, offset: range.offset, count: range.count)) }
         return bodies
     }
+
+    /// Out of the statistics; engines that can say it for less do so.
+    package func head() async throws(SpoolError) -> SpoolHead { try await statistics().head }
 }

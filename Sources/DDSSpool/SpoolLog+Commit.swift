@@ -182,7 +182,7 @@ extension SpoolLog {
             let file = try file(of: part.segment)
             if !part.bodyBytes.isEmpty { try disk.write(file, at: parameters.bodyStart + part.bodyStart, part.bodyBytes) }
             try disk.write(file, at: SpoolFormat.slotOffset(part.firstSlot), part.slotBytes)
-            if markedThrough < lastCommit || markHolder != part.segment.sequence { try writeMark(in: part.segment) }
+            try writeMark(in: part.segment)
             try sync(part.segment)
             marked(in: part.segment, through: lastCommit)
         }

@@ -109,7 +109,7 @@ extension SpoolLog {
             return true
         }
         guard spare.count > 1, let surplus = spare.min(by: { $0.sequence < $1.sequence }) else { return false }
-        try keepMark(outside: surplus)
+        guard try keepMark(outside: surplus) else { return false }
         closeFile(of: surplus)
         openFiles.removeAll { $0 === surplus }
         spare.removeAll { $0 === surplus }

@@ -51,8 +51,7 @@ extension SpoolLog {
         }
         if let raw = rawFiles.popLast() {
             try disk.rename(raw, to: name)
-        } else if let emptied = spare.last {
-            try keepMark(outside: emptied)
+        } else if let emptied = spare.last, try keepMark(outside: emptied) {
             closeFile(of: emptied)
             openFiles.removeAll { $0 === emptied }
             spare.removeLast()
@@ -111,11 +110,13 @@ extension SpoolLog {
         return page
     }
 
-    /// Before `segment` loses its content: if it holds the mark that covers all others, another segment gets one.
-    func keepMark(outside segment: Segment) throws(DiskError) {
-        guard markHolder == segment.sequence else { return }
-        let others = [active].compactMap { $0 } + segments.values + spare
-        let holder = others.filter { $0 !== segment }.max { $0.sequence < $1.sequence }
-        if let holder { try mark(in: holder) }
+    /// Before `segment` loses its content: if it holds the mark that covers all others, another segment gets one. False
+    /// when there is no other: then this one has to stay, or the head would be forgotten.
+    func keepMark(outside segment: Segment) throws(DiskError) -> Bool {
+        guard markHolder == segment.sequence else { return true }
+        let others = Array(segments.values) + spare + ready
+        guard let holder = others.filter({ $0 !== segment }).max(by: { $0.sequence < $1.sequence }) else { return false }
+        try mark(in: holder)
+        return true
     }
 }

@@ -67,10 +67,17 @@ extension SpoolLog {
         }
     }
 
+    /// How far this spool has come; see `SpoolHead`.
+    package func head() throws(SpoolError) -> SpoolHead {
+        try checkRunning()
+        return SpoolHead(uuid: identity.uuid, counter: durableCounter)
+    }
+
     /// Counters for people; sizes of the disk are of this moment.
     package func statistics() throws(SpoolError) -> SpoolStatistics {
         try checkRunning()
         var result = counters
+        result.head = try head()
         result.records = index.records
         result.liveBytes = index.liveBytes
         result.segments = segments.count

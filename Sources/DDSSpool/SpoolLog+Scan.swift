@@ -22,6 +22,9 @@ struct ScanResult {
 }
 
 extension SpoolLog {
+    /// More marks than can be written between two that are still on the disk.
+    private static let markGap: UInt64 = 1 << 20
+
     func scan() throws(SpoolOpenError) -> ScanResult {
         var result = ScanResult()
         let names: [String]
@@ -43,6 +46,9 @@ extension SpoolLog {
         markedThrough = result.marks.map(\.mark.durableThrough).max() ?? 0
         markHolder = newest?.segment.sequence ?? 0
         markCounter = newest?.mark.counter ?? 0
+        // A damaged mark may have been the newest. The head must not go back for that, and any higher number is as good.
+        if result.isMarkDamaged { markCounter += Self.markGap }
+        durableCounter = markCounter
         recovery.wasClean = newest?.mark.isClean ?? true
         result.highestCommit = markedThrough
         for sequence in segments.keys.sorted() {

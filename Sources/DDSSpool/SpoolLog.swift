@@ -39,6 +39,8 @@ package final class SpoolLog {
     var markedThrough: UInt64 = 0
     var markHolder: UInt64 = 0
     var markCounter: UInt64 = 0
+    /// Counter of the newest mark that was synced: the head. It never leaves the disk before a higher one is there.
+    var durableCounter: UInt64 = 0
 
     /// Big files of erased records: to be overwritten and removed.
     var bigToErase: [String] = []
@@ -171,7 +173,7 @@ package final class SpoolLog {
 
     /// Where the next mark goes: the active segment, or the newest one whose header is good.
     var markSegment: Segment? {
-        active ?? segments.values.max { $0.sequence < $1.sequence } ?? spare.max { $0.sequence < $1.sequence }
+        active ?? segments.values.max { $0.sequence < $1.sequence } ?? spare.max { $0.sequence < $1.sequence } ?? ready.last
     }
 
     /// Writes, without syncing, that everything up to `lastCommit` is durable. Call `marked` once it is synced.
@@ -184,6 +186,7 @@ package final class SpoolLog {
     }
 
     func marked(in segment: Segment, through commit: UInt64) {
+        durableCounter = markCounter
         markedThrough = commit
         markHolder = segment.sequence
     }

@@ -29,6 +29,7 @@ struct SpoolModel {
     private var issuedSets: [[Expected]] = []
     private var issuedErasures: Set<RecordTag> = []
     private var highestUID: UInt64 = 0
+    private var head: SpoolHead?
     /// Sealed slots of records whose erasure was acknowledged.
     private(set) var erasedSlots: [[UInt8]] = []
     /// Bodies of records whose erasure was acknowledged.
@@ -68,8 +69,10 @@ struct SpoolModel {
         if results.contains(where: { if case .failure(.stopped) = $0 { true } else { false } }) { return false }
         issuedSets = []
         issuedErasures = []
+        var hasChanged = false
         for (plan, result) in zip(group, results) {
             guard case .success(let uids) = result else { continue }
+            hasChanged = hasChanged || !uids.isEmpty || !plan.erasures.isEmpty
             try learn(plan, uids)
             for tag in plan.erasures {
                 guard let record = live.removeValue(forKey: tag) else { continue }
@@ -77,7 +80,18 @@ struct SpoolModel {
                 if let slot = slots[tag] { erasedSlots.append(slot) }
             }
         }
+        try checkHead(of: log, hasChanged: hasChanged)
         return true
+    }
+
+    /// A head grows with every pass that changed anything and never goes back.
+    private mutating func checkHead(of log: SpoolLog, hasChanged: Bool) throws {
+        let now = try log.head()
+        defer { head = now }
+        guard let head else { return }
+        guard now.uuid == head.uuid, now.counter > head.counter || !hasChanged && now.counter == head.counter else {
+            throw Violation(description: "the head was \(head.counter) and is \(now.counter)")
+        }
     }
 
     private mutating func learn(_ plan: PlannedTransaction, _ uids: [SpoolUID]) throws {
@@ -104,6 +118,7 @@ struct SpoolModel {
 
     /// Compares with what `log` holds after a fault, and adopts what was in flight as it turned out.
     mutating func verify(_ log: SpoolLog) throws {
+        try checkHead(of: log, hasChanged: false)
         let found = try Self.contents(of: log)
         for (tag, record) in live {
             guard let present = found[tag] else {

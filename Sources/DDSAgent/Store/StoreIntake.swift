@@ -38,9 +38,10 @@ struct StoreIntake: Sendable {
 
     /// The records of `message`; `group` is the one that is known, from the node or from earlier mail.
     func prepared(
-        _ message: [UInt8], id: String, sendState: SendState?, group: String? = nil, at wall: WallTime
+        _ message: [UInt8], id: String, sendState: SendState?, group: String? = nil, isUnread: Bool? = nil, at wall: WallTime
     ) throws -> Prepared {
-        let summary = summary(of: message, id: id, sendState: sendState, group: group, at: wall)
+        var summary = summary(of: message, id: id, sendState: sendState, group: group, at: wall)
+        if let isUnread { summary.isUnread = isUnread }
         let tag = RecordTag.named(id)
         return Prepared(
             summary: summary, tag: tag,

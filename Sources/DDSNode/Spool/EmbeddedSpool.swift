@@ -155,6 +155,10 @@ package final class EmbeddedSpool: SpoolEngine {
         try await call { log throws(SpoolError) in try log.statistics() }
     }
 
+    package func head() async throws(SpoolError) -> SpoolHead {
+        try await call { log throws(SpoolError) in try log.head() }
+    }
+
     package func close() async {
         thread.submit(.close)
         await thread.stop()
