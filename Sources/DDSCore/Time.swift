@@ -97,6 +97,9 @@ package struct CivilTime: Hashable, Sendable {
         "\(Self.weekdays[weekday]), \(day) \(Self.months[month - 1]) \(year) \(two(hour)):\(two(minute)):\(two(second)) +0000"
     }
 
+    /// `Nov`.
+    package var monthName: String { Self.months[month - 1] }
+
     /// `2026-11-23T16:46:00Z` (RFC 3339).
     package var rfc3339: String {
         "\(four(year))-\(two(month))-\(two(day))T\(two(hour)):\(two(minute)):\(two(second))Z"
