@@ -139,7 +139,8 @@ import Logging
             server.services.log.error("erasure failed", metadata: ["error": "\(error)"])
             return .eraseFailed
         }
-        server.book.erased(mailbox, count: erased.count, bytes: erased.reduce(0) { $0 + $1.size + $1.payloadSize })
+        server.delivery.erased(erased, from: mailbox)
+        server.delivery.reports.fetched(erased.filter { !$0.isControl }.map(\.tag))
         server.services.bus.publish(.maildropErased(count: erased.count))
         return .erased
     }
