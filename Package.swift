@@ -49,6 +49,7 @@ let package = Package(
         source("DDSSpool", ["DDSCore"]),
         source("DDSBus", ["DDSCore"]),
         source("DDSWire", ["DDSCore"]),
+        source("DDSTorture", ["DDSCore", "DDSSpool", "DDSWire"]),
         source("DDSMail", ["CGMime", "DDSCore"]),
         source("DDSHTTP", ["CMicroHTTPD", "DDSCore", "DDSLoop"]),
         source(
@@ -63,7 +64,7 @@ let package = Package(
         .executableTarget(
             name: "ddsnode",
             dependencies: [
-                "DDSServer", "DDSAgent", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "DDSServer", "DDSAgent", "DDSTorture", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: dialect),
 
@@ -72,7 +73,7 @@ let package = Package(
             name: "ddsbench", dependencies: ["CSodium", "DDSCore", "DDSLoop", "DDSTLS", "DDSSeal", "DDSMail", "DDSNode"],
             path: "Tests/Bench/ddsbench", swiftSettings: dialect),
 
-        source("DDSTestKit", ["DDSCore", "DDSSpool", "DDSBus", "DDSWire"]),
+        source("DDSTestKit", ["DDSCore", "DDSLoop", "DDSSpool", "DDSBus", "DDSWire", "DDSTorture"]),
         tests("DDSCoreTests", ["DDSCore", "DDSTestKit"]),
         tests("DDSLoopTests", ["DDSLoop", "DDSTestKit"]),
         tests("DDSTLSTests", ["DDSTLS", "DDSTestKit"]),

@@ -29,6 +29,7 @@ test=(
     "tmux|a terminal to type into"
     "mandoc|checking the manual pages"
     "procps|looking at processes"
+    "systemd|checking the units"
 )
 
 fail() {

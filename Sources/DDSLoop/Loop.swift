@@ -147,7 +147,7 @@ package final class Loop: SerialExecutor, TaskExecutor {
 
     /// How long the iterations of the loop took, not counting the wait for events.
     @LoopActor package static var lag: LagHistogram {
-        get { unsafe main.core.lag }
-        set { unsafe main.core.lag = newValue }
+        get { unsafe main.core.lag.histogram }
+        set { unsafe main.core.lag.histogram = newValue }
     }
 }

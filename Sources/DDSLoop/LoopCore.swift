@@ -6,11 +6,6 @@ import DDSCore
 /// State of `Loop` that only the loop's thread touches.
 @safe
 final class LoopCore {
-    /// So many jobs run before I/O gets its turn again.
-    private static let jobBudget = 256
-    /// And so many nanoseconds of them.
-    private static let timeBudget: UInt64 = 3_000_000
-
     let loop = UnsafeMutablePointer<uv_loop_t>.allocate(capacity: 1)
     private let async = UnsafeMutablePointer<uv_async_t>.allocate(capacity: 1)
     private let prepare = UnsafeMutablePointer<uv_prepare_t>.allocate(capacity: 1)
@@ -19,9 +14,7 @@ final class LoopCore {
 
     private var jobs: [UnownedJob] = []
     private var isIdleArmed = false
-    private var iterationStart: UInt64 = 0
-    private var idleTime: UInt64 = 0
-    var lag = LagHistogram()
+    var lag = LagMeter(now: 0)
 
     func append(_ job: UnownedJob) {
         jobs.append(job)
@@ -49,7 +42,7 @@ final class LoopCore {
         unsafe check.pointee.data = nil
         unsafe idle.pointee.data = nil
         precondition(status == 0, "a fresh process can open an event loop")
-        iterationStart = uv_hrtime()
+        lag = LagMeter(now: uv_hrtime())
     }
 
     /// Runs until `stop`.
@@ -67,8 +60,8 @@ final class LoopCore {
         jobs.append(contentsOf: Loop.main.takeInbox())
         let loop = Loop.main
         var next = 0
-        let start = uv_hrtime()
-        while next < jobs.count, next < Self.jobBudget, uv_hrtime() &- start < Self.timeBudget {
+        var budget = TurnBudget(now: uv_hrtime())
+        while next < jobs.count, budget.takeJob(now: uv_hrtime()) {
             let job = jobs[next]
             next += 1
             unsafe job.runSynchronously(
@@ -94,12 +87,7 @@ final class LoopCore {
 
     /// An iteration ends where the next poll begins; libuv tells how much of it was sleep.
     func measure() {
-        let now = uv_hrtime()
-        let idleNow = unsafe uv_metrics_idle_time(loop)
-        let busy = (now &- iterationStart) &- (idleNow &- idleTime)
-        iterationStart = now
-        idleTime = idleNow
-        lag.record(.nanoseconds(Int64(clamping: Int64(bitPattern: busy))))
+        lag.iterationEnded(now: uv_hrtime(), idle: unsafe uv_metrics_idle_time(loop))
     }
 
     /// Closes every handle: the program's by their wrappers, then our own, and lets the close callbacks run.

@@ -109,6 +109,7 @@ import Logging
             publish: { [services] in services.bus.publish($0) },
             onRemoved: { context.book.forget(MailboxID(rawValue: $0.mailbox)) })
         admin.register(in: services.control)
+        KeyAdmin(state: state, config: services.config, time: services.time, random: services.random).register(in: services.control)
     }
 
     private func boundPort(_ name: String) -> UInt16? {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import DDSServer
 
-@Suite(.timeLimit(.minutes(1))) struct DirectoryStoreTests {
+@Suite(.timeLimit(.minutes(5))) struct DirectoryStoreTests {
     private let spool = MemorySpool(time: ManualTime())
 
     @LoopActor private func add(_ name: String, to store: DirectoryStore) async throws {

@@ -60,20 +60,11 @@ struct DeliveryPlan: Sendable {
 
     /// Everything in one transaction: the payload, the copies in order, the record, and the receipts by which a resend is known.
     func transaction(payload: [UInt8], receipts: [RecordTag]) -> SpoolTransaction {
-        var transaction = SpoolTransaction()
-        if !copies.isEmpty { transaction.appends.append(.payload(tag: id, body: payload)) }
-        for copy in copies {
-            if let held = heldCopy(copy) {
-                transaction.appends.append(HeldQueue.append(held, id: id, payload: 0))
-            } else {
-                transaction.appends.append(
-                    .delivery(mailbox: MailboxID(rawValue: copy.mailbox), tag: id, flags: 0, header: copy.header ?? [], payload: 0))
-            }
+        let deliveries = copies.map { copy in
+            heldCopy(copy).map { (mailbox: HeldCopy.mailbox, header: $0.encoded) }
+                ?? (mailbox: MailboxID(rawValue: copy.mailbox), header: copy.header ?? [])
         }
-        if !copies.isEmpty { transaction.appends.append(MessageLedger.append(record, id: id)) }
-        for receipt in receipts {
-            transaction.appends.append(.record(mailbox: DeliveryService.receiptsMailbox, tag: receipt, flags: 0, body: []))
-        }
-        return transaction
+        return SubmissionLedger.accepting(
+            payload: payload, id: id, deliveries: deliveries, records: [MessageLedger.append(record, id: id)], receipts: receipts)
     }
 }

@@ -22,11 +22,6 @@ enum DeliveryOutcome: Hashable, Sendable {
 }
 
 @LoopActor final class DeliveryService {
-    /// The spool's mailbox that remembers accepted submission ids; its records have no body.
-    nonisolated static let receiptsMailbox = MailboxID(rawValue: 2)
-    /// Days for which a resend is recognised.
-    static let receiptLifetimeDays = 30
-
     private let store: DirectoryStore
     private let spool: any SpoolEngine
     private let book: MaildropBook
@@ -36,15 +31,13 @@ enum DeliveryOutcome: Hashable, Sendable {
     let held: HeldQueue
     let reports: AuthorReports
     let mailer: ControlMailer
-    /// Accepted submissions, one receipt per destination, with the day of acceptance.
-    private var receipts: [RecordTag: Int]
-    private var inFlight: Set<RecordTag> = []
+    private var submissions: SubmissionLedger
     private(set) var acceptedCount = 0
     private(set) var deliveredCount = 0
 
     private init(
         store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, services: Services, nodeRecipient: AgeRecipient,
-        ledger: MessageLedger, held: HeldQueue, mailer: ControlMailer
+        ledger: MessageLedger, held: HeldQueue, mailer: ControlMailer, submissions: SubmissionLedger
     ) {
         self.store = store
         self.spool = spool
@@ -56,7 +49,7 @@ enum DeliveryOutcome: Hashable, Sendable {
         self.mailer = mailer
         reports = AuthorReports(
             store: store, spool: spool, book: book, ledger: ledger, held: held, mailer: mailer, services: services)
-        receipts = [:]
+        self.submissions = submissions
         held.onChange = { [unowned reports] in reports.noteChange($0) }
     }
 
@@ -70,49 +63,55 @@ enum DeliveryOutcome: Hashable, Sendable {
             store: store, spool: spool, book: book, ledger: ledger, services: services, identity: keys.sealIdentity)
         let service = DeliveryService(
             store: store, spool: spool, book: book, services: services, nodeRecipient: keys.sealIdentity.recipient, ledger: ledger,
-            held: held, mailer: ControlMailer(keys: keys, services: services))
-        for entry in try await spool.entries(in: receiptsMailbox) { service.receipts[entry.tag] = entry.day }
+            held: held, mailer: ControlMailer(keys: keys, services: services),
+            submissions: SubmissionLedger(try await spool.entries(in: SubmissionLedger.mailbox)))
         try await service.forgetOldReceipts()
         return service
     }
 
     /// Erases receipts that are older than a resend can be.
     func forgetOldReceipts() async throws(SpoolError) {
-        let oldest = services.time.wall.day - Self.receiptLifetimeDays
-        guard receipts.values.contains(where: { $0 < oldest }) else { return }
-        let expired = try await spool.entries(in: Self.receiptsMailbox).filter { $0.day < oldest }
-        if !expired.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: expired.map(\.uid))) }
-        receipts = receipts.filter { $0.value >= oldest }
+        let today = services.time.wall.day
+        guard submissions.hasExpired(on: today) else { return }
+        let forgetting = SubmissionLedger.forgetting(try await spool.entries(in: SubmissionLedger.mailbox), on: today)
+        if !forgetting.erasures.isEmpty { _ = try await spool.commit(forgetting) }
+        submissions.forgot(on: today)
     }
 
     /// Delivers to the readers that the destinations have *now*: a member removed since RCPT gets nothing. Of a resend only
     /// those destinations are served that did not have it before.
     func deliver(_ message: SealedMessage, author: String?, destinations: [Directory.Destination]) async -> DeliveryOutcome {
-        var wanted: [Directory.Destination] = []
-        var tags: [RecordTag] = []
-        for destination in destinations where !wanted.contains(destination) {
-            if let author, let id = message.submissionID {
-                let tag = Self.receiptTag(author: author, id: id, destination: destination)
-                if receipts[tag] != nil { continue }
-                tags.append(tag)
-            }
-            wanted.append(destination)
+        var distinct: [Directory.Destination] = []
+        for destination in destinations where !distinct.contains(destination) { distinct.append(destination) }
+        let admission = submissions.admit(
+            distinct.map { destination in
+                guard let author, let id = message.submissionID else { return nil }
+                return Self.receiptTag(author: author, id: id, destination: destination)
+            })
+        switch admission {
+        case .alreadyAccepted: return .alreadyAccepted
+        case .beingAccepted: return .tryAgain("this submission is being accepted on another connection")
+        case .admitted(let positions, let receipts):
+            let outcome = await deliver(message, author: author, to: positions.map { distinct[$0] }, receipts: receipts)
+            let isAccepted = if case .delivered = outcome { true } else { false }
+            submissions.settle(receipts, acceptedOn: isAccepted ? services.time.wall.day : nil)
+            return outcome
         }
-        if wanted.isEmpty { return .alreadyAccepted }
-        guard inFlight.isDisjoint(with: tags) else { return .tryAgain("this submission is being accepted on another connection") }
-        inFlight.formUnion(tags)
-        defer { inFlight.subtract(tags) }
+    }
+
+    private func deliver(
+        _ message: SealedMessage, author: String?, to wanted: [Directory.Destination], receipts: [RecordTag]
+    ) async -> DeliveryOutcome {
         let plan: DeliveryPlan
         do {
             plan = try await self.plan(message, author: author, destinations: wanted)
-            try await commit(message, plan, receipts: tags)
+            try await commit(message, plan, receipts: receipts)
         } catch let error as SpoolError {
             return failed(error)
         } catch {
             services.log.error("sealing failed", metadata: ["error": "\(error)"])
             return .tryAgain("the message could not be sealed; the administrator finds the reason in the log")
         }
-        for tag in tags { receipts[tag] = services.time.wall.day }
         acceptedCount += 1
         deliveredCount += plan.copies.count
         services.bus.publish(.messageAccepted(bytes: message.plainBytes, recipients: plan.copies.count))

@@ -54,10 +54,15 @@ final class ServerKeys: Sendable {
     static func create(
         in folder: ServerFolder, master: SecretBytes = .random(32), random: any RandomSource
     ) throws(Failure) -> ServerKeys {
-        let keys = ServerKeys(
-            master: master, tlsSeed: .random(seedBytes), nodeIdentity: .generate(), sealIdentity: .generate(random: random))
+        let keys = generate(master: master, random: random)
         try keys.write(to: folder, random: random)
         return keys
+    }
+
+    /// New keys, written nowhere yet.
+    static func generate(master: SecretBytes, random: any RandomSource) -> ServerKeys {
+        ServerKeys(
+            master: master, tlsSeed: .random(seedBytes), nodeIdentity: .generate(), sealIdentity: .generate(random: random))
     }
 
     /// Writes the file of the node's keys.

@@ -27,23 +27,33 @@ import Logging
         self.store = store
     }
 
-    /// `ddsnode init server`: keys, certificate, empty spool. Refuses to overwrite anything.
-    /// `passphrase` goes with server.keys.master = "passphrase".
+    /// `ddsnode init server`: keys, certificate, empty spool; or those of `backup` with its members and groups. Refuses to
+    /// overwrite anything. `passphrase` goes with server.keys.master = "passphrase".
     static func create(
-        config: Config, passphrase: SecretBytes?, random: any RandomSource, time: any TimeSource
+        config: Config, passphrase: SecretBytes?, from backup: NodeBackup? = nil, random: any RandomSource, time: any TimeSource
     ) async throws(Failure) {
         let folder = ServerFolder(stateDir: config.node.stateDirectory)
         guard !folder.isInitialised else {
             throw Failure(.cannotCreate, "there is a node in \(folder.path) already; it was left as it is. Choose another node.state_dir for a new one")
         }
         let master = try await MasterKey.create(in: folder, config.server.keys.master, passphrase: passphrase, random: random)
-        let keys = try ServerKeys.create(in: folder, master: master, random: random)
+        let keys = try backup?.keys(master: master) ?? ServerKeys.generate(master: master, random: random)
+        try keys.write(to: folder, random: random)
         try await EmbeddedSpool.create(folder: folder.spool, root: keys.spoolKey, bodyBytes: config.server.spool.segmentSize, random: random, time: time)
         let identity = try certificate(config: config, keys: keys)
         do {
             try HostFiles.write(folder.certificate, identity.certificatePEM, mode: 0o644)
         } catch {
             throw Failure(.cannotCreate, "cannot write \(folder.certificate): \(error)")
+        }
+        guard let backup else { return }
+        let state = try await open(config: config, passphrase: passphrase, random: random, time: time, onSpoolStopped: { _ in })
+        do throws(Failure) {
+            try await state.store.change { _ throws(Failure) in [.checkpoint(backup.directory)] }
+            await state.close()
+        } catch {
+            await state.close()
+            throw error
         }
     }
 

@@ -1,5 +1,5 @@
 // A toy in place of cryptography: fast, keyed, notices every flipped bit, and remembers which (key, nonce) pairs were
-// used. It hides nothing from anybody; for tests of the spool only.
+// used. It hides nothing from anybody; for tests and the simulator only.
 
 import DDSCore
 package import DDSSpool
@@ -10,10 +10,16 @@ package final class TestSpoolCipher: SpoolCipher {
     private let source: SeededRandom
     private let uses = Mutex(Uses())
 
+    private struct Pair: Hashable {
+        var key: UInt64
+        var nonce: UInt64
+    }
+
     private struct Uses {
-        var pairs: Set<[UInt64]> = []
+        var pairs: Set<Pair> = []
         var repeated = 0
         var recorded: [[UInt8]: [UInt8]] = [:]
+        var slots: [UInt64: [[UInt8]]] = [:]
         var isRecording = false
     }
 
@@ -25,11 +31,14 @@ package final class TestSpoolCipher: SpoolCipher {
     /// How often a (key, nonce) pair was used that had been used before. Must stay 0.
     package var repeatedNonces: Int { uses.withLock { $0.repeated } }
 
-    /// From now on remembers the ciphertext of every body, for tests that look for it on the medium.
+    /// From now on remembers every sealed slot and the ciphertext of every body, for whoever looks for them on the medium.
     package func recordCiphertexts() { uses.withLock { $0.isRecording = true } }
 
     /// The ciphertext of `body`, of long ones the first chunk without its tag; nil when none was recorded.
     package func ciphertext(of body: [UInt8]) -> [UInt8]? { uses.withLock { $0.recorded[body] } }
+
+    /// Every sealed form of the slots of the record `uid`, wherever they were written.
+    package func sealedSlots(of uid: SpoolUID) -> [[UInt8]] { uses.withLock { $0.slots[uid.rawValue] ?? [] } }
 
     package func random(_ count: Int) -> [UInt8] {
         var bytes: [UInt8] = []
@@ -73,7 +82,15 @@ package final class TestSpoolCipher: SpoolCipher {
     }
 
     func note(_ key: UInt64, _ nonce: UInt64) {
-        uses.withLock { if !$0.pairs.insert([key, nonce]).inserted { $0.repeated += 1 } }
+        uses.withLock { if !$0.pairs.insert(Pair(key: key, nonce: nonce)).inserted { $0.repeated += 1 } }
+    }
+
+    /// The UID stands behind the mailbox in a slot's plaintext (ddsnode-spool(5)).
+    func record(slot sealed: [UInt8], _ plaintext: [UInt8]) {
+        uses.withLock { uses in
+            guard uses.isRecording else { return }
+            uses.slots[plaintext[8..<16].reduce(0) { $0 << 8 | UInt64($1) }, default: []].append(sealed)
+        }
     }
 }
 
@@ -86,7 +103,9 @@ private struct TestSegmentCipher: SegmentCipher {
         let secret = key ^ ToyCipher.mix(UInt64(index) + 1)
         owner.note(key, UInt64(index))
         let ciphertext = ToyCipher.crypt(plaintext, secret)
-        return ciphertext + ToyCipher.tag(ciphertext, secret ^ sequence)
+        let sealed = ciphertext + ToyCipher.tag(ciphertext, secret ^ sequence)
+        owner.record(slot: sealed, plaintext)
+        return sealed
     }
 
     func open(slot index: Int, _ sealed: [UInt8]) -> [UInt8]? {
