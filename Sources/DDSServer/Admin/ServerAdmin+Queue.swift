@@ -10,14 +10,17 @@ extension ServerAdmin {
         let member = try request.arguments["to"]?.string.map { name throws(Failure) in
             try store.directory.member(String(name.prefix { $0 != "@" }))
         }
-        return .list(try await storage { () throws(SpoolError) in try await queue.entries(member: member) }.map { .object(describe($0)) })
+        return .list(
+            try await storage { () throws(SpoolError) in try await queue.entries(member: member) }.map { .object(describe($0)) }
+        )
     }
 
     func showQueued(_ request: ControlRequest) async throws(Failure) -> JSONValue {
         let id = try queue.id(try request.text("id"))
         let all = try await storage { () throws(SpoolError) in try await queue.entries(ids: [id]) }
         guard let entry = all.first else {
-            throw Failure(.unknownName, "nothing of message \(Hex.encode(id.bytes)) waits or is held any more; see: ddsnode queue list")
+            throw Failure(
+                .unknownName, "nothing of message \(Hex.encode(id.bytes)) waits or is held any more; see: ddsnode queue list")
         }
         var fields = describe(entry)
         fields["copies"] = .list(
@@ -25,7 +28,8 @@ extension ServerAdmin {
                 [
                     "member": .text(copy.member), "group": entry.record.group(of: copy).map { .text($0) } ?? .null,
                     "state": .text(state.rawValue),
-                    "cause": state == .held ? .text(delivery.held.words(entry.causes[copy.mailbox] ?? .admin, member: copy.member)) : .null,
+                    "cause": state == .held
+                        ? .text(delivery.held.words(entry.causes[copy.mailbox] ?? .admin, member: copy.member)) : .null,
                 ]
             })
         return .object(fields)
@@ -41,21 +45,27 @@ extension ServerAdmin {
     func releaseQueued(_ request: ControlRequest) async throws(Failure) -> JSONValue {
         let id = try queue.id(try request.text("id"))
         let outcomes = try await storage { () throws(SpoolError) in try await queue.release(id) }
-        guard !outcomes.isEmpty else { throw Failure(.badInput, "nothing of this message is held; see: ddsnode queue show \(Hex.encode(id.bytes))") }
+        guard !outcomes.isEmpty else {
+            throw Failure(.badInput, "nothing of this message is held; see: ddsnode queue show \(Hex.encode(id.bytes))")
+        }
         return describe(outcomes)
     }
 
     func holdQueued(_ request: ControlRequest) async throws(Failure) -> JSONValue {
         let id = try queue.id(try request.text("id"))
         let (count, busy) = try await storage { () throws(SpoolError) in try await queue.hold(id) }
-        if count == 0, !busy.isEmpty { throw Failure(.tryAgain, "\(busy.joined(separator: ", ")) has the maildrop open just now; try again") }
+        if count == 0, !busy.isEmpty {
+            throw Failure(.tryAgain, "\(busy.joined(separator: ", ")) has the maildrop open just now; try again")
+        }
         return ["id": .text(Hex.encode(id.bytes)), "held": .number(count), "busy": .texts(busy)]
     }
 
     func removeQueued(_ request: ControlRequest) async throws(Failure) -> JSONValue {
         let id = try queue.id(try request.text("id"))
         let (count, busy) = try await storage { () throws(SpoolError) in try await queue.remove(id) }
-        if count == 0, !busy.isEmpty { throw Failure(.tryAgain, "\(busy.joined(separator: ", ")) has the maildrop open just now; try again") }
+        if count == 0, !busy.isEmpty {
+            throw Failure(.tryAgain, "\(busy.joined(separator: ", ")) has the maildrop open just now; try again")
+        }
         return ["id": .text(Hex.encode(id.bytes)), "removed": .number(count), "busy": .texts(busy)]
     }
 
@@ -85,7 +95,10 @@ extension ServerAdmin {
             "fetched": .number(entry.states.count { $0 == .fetched }),
             "held": .list(
                 heldCopies.map {
-                    ["member": .text($0.member), "cause": .text(delivery.held.words(entry.causes[$0.mailbox] ?? .admin, member: $0.member))]
+                    [
+                        "member": .text($0.member),
+                        "cause": .text(delivery.held.words(entry.causes[$0.mailbox] ?? .admin, member: $0.member)),
+                    ]
                 }),
         ]
     }
@@ -94,7 +107,9 @@ extension ServerAdmin {
         do throws(SpoolError) {
             return try await body()
         } catch {
-            if error == .full { throw Failure(.inputOutput, "the disk is full; free some space and try again. Nothing was changed") }
+            if error == .full {
+                throw Failure(.inputOutput, "the disk is full; free some space and try again. Nothing was changed")
+            }
             throw Failure(.inputOutput, "the spool has a problem; see the log", reason: "\(error)")
         }
     }

@@ -35,7 +35,8 @@ import Logging
     private var isRunning = false
 
     init(
-        store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, ledger: MessageLedger, held: HeldQueue, mailer: ControlMailer,
+        store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, ledger: MessageLedger, held: HeldQueue,
+        mailer: ControlMailer,
         services: Services
     ) {
         self.store = store
@@ -123,7 +124,9 @@ import Logging
                 try await ledger.gate.pass { [self] () throws(SpoolError) in
                     let pages = try await ledger.pages(slice)
                     let places = try await ledger.places(of: pages, held: held.causes)
-                    for page in pages where news(of: page, places).isNews && changed[page.id] == nil { changed[page.id] = services.time.now }
+                    for page in pages where news(of: page, places).isNews && changed[page.id] == nil {
+                        changed[page.id] = services.time.now
+                    }
                 }
             }
         } catch {
@@ -227,6 +230,7 @@ import Logging
                 group: record.group(of: copy), state: state, cause: state == .held ? news.causes[copy.mailbox] : nil)
         }
         return DeliveryReport.Message(
-            submission: record.submission, revision: record.revision, day: record.day, destinations: record.destinations, copies: copies)
+            submission: record.submission, revision: record.revision, day: record.day, destinations: record.destinations,
+            copies: copies)
     }
 }

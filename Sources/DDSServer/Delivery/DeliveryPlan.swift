@@ -51,7 +51,8 @@ struct DeliveryPlan: Sendable {
         }
         return MessageRecord(
             author: author?.name ?? "", authorMailbox: author?.mailbox ?? 0,
-            submission: submission.utf8.count <= MessageRecord.submissionBytesMax ? submission : "", day: day, destinations: places,
+            submission: submission.utf8.count <= MessageRecord.submissionBytesMax ? submission : "", day: day,
+            destinations: places,
             copies: copies.map { copy in
                 MessageRecord.Copy(
                     member: copy.member, mailbox: copy.mailbox, group: copy.group.flatMap { places.firstIndex(of: "#" + $0) })
@@ -65,6 +66,7 @@ struct DeliveryPlan: Sendable {
                 ?? (mailbox: MailboxID(rawValue: copy.mailbox), header: copy.header ?? [])
         }
         return SubmissionLedger.accepting(
-            payload: payload, id: id, deliveries: deliveries, records: [MessageLedger.append(record, id: id)], receipts: receipts)
+            payload: payload, id: id, deliveries: deliveries, records: [MessageLedger.append(record, id: id)],
+            receipts: receipts)
     }
 }

@@ -154,7 +154,7 @@ enum DeliveryOutcome: Hashable, Sendable {
                 continue
             }
             if let heldCopy = plan.heldCopy(copy) {
-                held.stored(uid, plan.id, heldCopy, day: plan.day, bytes: heldCopy.header.count + message.payload.count)
+                held.stored(uid, plan.id, heldCopy, day: plan.day, payload: stored[0])
                 // The key or the room may have come while this was being stored.
                 let isFull = book.isFull(MailboxID(rawValue: copy.mailbox))
                 if store.directory.accounts[copy.member]?.recipient != copy.recipient || isFull != copy.isFull { held.retry(member: copy.mailbox) }

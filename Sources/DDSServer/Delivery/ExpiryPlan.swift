@@ -39,7 +39,8 @@ struct ExpiryPlan: Sendable {
             }
             let span = spans[group]
             spans[group] = (
-                (span?.count ?? 0) + 1, min(span?.days.lowerBound ?? copy.day, copy.day)...max(span?.days.upperBound ?? copy.day, copy.day)
+                (span?.count ?? 0) + 1,
+                min(span?.days.lowerBound ?? copy.day, copy.day)...max(span?.days.upperBound ?? copy.day, copy.day)
             )
         }
         notices = spans.map { ExpiryNotice(group: $0.key, count: $0.value.count, days: $0.value.days) }

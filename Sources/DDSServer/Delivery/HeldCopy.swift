@@ -48,10 +48,13 @@ struct HeldCopy: Hashable, Sendable {
     /// Nil when the bytes are no held copy of this version.
     init?(_ bytes: [UInt8]) {
         var reader = RecordBytes(bytes: bytes)
-        guard reader.number(1) == Self.version, let member = reader.number(8), let cause = reader.text().flatMap(HoldCause.init(rawValue:)),
-            let sealing = reader.number(1).flatMap({ Sealing(rawValue: UInt8(truncatingIfNeeded: $0)) }), let group = reader.text()
+        guard reader.number(1) == Self.version, let member = reader.number(8),
+            let cause = reader.text().flatMap(HoldCause.init(rawValue:)),
+            let sealing = reader.number(1).flatMap({ Sealing(rawValue: UInt8(truncatingIfNeeded: $0)) }),
+            let group = reader.text()
         else { return nil }
-        self.init(member: member, cause: cause, sealing: sealing, group: group.isEmpty ? nil : group, header: Array(reader.rest))
+        self.init(
+            member: member, cause: cause, sealing: sealing, group: group.isEmpty ? nil : group, header: Array(reader.rest))
     }
 }
 

@@ -17,7 +17,8 @@ import Logging
         var member: UInt64
         var cause: HoldCause
         var day: Int
-        var bytes: Int
+        /// What the copy's header opens.
+        var payload: SpoolUID
     }
 
     /// What came of a try to release one copy.
@@ -41,7 +42,8 @@ import Logging
     private(set) var items: [SpoolUID: Item] = [:]
 
     private init(
-        store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, ledger: MessageLedger, services: Services, identity: AgeIdentity
+        store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, ledger: MessageLedger, services: Services,
+        identity: AgeIdentity
     ) {
         self.store = store
         self.spool = spool
@@ -52,12 +54,13 @@ import Logging
     }
 
     static func open(
-        store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, ledger: MessageLedger, services: Services, identity: AgeIdentity
+        store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, ledger: MessageLedger, services: Services,
+        identity: AgeIdentity
     ) async throws(SpoolError) -> HeldQueue {
         let queue = HeldQueue(store: store, spool: spool, book: book, ledger: ledger, services: services, identity: identity)
         for entry in try await spool.entries(in: HeldCopy.mailbox) {
-            guard let copy = try await queue.copy(entry.uid) else { continue }
-            queue.stored(entry.uid, entry.tag, copy, day: entry.day, bytes: entry.size + entry.payloadSize)
+            guard let payload = entry.payload, let copy = try await queue.copy(entry.uid) else { continue }
+            queue.stored(entry.uid, entry.tag, copy, day: entry.day, payload: payload)
         }
         return queue
     }
@@ -80,8 +83,8 @@ import Logging
         .delivery(mailbox: HeldCopy.mailbox, tag: id, flags: 0, header: copy.encoded, payload: payload)
     }
 
-    func stored(_ uid: SpoolUID, _ id: RecordTag, _ copy: HeldCopy, day: Int, bytes: Int) {
-        items[uid] = Item(uid: uid, id: id, member: copy.member, cause: copy.cause, day: day, bytes: bytes)
+    func stored(_ uid: SpoolUID, _ id: RecordTag, _ copy: HeldCopy, day: Int, payload: SpoolUID) {
+        items[uid] = Item(uid: uid, id: id, member: copy.member, cause: copy.cause, day: day, payload: payload)
     }
 
     func erased(_ uids: some Sequence<SpoolUID>) {
@@ -137,15 +140,14 @@ import Logging
             guard let header = try await header(copy, for: account) else { return stays(uid, .noKey) }
             let box = MailboxID(rawValue: item.member)
             if !isForced, book.isFull(box) { return stays(uid, .mailboxFull) }
-            guard let entry = try await spool.entries(in: HeldCopy.mailbox).first(where: { $0.uid == uid }), let old = entry.payload else {
-                return .damaged
-            }
             let payload: [UInt8]
             do throws(SpoolError) {
-                payload = try await spool.read(old, offset: 0, count: .max)
+                payload = try await spool.read(item.payload, offset: 0, count: .max)
             } catch {
-                if case .damaged = error { return .damaged }
-                throw error
+                switch error {
+                case .damaged, .noSuchRecord: return .damaged
+                case .full, .tooLarge, .stopped: throw error
+                }
             }
             let stored = try await spool.commit(
                 SpoolTransaction(

@@ -111,7 +111,8 @@ extension MessageRecord {
         guard let copyCount = reader.number(4) else { return nil }
         var copies: [Copy] = []
         for _ in 0..<copyCount {
-            guard let member = reader.text(), let mailbox = reader.number(8), let group = reader.number(2), let told = reader.number(1),
+            guard let member = reader.text(), let mailbox = reader.number(8), let group = reader.number(2),
+                let told = reader.number(1),
                 let state = Self.state(told), let end = reader.number(1), end == 0 || Self.state(end)?.isFinal == true,
                 group == UInt64(Self.noGroup) || group < destinationCount
             else { return nil }

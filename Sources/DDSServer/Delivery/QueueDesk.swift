@@ -40,7 +40,9 @@ import Logging
         var ids = Array(ledger.lines.keys)
         if let member {
             let waiting = try await spool.entries(in: MailboxID(rawValue: member.mailbox)).map(\.tag)
-            ids = Set(waiting + held.items.values.filter { $0.member == member.mailbox }.map(\.id)).filter { ledger.lines[$0] != nil }
+            ids = Set(waiting + held.items.values.filter { $0.member == member.mailbox }.map(\.id)).filter {
+                ledger.lines[$0] != nil
+            }
         }
         return try await entries(ids: ids)
     }
@@ -90,7 +92,9 @@ import Logging
         try await release(id, isForced: true)
     }
 
-    private func release(_ id: RecordTag?, isForced: Bool) async throws(SpoolError) -> [(item: HeldQueue.Item, outcome: HeldQueue.Release)] {
+    private func release(_ id: RecordTag?, isForced: Bool) async throws(SpoolError) -> [(
+        item: HeldQueue.Item, outcome: HeldQueue.Release
+    )] {
         var outcomes: [(item: HeldQueue.Item, outcome: HeldQueue.Release)] = []
         for item in held.items.values.filter({ id == nil || $0.id == id }).sorted(by: { $0.uid < $1.uid }) {
             let outcome = try await held.release(item.uid, isForced: isForced)
@@ -129,7 +133,7 @@ import Logging
             let stored = try await spool.commit(transaction)
             gone(places)
             for (index, copy) in copies.enumerated() {
-                held.stored(stored[index + 1], id, copy, day: places[index].entry.day, bytes: copy.header.count + body.count)
+                held.stored(stored[index + 1], id, copy, day: places[index].entry.day, payload: stored[0])
             }
             return copies.count
         }
@@ -143,7 +147,8 @@ import Logging
                 if let index = record.index(of: place.member) { record.copies[index].end = .removed }
             }
             let stored = try await spool.commit(
-                SpoolTransaction(appends: [MessageLedger.append(record, id: id)], erasures: places.map(\.entry.uid) + [page.uid]))
+                SpoolTransaction(
+                    appends: [MessageLedger.append(record, id: id)], erasures: places.map(\.entry.uid) + [page.uid]))
             ledger.replaced(id, by: stored[0])
             gone(places)
             return places.count

@@ -36,8 +36,12 @@ struct SenderQuota: Sendable {
     /// Nil when `sender` may send `size` more bytes now.
     func refusal(_ sender: String, size: Int, now: Instant) -> Refusal? {
         if size > bytesPerDay { return .never }
-        if let wait = Self.wait(messages[sender] ?? [], room: messagesPerHour - 1, window: Self.hour, now) { return .messages(wait: wait) }
-        if let wait = Self.wait(bytes[sender] ?? [], room: bytesPerDay - size, window: Self.day, now) { return .bytes(wait: wait) }
+        if let wait = Self.wait(messages[sender] ?? [], room: messagesPerHour - 1, window: Self.hour, now) {
+            return .messages(wait: wait)
+        }
+        if let wait = Self.wait(bytes[sender] ?? [], room: bytesPerDay - size, window: Self.day, now) {
+            return .bytes(wait: wait)
+        }
         return nil
     }
 
@@ -73,7 +77,8 @@ extension SenderQuota.Refusal {
     /// For the author; `now` is the time of day.
     func words(now: WallTime) -> String {
         switch self {
-        case .messages(let wait): "you have sent as many messages as this node takes of one member within an hour; \(Self.until(wait, now))"
+        case .messages(let wait):
+            "you have sent as many messages as this node takes of one member within an hour; \(Self.until(wait, now))"
         case .bytes(let wait): "you have sent as much as this node takes of one member within a day; \(Self.until(wait, now))"
         case .never: "larger than all that this node takes of one member within a day"
         }

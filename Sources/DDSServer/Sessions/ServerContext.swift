@@ -4,6 +4,7 @@ import DDSBus
 import DDSCore
 import DDSLoop
 import DDSNode
+import DDSSeal
 import DDSSpool
 import DDSWire
 import Logging
@@ -98,7 +99,9 @@ import Logging
             guard let account = store.directory.accounts[name], let address = MailAddress(local: name, domain: domain) else {
                 return SMTPReply(451, EnhancedCode(4, 3, 0), "the account vanished meanwhile; ask the administrator")
             }
-            let welcome = EnrolmentWelcome(address: address, display: account.display, groups: store.directory.groupNames(of: name))
+            let welcome = EnrolmentWelcome(
+                address: address, display: account.display, groups: store.directory.groupNames(of: name),
+                identity: keys.nodeIdentity.publicKey)
             return SMTPReply(code: 250, enhanced: EnhancedCode(2, 0, 0), lines: welcome.lines)
         }
     }
