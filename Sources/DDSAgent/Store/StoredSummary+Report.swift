@@ -46,7 +46,8 @@ extension StoredCopy {
 
     var json: JSONValue {
         [
-            "address": .text(address), "name": .text(name), "group": group.map { .text($0) } ?? .null, "state": .text(state.rawValue),
+            "address": .text(address), "name": .text(name), "group": group.map { .text($0) } ?? .null,
+            "state": .text(state.rawValue),
             "cause": cause.map { .text($0.words) } ?? .null,
         ]
     }
