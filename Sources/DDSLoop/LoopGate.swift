@@ -8,7 +8,9 @@
     package init() {}
 
     /// Runs `body` when nobody else is inside.
-    package func pass<Value, Problem: Error>(_ body: @LoopActor () async throws(Problem) -> Value) async throws(Problem) -> Value {
+    package func pass<Value, Problem: Error>(_ body: @LoopActor () async throws(Problem) -> Value) async throws(Problem)
+        -> Value
+    {
         await enter()
         defer { leave() }
         return try await body()

@@ -30,7 +30,8 @@ package struct SignedMultipart: Hashable, Sendable {
         else { return nil }
         let second = body[(cut + middle.count)..<(body.count - end.count)]
         guard Self.find(Array("\r\n--\(boundary)".utf8), in: Array(second), from: 0) == nil,
-            let part = try? HeaderSection(of: Array(second)), part.first("Content-Type").map({ Self.parameters($0.text).type }) == kind
+            let part = try? HeaderSection(of: Array(second)),
+            part.first("Content-Type").map({ Self.parameters($0.text).type }) == kind
         else { return nil }
         self.header = header
         protocolType = kind
@@ -45,7 +46,8 @@ package struct SignedMultipart: Hashable, Sendable {
         return Array(
             ("Content-Type: multipart/signed; protocol=\"\(protocolType)\"; micalg=blake2b;\r\n boundary=\"\(boundary)\"\r\n\r\n"
                 + "--\(boundary)\r\n").utf8) + content
-            + Array("\r\n--\(boundary)\r\nContent-Type: \(protocolType)\r\n\r\n".utf8) + text + Array("\r\n--\(boundary)--\r\n".utf8)
+            + Array("\r\n--\(boundary)\r\nContent-Type: \(protocolType)\r\n\r\n".utf8) + text
+            + Array("\r\n--\(boundary)--\r\n".utf8)
     }
 
     /// The type and the parameters of a field that this file wrote; quoted pairs and comments are not undone, and so match nothing.
@@ -68,6 +70,8 @@ package struct SignedMultipart: Hashable, Sendable {
 
     private static func find(_ needle: [UInt8], in bytes: [UInt8], from start: Int) -> Int? {
         guard bytes.count >= needle.count, start <= bytes.count - needle.count else { return nil }
-        return (start...bytes.count - needle.count).first { bytes[$0] == needle[0] && bytes[$0..<$0 + needle.count].elementsEqual(needle) }
+        return (start...bytes.count - needle.count).first {
+            bytes[$0] == needle[0] && bytes[$0..<$0 + needle.count].elementsEqual(needle)
+        }
     }
 }

@@ -55,7 +55,8 @@ package struct DeliveryReport: Hashable, Sendable {
             "messages": .list(
                 messages.map { message in
                     [
-                        "submission": .text(message.submission), "revision": .number(message.revision), "day": .text(Self.date(message.day)),
+                        "submission": .text(message.submission), "revision": .number(message.revision),
+                        "day": .text(Self.date(message.day)),
                         "destinations": .texts(message.destinations), "copies": .list(message.copies.map(\.json)),
                     ]
                 }),
@@ -99,14 +100,17 @@ package struct DeliveryReport: Hashable, Sendable {
 extension DeliveryReport.Copy {
     package var json: JSONValue {
         [
-            "address": .text(address), "name": .text(name), "group": group.map { .text($0) } ?? .null, "state": .text(state.rawValue),
+            "address": .text(address), "name": .text(name), "group": group.map { .text($0) } ?? .null,
+            "state": .text(state.rawValue),
             "cause": cause.map { .text($0.rawValue) } ?? .null,
         ]
     }
 
     /// Nil when a later version has a state that this one does not know.
     package init?(json: JSONValue) {
-        guard let address = json["address"]?.string, let state = json["state"]?.string.flatMap(CopyState.init(rawValue:)) else { return nil }
+        guard let address = json["address"]?.string, let state = json["state"]?.string.flatMap(CopyState.init(rawValue:)) else {
+            return nil
+        }
         self.init(
             address: address, name: json["name"]?.string ?? address, group: json["group"]?.string, state: state,
             cause: json["cause"]?.string.flatMap(HoldCause.init(rawValue:)))
@@ -147,7 +151,8 @@ package struct ExpiryNotice: Hashable, Sendable {
 
     package init?(json: JSONValue) {
         guard json["version"]?.integer == 1, let count = json["count"]?.integer, count > 0,
-            let first = json["first"]?.string.flatMap(DeliveryReport.day), let last = json["last"]?.string.flatMap(DeliveryReport.day), first <= last
+            let first = json["first"]?.string.flatMap(DeliveryReport.day),
+            let last = json["last"]?.string.flatMap(DeliveryReport.day), first <= last
         else { return nil }
         self.init(group: json["group"]?.string, count: Int(count), days: first...last)
     }
@@ -158,7 +163,8 @@ package struct ExpiryNotice: Hashable, Sendable {
     }
 
     package var text: String {
-        words + ".\n\nThe node keeps mail for a limited time. What nobody fetches within it is erased; nobody can read it any more.\n"
+        words
+            + ".\n\nThe node keeps mail for a limited time. What nobody fetches within it is erased; nobody can read it any more.\n"
             + "Who wrote it can see that you do not have it, and send it again.\n"
     }
 

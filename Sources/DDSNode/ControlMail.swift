@@ -43,7 +43,9 @@ package struct ControlMail: Hashable, Sendable {
     }
 
     /// What the signature covers besides the content: a message for one member cannot be shown to another.
-    private static func comment(node: String, to: MailAddress, id: String) -> String { "ddsnode control node=\(node) to=\(to) id=\(id)" }
+    private static func comment(node: String, to: MailAddress, id: String) -> String {
+        "ddsnode control node=\(node) to=\(to) id=\(id)"
+    }
 
     // MARK: Writing
 
@@ -54,11 +56,13 @@ package struct ControlMail: Hashable, Sendable {
         let signature = key.sign(part, trustedComment: Self.comment(node: node, to: to, id: id))
         let fields = [
             "From: \(node) <\(Self.senderName)@\(node)>", "To: <\(to)>", "Subject: \(subject)",
-            "Date: \(CivilTime(secondsSinceEpoch: date.seconds).rfc5322)", "Message-ID: <\(id)@\(node)>", "Auto-Submitted: auto-generated",
+            "Date: \(CivilTime(secondsSinceEpoch: date.seconds).rfc5322)", "Message-ID: <\(id)@\(node)>",
+            "Auto-Submitted: auto-generated",
             "MIME-Version: 1.0",
         ]
         return Array((fields.joined(separator: "\r\n") + "\r\n").utf8)
-            + SignedMultipart.entity(content: part, signature: signature.text, protocolType: Self.signatureType, boundary: boundary)
+            + SignedMultipart.entity(
+                content: part, signature: signature.text, protocolType: Self.signatureType, boundary: boundary)
     }
 
     /// Of printable ASCII: it stands in a header field.
@@ -117,7 +121,8 @@ package struct ControlMail: Hashable, Sendable {
     /// Judges a message that `to` received at the node of that domain, whose identity is `key`, the 32 bytes of an Ed25519 public key;
     /// nil when none was pinned yet.
     package static func read(_ message: [UInt8], node: String, to: MailAddress, key: [UInt8]?) -> Reading {
-        guard let signed = SignedMultipart(message), signed.protocolType == signatureType, let inner = InnerPart(signed.content) else {
+        guard let signed = SignedMultipart(message), signed.protocolType == signatureType, let inner = InnerPart(signed.content)
+        else {
             return claimsToBeNode(message, node) ? .doubtful("it bears the node's address and not its signature") : .ordinary
         }
         guard let key else { return .doubtful("the node's identity is not known here yet") }
@@ -129,7 +134,9 @@ package struct ControlMail: Hashable, Sendable {
         guard signature.trustedComment == comment(node: node, to: to, id: id) else {
             return .doubtful("the node signed it for somebody else or as another message")
         }
-        guard let content = content(inner) else { return .doubtful("it is of a kind that this version does not know; update ddsnode") }
+        guard let content = content(inner) else {
+            return .doubtful("it is of a kind that this version does not know; update ddsnode")
+        }
         let date = WallTime(milliseconds: 0)
         return .genuine(ControlMail(id: id, node: node, to: to, date: date, content: content))
     }

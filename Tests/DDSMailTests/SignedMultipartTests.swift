@@ -6,7 +6,9 @@ import Testing
     private let content = Array("Content-Type: text/plain\r\n\r\nHello.\r\n--not this\r\n".utf8)
 
     private func message(_ head: String = "From: a@b\r\n") -> [UInt8] {
-        Array(head.utf8) + SignedMultipart.entity(content: content, signature: "line 1\nline 2\n", protocolType: "application/x-sig", boundary: "=_b")
+        Array(head.utf8)
+            + SignedMultipart.entity(
+                content: content, signature: "line 1\nline 2\n", protocolType: "application/x-sig", boundary: "=_b")
     }
 
     @Test func content_comesBackToTheOctet() throws {
@@ -26,7 +28,8 @@ import Testing
         for wrong in [
             "", "From: a@b\r\n\r\nHello\r\n", text.replacing("multipart/signed", with: "multipart/mixed"),
             text.replacing("protocol=", with: "prot="), text.replacing(" boundary=\"=_b\"", with: " x=y"),
-            text.replacing("boundary=\"=_b\"", with: "boundary=\"\""), text + "more\r\n", text.replacing("\r\n\r\n--=_b\r\n", with: "\r\n\r\nprose\r\n--=_b\r\n"),
+            text.replacing("boundary=\"=_b\"", with: "boundary=\"\""), text + "more\r\n",
+            text.replacing("\r\n\r\n--=_b\r\n", with: "\r\n\r\nprose\r\n--=_b\r\n"),
             text.replacing("--=_b--\r\n", with: "--=_b\r\nContent-Type: x/y\r\n\r\nthird\r\n--=_b--\r\n"),
             text.replacing("Content-Type: application/x-sig\r\n\r\n", with: "Content-Type: application/other\r\n\r\n"),
             "Content-Type: text/plain\r\n" + text,

@@ -13,7 +13,8 @@ import Testing
         .init(
             submission: "00ff", revision: 2, day: 20_000, destinations: ["dora", "#board"],
             copies: [
-                .init(address: "bob@node.test", name: "Bob \u{fc} \"--=_dds_\"\r\n", group: "board", state: .fetched, cause: nil),
+                .init(
+                    address: "bob@node.test", name: "Bob \u{fc} \"--=_dds_\"\r\n", group: "board", state: .fetched, cause: nil),
                 .init(address: "dora@node.test", name: "Dora", group: nil, state: .held, cause: .mailboxFull),
             ])
     ])
@@ -22,15 +23,22 @@ import Testing
     private func address(_ text: String = "alice@node.test") throws -> MailAddress { try #require(MailAddress(text)) }
 
     private func mail(_ content: ControlMail.Content) throws -> ControlMail {
-        ControlMail(id: "00112233445566778899aabbccddeeff", node: "node.test", to: try address(), date: WallTime(milliseconds: 0), content: content)
+        ControlMail(
+            id: "00112233445566778899aabbccddeeff", node: "node.test", to: try address(), date: WallTime(milliseconds: 0),
+            content: content)
     }
 
-    private func read(_ bytes: [UInt8], to: String = "alice@node.test", node: String = "node.test", key: [UInt8]? = nil) throws -> ControlMail.Reading {
+    private func read(_ bytes: [UInt8], to: String = "alice@node.test", node: String = "node.test", key: [UInt8]? = nil) throws
+        -> ControlMail.Reading
+    {
         ControlMail.read(bytes, node: node, to: try address(to), key: key ?? self.key.publicKey.key)
     }
 
     @Test func both_areReadBackAlike_paddedOrNot() throws {
-        for content in [ControlMail.Content.deliveryState(report), .expiry(notice), .expiry(ExpiryNotice(group: nil, count: 1, days: 0...0))] {
+        for content in [
+            ControlMail.Content.deliveryState(report), .expiry(notice),
+            .expiry(ExpiryNotice(group: nil, count: 1, days: 0...0)),
+        ] {
             let mail = try mail(content)
             let bytes = mail.message(signedBy: key)
             #expect(try read(bytes) == .genuine(mail))
@@ -70,13 +78,18 @@ import Testing
 
     @Test func theNodesAddressWithoutItsSignature_isDoubted_andOtherMailIsOrdinary() throws {
         func reading(_ text: String) throws -> ControlMail.Reading { try read(Array(text.replacing("\n", with: "\r\n").utf8)) }
-        for text in ["From: dds@node.test\nSubject: x\n\nhi\n", "From: The node <DDS@NODE.TEST>\n\nhi\n", "From: a@b\nFrom: dds@node.test\n\n"] {
+        for text in [
+            "From: dds@node.test\nSubject: x\n\nhi\n", "From: The node <DDS@NODE.TEST>\n\nhi\n",
+            "From: a@b\nFrom: dds@node.test\n\n",
+        ] {
             guard case .doubtful = try reading(text) else {
                 Issue.record("\(text)")
                 continue
             }
         }
-        for text in ["", "From: bob@node.test\n\nhi\n", "From: dds@other.test\n\nhi\n", "To: dds@node.test\n\nFrom: dds@node.test\n"] {
+        for text in [
+            "", "From: bob@node.test\n\nhi\n", "From: dds@other.test\n\nhi\n", "To: dds@node.test\n\nFrom: dds@node.test\n",
+        ] {
             #expect(try reading(text) == .ordinary, "\(text)")
         }
     }
@@ -84,12 +97,14 @@ import Testing
     @Test func aKindOfALaterVersion_isDoubtedAndNotDropped() throws {
         let bytes = try mail(.expiry(notice)).message(signedBy: key)
         let signed = try #require(SignedMultipart(bytes))
-        let content = Array(String(decoding: signed.content, as: UTF8.self).replacing("ddsnode.expiry", with: "ddsnode.roster").utf8)
+        let content = Array(
+            String(decoding: signed.content, as: UTF8.self).replacing("ddsnode.expiry", with: "ddsnode.roster").utf8)
         let comment = try #require(MinisignSignature(String(decoding: signed.signature, as: UTF8.self))).trustedComment
         let later =
             Array("Message-ID: <00112233445566778899aabbccddeeff@node.test>\r\n".utf8)
             + SignedMultipart.entity(
-                content: content, signature: key.sign(content, trustedComment: comment).text, protocolType: ControlMail.signatureType,
+                content: content, signature: key.sign(content, trustedComment: comment).text,
+                protocolType: ControlMail.signatureType,
                 boundary: "=_b")
         guard case .doubtful(let words) = try read(later) else {
             Issue.record("taken")
@@ -110,7 +125,9 @@ import Testing
 
     @Test func days_areReadBackFromTheirDates() {
         for day in [0, 59, 789, 20_575, 36_524, 47_540] { #expect(DeliveryReport.day(DeliveryReport.date(day)) == day) }
-        for text in ["", "2026-02-30", "2026-13-01", "20260501", "1969-12-31"] { #expect(DeliveryReport.day(text) == nil, "\(text)") }
+        for text in ["", "2026-02-30", "2026-13-01", "20260501", "1969-12-31"] {
+            #expect(DeliveryReport.day(text) == nil, "\(text)")
+        }
     }
 
     @Test func theText_isForPeople() {

@@ -28,7 +28,8 @@ struct QueueCommand: ParsableCommand {
     /// What `hold` and `remove` did, and for whom they did not.
     static func done(_ result: JSONValue, _ word: String, _ copies: String) -> String {
         let busy = result["busy"]?.strings ?? []
-        let rest = busy.isEmpty ? "" : "\nnot for \(SafeWord.text(result["busy"])), who has the maildrop open just now; try again"
+        let rest =
+            busy.isEmpty ? "" : "\nnot for \(SafeWord.text(result["busy"])), who has the maildrop open just now; try again"
         return "\(word) \(SafeWord.text(result[word])) \(copies) of \(short(result["id"]))\(rest)"
     }
 }
@@ -75,11 +76,16 @@ extension QueueCommand {
         func perform(_ context: Context) async throws(Failure) -> Int32 {
             let result = try await Dispatch.server(context, ControlRequest("queue.show", message.arguments))
             context.output.result(result) {
-                let head = [["id", SafeWord.text(result["id"])], ["author", SafeWord.text(result["author"])],
-                    ["date", SafeWord.text(result["date"])], ["to", SafeWord.text(result["to"])]]
+                let head = [
+                    ["id", SafeWord.text(result["id"])], ["author", SafeWord.text(result["author"])],
+                    ["date", SafeWord.text(result["date"])], ["to", SafeWord.text(result["to"])],
+                ]
                 let copies = (result["copies"]?.array ?? []).map { copy in
                     let cause = SafeWord.text(copy["cause"])
-                    return ["", "\(SafeWord.text(copy["member"])): \(SafeWord.text(copy["state"]))\(cause.isEmpty ? "" : ", \(cause)")"]
+                    return [
+                        "",
+                        "\(SafeWord.text(copy["member"])): \(SafeWord.text(copy["state"]))\(cause.isEmpty ? "" : ", \(cause)")",
+                    ]
                 }
                 return context.output.table(head + copies)
             }
@@ -138,7 +144,8 @@ extension QueueCommand {
         @OptionGroup(title: "Global options") var globals: GlobalOptions
 
         func perform(_ context: Context) async throws(Failure) -> Int32 {
-            try context.terminal.confirm("this erases every copy of \(SafeWord.text(message.id)) that waits or is held", name: message.id)
+            try context.terminal.confirm(
+                "this erases every copy of \(SafeWord.text(message.id)) that waits or is held", name: message.id)
             let result = try await Dispatch.server(context, ControlRequest("queue.remove", message.arguments))
             context.output.result(result) { QueueCommand.done(result, "removed", "copies") }
             return 0
