@@ -103,6 +103,9 @@ package struct CivilTime: Hashable, Sendable {
         return "\(Self.weekdays[weekday]) \(Self.months[month - 1]) \(column) \(two(hour)):\(two(minute)):\(two(second)) \(four(year))"
     }
 
+    /// `Nov`.
+    package var monthName: String { Self.months[month - 1] }
+
     /// `2026-11-23T16:46:00Z` (RFC 3339).
     package var rfc3339: String {
         "\(four(year))-\(two(month))-\(two(day))T\(two(hour)):\(two(minute)):\(two(second))Z"

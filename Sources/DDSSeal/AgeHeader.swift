@@ -63,22 +63,34 @@ package enum AgeHeader {
 /// mail; an own header names no other member. A member knows the file key and could forge a payload: who wrote it is settled
 /// by the signature inside, not here.
 package enum FanOut {
-    /// The headers for `recipients` in their order, each of `AgeHeader.ownHeaderBytes` and its note. Pure work of about 0.1 ms
-    /// each; the caller splits the recipients over the cores. Throws `.badRecipient` when one is a point of small order, and
-    /// then there are none; the text of such a recipient is refused before. `notes` are stanzas of a kind that other readers
-    /// ignore, one for each recipient or none at all; they are authenticated and not secret.
+    /// The headers for `recipients` in their order, each of `AgeHeader.ownHeaderBytes` and its note. Throws `.badRecipient` when
+    /// one is a point of small order, and then there are none; the text of such a recipient is refused before.
     package static func headers(
         fileKey: AgeFileKey, recipients: [AgeRecipient], notes: [AgeStanza?] = [], random: some RandomSource
     ) throws(AgeError) -> [[UInt8]] {
-        precondition(notes.isEmpty || notes.count == recipients.count, "a note belongs to a recipient")
-        let headerKey = fileKey.headerKey()
         var headers: [[UInt8]] = []
         headers.reserveCapacity(recipients.count)
-        for (index, recipient) in recipients.enumerated() {
-            let note = notes.isEmpty ? nil : notes[index]
-            headers.append(
-                try AgeHeader.make(fileKey: fileKey, headerKey: headerKey, recipients: [recipient], note: note, random: random))
-        }
+        for attempt in attempts(fileKey: fileKey, recipients: recipients, notes: notes, random: random) { headers.append(try attempt.get()) }
         return headers
+    }
+
+    /// The same for each recipient by itself: one that nothing can be sealed to keeps no other from a header. Nil among
+    /// `recipients` is such a one. Pure work of about 0.1 ms each; the caller splits the recipients over the cores. `notes` are
+    /// stanzas of a kind that other readers ignore, one for each recipient or none at all; they are authenticated and not secret.
+    package static func attempts(
+        fileKey: AgeFileKey, recipients: [AgeRecipient?], notes: [AgeStanza?] = [], random: some RandomSource
+    ) -> [Result<[UInt8], AgeError>] {
+        precondition(notes.isEmpty || notes.count == recipients.count, "a note belongs to a recipient")
+        let headerKey = fileKey.headerKey()
+        return recipients.enumerated().map { index, recipient in
+            guard let recipient else { return .failure(.badRecipient) }
+            let note = notes.isEmpty ? nil : notes[index]
+            do throws(AgeError) {
+                return .success(
+                    try AgeHeader.make(fileKey: fileKey, headerKey: headerKey, recipients: [recipient], note: note, random: random))
+            } catch {
+                return .failure(error)
+            }
+        }
     }
 }

@@ -21,6 +21,11 @@ package struct MinisignPublicKey: Hashable, Sendable, CustomStringConvertible {
         self.key = key
     }
 
+    /// A key of ours: its id is the first 8 bytes of the BLAKE2b-256 of `key`.
+    package init(key: [UInt8]) {
+        self.init(keyID: Array(Hash.blake2b(key, count: 32)[..<Self.keyIDBytes]), key: key)
+    }
+
     /// Reads the line of base64 that `minisign -P` takes, 56 characters. Nil for anything else.
     package init?(_ text: String) {
         guard let bytes = Base64.decode(Array(text.utf8)), bytes.count == 42, Array(bytes[..<2]) == Self.algorithm else { return nil }
@@ -31,14 +36,14 @@ package struct MinisignPublicKey: Hashable, Sendable, CustomStringConvertible {
     package var description: String { String(decoding: Base64.encode(Self.algorithm + keyID + key), as: UTF8.self) }
 }
 
-/// The private half: an Ed25519 key whose id is the first 8 bytes of the BLAKE2b-256 of its public key.
+/// The private half of a key of ours.
 package struct MinisignKey: Sendable {
     private let key: SigningKey
     package let publicKey: MinisignPublicKey
 
     package init(_ key: SigningKey) {
         self.key = key
-        publicKey = MinisignPublicKey(keyID: Array(Hash.blake2b(key.publicKey, count: 32)[..<MinisignPublicKey.keyIDBytes]), key: key.publicKey)
+        publicKey = MinisignPublicKey(key: key.publicKey)
     }
 
     /// The signature of `message`, four lines with LF ends. Comments are one line each of printable characters, the trusted

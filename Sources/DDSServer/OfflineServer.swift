@@ -5,6 +5,7 @@ package import DDSCore
 package import DDSLoop
 package import DDSNode
 package import DDSSeal
+import DDSSpool
 
 @LoopActor package final class OfflineServer {
     /// The administrator's commands, the same that a running node answers.
@@ -27,15 +28,29 @@ package import DDSSeal
 
     /// Opens the node of `config`. Throws with exit code 75 when a process has it open, 66 when there is none.
     package static func open(
-        config: Config, passphrase: SecretBytes? = nil, random: any RandomSource, time: any TimeSource
+        services: Services, passphrase: SecretBytes? = nil
     ) async throws(Failure) -> OfflineServer {
+        let config = services.config
         let state = try await ServerState.open(
-            config: config, passphrase: passphrase, random: random, time: time, onSpoolStopped: { _ in })
-        let server = OfflineServer(state)
-        let facts = server.state.facts(config: config, pop3sPort: nil, submissionsPort: nil)
-        KeyAdmin(state: state, config: config, time: time, random: random).register(in: server.commands)
-        ServerAdmin(store: server.state.store, facts: facts, time: time, random: random, publish: { _ in }, onRemoved: { _ in }).register(in: server.commands)
-        return server
+            config: config, passphrase: passphrase, random: services.random, time: services.time, onSpoolStopped: { _ in })
+        do throws(SpoolError) {
+            let book = MaildropBook(try await state.spool.mailboxes())
+            book.quota = config.server.spool.mailboxQuota
+            let delivery = try await DeliveryService.open(
+                store: state.store, spool: state.spool, book: book, services: services, keys: state.keys)
+            let server = OfflineServer(state)
+            KeyAdmin(state: state, config: config, time: services.time, random: services.random).register(in: server.commands)
+            ServerAdmin(
+                store: state.store, facts: state.facts(config: config, pop3sPort: nil, submissionsPort: nil), time: services.time,
+                random: services.random, delivery: delivery,
+                queue: QueueDesk(delivery: delivery, store: state.store, spool: state.spool, book: book), publish: { _ in },
+                onRemoved: { book.forget(MailboxID(rawValue: $0.mailbox)) }
+            ).register(in: server.commands)
+            return server
+        } catch {
+            await state.close()
+            throw Failure(.inputOutput, "the spool cannot be read: \(error)")
+        }
     }
 
     package func close() async { await state.close() }

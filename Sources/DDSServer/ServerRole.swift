@@ -82,12 +82,14 @@ import Logging
             keepUndelivered: services.config.server.spool.keepUndelivered)
         self.housekeeping = housekeeping
         housekeeping.start()
+        context.delivery.reports.start()
     }
 
     private func makeContext(_ state: ServerState) async throws(Failure) -> ServerContext {
         do throws(SpoolError) {
             let book = MaildropBook(try await state.spool.mailboxes())
-            let delivery = try await DeliveryService.open(store: state.store, spool: state.spool, book: book, services: services)
+            let delivery = try await DeliveryService.open(
+                store: state.store, spool: state.spool, book: book, services: services, keys: state.keys)
             let login = LoginService(
                 store: state.store, services: services, failuresPerMinute: services.config.server.limits.loginsPerMinute)
             return ServerContext(
@@ -102,6 +104,8 @@ import Logging
         let facts = state.facts(config: services.config, pop3sPort: boundPort("pop3s"), submissionsPort: boundPort("submissions"))
         let admin = ServerAdmin(
             store: state.store, facts: facts, time: services.time, random: services.random,
+            delivery: context.delivery,
+            queue: QueueDesk(delivery: context.delivery, store: state.store, spool: state.spool, book: context.book),
             publish: { [services] in services.bus.publish($0) },
             onRemoved: { context.book.forget(MailboxID(rawValue: $0.mailbox)) })
         admin.register(in: services.control)
@@ -117,6 +121,9 @@ import Logging
         limits.perHost = config.server.limits.connectionsPerIP
         context?.maildropQuota = config.server.spool.mailboxQuota
         context?.messageBytesMax = config.server.limits.messageSize
+        context?.quota.messagesPerHour = config.server.limits.messagesPerHour
+        context?.quota.bytesPerDay = config.server.limits.bytesPerDay
+        context?.delivery.reports.pace.every = config.server.spool.statesEvery
         context?.login.adopt(config)
         housekeeping?.keepUndelivered = config.server.spool.keepUndelivered
         reloadCertificate(config)
@@ -148,6 +155,7 @@ import Logging
         closeListeners()
         housekeeping?.stop()
         housekeeping = nil
+        context?.delivery.reports.stop()
         await Loop.inTurns(sessions.values) { $0.abort("the node stops") }
         await state?.close()
         state = nil
@@ -269,6 +277,11 @@ extension ServerRole {
         let waiting = context.book.usage.filter { $0.key.rawValue >= Directory.firstMailbox }
         var problems: [String] = (statistics?.damage ?? []).map { "damage in the spool: \($0); see ddsnode-spool(5)" }
         if statistics == nil { problems.append("the spool has stopped; the node restarts to read its disk again") }
+        let oldest = await oldestWaiting(waiting.keys, state, context)
+        let held = heldByMember(context)
+        problems += held.map { held in
+            "\(held.count) message\(held.count == 1 ? "" : "s") held for \(held.member) since \(held.since): \(held.cause). See: ddsnode queue list --to \(held.member)"
+        }
         let addresses = listeners.mapValues { listeners in JSONValue.texts(listeners.map { "\($0.endpoint)" }) }
         return RoleStatus(
             fields: [
@@ -276,12 +289,45 @@ extension ServerRole {
                 "users": .number(directory.accounts.count), "groups": .number(directory.groups.count),
                 "invites_open": .number(directory.openInvites(now: services.time.wall).count),
                 "waiting_messages": .number(waiting.values.reduce(0) { $0 + $1.count }),
-                "waiting_members": .number(waiting.count), "accepted": .number(context.delivery.acceptedCount),
+                "waiting_members": .number(waiting.count),
+                "oldest_waiting_days": oldest.map { .number($0.days) } ?? .null, "oldest_waiting_member": oldest.map { .text($0.member) } ?? .null,
+                "held_messages": .number(context.delivery.held.items.count),
+                "held": .list(
+                    held.map { ["member": .text($0.member), "count": .number($0.count), "cause": .text($0.cause), "since": .text($0.since)] }),
+                "accepted": .number(context.delivery.acceptedCount),
                 "expired": .number(housekeeping?.expiredCount ?? 0),
                 "seal_recipient": .text("\(context.keys.sealIdentity.recipient)"), "tls_key_sha256": .text(Hex.encode(state.identity.keyHash)),
                 "certificate_expires": .text(CivilTime(secondsSinceEpoch: state.identity.notAfter.seconds).rfc3339),
                 "spool": statistics.map(Self.describe) ?? .null,
             ], problems: problems)
+    }
+
+    /// Who has mail waiting longest, and for how many days.
+    private func oldestWaiting(
+        _ mailboxes: some Sequence<MailboxID>, _ state: ServerState, _ context: ServerContext
+    ) async -> (days: Int, member: String)? {
+        var oldest: (day: Int, mailbox: MailboxID)?
+        for mailbox in mailboxes {
+            if context.book.oldestDay[mailbox] == nil, let first = try? await state.spool.entries(in: mailbox).first {
+                context.book.noteOldest(first.day, in: mailbox)
+            }
+            guard let day = context.book.oldestDay[mailbox], day < oldest?.day ?? .max else { continue }
+            oldest = (day, mailbox)
+        }
+        guard let oldest, let account = state.store.directory.accounts.values.first(where: { $0.mailbox == oldest.mailbox.rawValue }) else {
+            return nil
+        }
+        return (services.time.wall.day - oldest.day, account.name)
+    }
+
+    /// What is held for whom, by name.
+    private func heldByMember(_ context: ServerContext) -> [(member: String, count: Int, cause: String, since: String)] {
+        let names = Dictionary(context.store.directory.accounts.values.map { ($0.mailbox, $0.name) }, uniquingKeysWith: { first, _ in first })
+        return Dictionary(grouping: context.delivery.held.items.values, by: \.member).compactMap { member, items in
+            guard let name = names[member], let first = items.min(by: { $0.uid < $1.uid }) else { return nil }
+            let day = CivilTime(secondsSinceEpoch: Int64(first.day) * 86400)
+            return (name, items.count, context.delivery.held.words(first.cause, member: name), "\(day.day) \(day.monthName)")
+        }.sorted { $0.member < $1.member }
     }
 
     private static func describe(_ statistics: SpoolStatistics) -> JSONValue {

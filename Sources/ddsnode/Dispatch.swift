@@ -45,8 +45,7 @@ import DDSServer
         let config = try context.config(for: ServerRole.name)
         if let result = try await daemon(config, request) { return result }
         let services = context.services(config)
-        let node = try await OfflineServer.open(
-            config: config, passphrase: try nodePassphrase(context, config), random: services.random, time: services.time)
+        let node = try await OfflineServer.open(services: services, passphrase: try nodePassphrase(context, config))
         do throws(Failure) {
             let result = try await node.commands.perform(request, output: LocalOutput())
             await node.close()

@@ -17,14 +17,25 @@ import Synchronization
     let time = ManualTime()
     let random = SystemRandom()
     let keys: VaultKeys
-    let account: AgentAccount
+    var account: AgentAccount
+    /// The node's identity.
+    let node = MinisignKey(.generate())
     let spool: CutSpool
     let gate = StoreGate()
 
     init() throws {
         keys = VaultKeys.generate(random: random)
-        account = try testAccount(ownRecipient: "\(keys.mailbox.recipient)", nodeRecipient: "\(keys.mailbox.recipient)")
+        var account = try testAccount(ownRecipient: "\(keys.mailbox.recipient)", nodeRecipient: "\(keys.mailbox.recipient)")
+        account.nodeIdentity = node.publicKey.key
+        self.account = account
         spool = CutSpool(MemorySpool(time: time))
+    }
+
+    /// A control mail as the node makes it, or somebody who has another key.
+    func control(_ content: ControlMail.Content, to: String = "alice@node.test", signedBy key: MinisignKey? = nil) -> [UInt8] {
+        guard let address = MailAddress(to) else { preconditionFailure("an address") }
+        let mail = ControlMail(id: "0123456789abcdef0123456789abcdef", node: "node.test", to: address, date: time.wall, content: content)
+        return Padding.pad(mail.message(signedBy: key ?? node))
     }
 
     func store() async throws -> MessageStore {

@@ -162,6 +162,7 @@ import Testing
         var (frame, list, _, _, _) = Self.model("x")
         for (state, words) in [
             (SentState.waiting, "waiting"), (.atNode, "✓ at the node"), (.fetched(by: 5, of: 7), "✓✓ 5 of 7"),
+            (.fetched(by: 1, of: 2, words: "Bob has it · Carol: waiting"), "✓✓ 1 of 2"),
         ] {
             list.rows[0].sent = state
             #expect(pages.list(Self.context, frame: frame, folder: .sent, list).contains(words))

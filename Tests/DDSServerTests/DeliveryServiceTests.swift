@@ -127,7 +127,7 @@ import Testing
             for name in ["alice", "bob"] { try await world.addKeyMember(name) }
             _ = await world.delivery.deliver(try world.message(id: "one"), author: "alice", destinations: [.member("bob")])
             func reopened() async throws -> DeliveryService {
-                try await DeliveryService.open(store: world.store, spool: world.spool, book: world.book, services: world.services)
+                try await DeliveryService.open(store: world.store, spool: world.spool, book: world.book, services: world.services, keys: world.context.keys)
             }
             #expect(await (try await reopened()).deliver(try world.message(id: "one"), author: "alice", destinations: [.member("bob")]) == .alreadyAccepted)
             world.time.advance(by: .seconds(30 * 86400))

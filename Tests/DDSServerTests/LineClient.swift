@@ -218,11 +218,12 @@ extension World {
         return client
     }
 
-    /// A submission client that has logged in by its device key.
-    func submission(_ person: Person) async throws -> LineClient {
-        let client = try await connect(.submissions, as: person)
+    /// A submission client that has logged in by its device key, or with the password given.
+    func submission(_ person: Person, password: String? = nil) async throws -> LineClient {
+        let client = try await connect(.submissions, as: password == nil ? person : nil)
         _ = try await client.command("EHLO client.test")
-        let reply = try await client.command("AUTH EXTERNAL =")
+        let plain = password.map { String(decoding: Base64.encode(Array("\0\(person.name)\0\($0)".utf8)), as: UTF8.self) }
+        let reply = try await client.command(plain.map { "AUTH PLAIN \($0)" } ?? "AUTH EXTERNAL =")
         guard reply[0].hasPrefix("235") else { throw Unexpected(reply[0]) }
         return client
     }

@@ -30,6 +30,8 @@ import Logging
     /// Everything the bus was told.
     var events: [NodeEvent] { services.bus.trace.map(\.event) }
     private var links: [any Closable] = []
+    /// Everybody who was added, by name; of two of one name the later.
+    private(set) var people: [String: Person] = [:]
 
     init(config extra: String = "", spool given: MemorySpool? = nil) async throws {
         folder = try HostFiles.makeTemporaryFolder(prefix: "ddsworld")
@@ -50,7 +52,7 @@ import Logging
         let keys = try ServerKeys.create(in: ServerFolder(stateDir: folder), random: SystemRandom())
         store = try await DirectoryStore.open(spool: spool)
         book = MaildropBook(try await spool.mailboxes())
-        delivery = try await DeliveryService.open(store: store, spool: spool, book: book, services: services)
+        delivery = try await DeliveryService.open(store: store, spool: spool, book: book, services: services, keys: keys)
         login = LoginService(store: store, services: services, failuresPerMinute: 10)
         context = ServerContext(
             services: services, keys: keys, store: store, spool: spool, book: book, delivery: delivery, login: login)
@@ -70,6 +72,7 @@ import Logging
     @discardableResult
     func addKeyMember(_ name: String, groups: [String] = []) async throws -> Person {
         let person = try Person(name)
+        people[name] = person
         try await store.change { directory throws(Failure) in
             try directory.addingAccount(name, display: "", groups: groups) + [
                 .accessGranted(name: name, login: .deviceKey(Hex.encode(person.device.keyHash)), recipient: "\(person.mailbox.recipient)")
@@ -82,6 +85,7 @@ import Logging
     @discardableResult
     func addPasswordMember(_ name: String, password: String = "correct horse", groups: [String] = []) async throws -> Person {
         let person = try Person(name)
+        people[name] = person
         let verifier = try PasswordVerifier.make(password: Array(password.utf8))
         try await store.change { directory throws(Failure) in
             try directory.addingAccount(name, display: "", groups: groups) + [

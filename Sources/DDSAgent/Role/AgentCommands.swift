@@ -114,6 +114,8 @@ import Logging
             "from_name": .text(summary.fromName), "to": .texts(summary.recipients), "group": summary.group.map { .text($0) } ?? .null,
             "date": .text(CivilTime(secondsSinceEpoch: summary.date).rfc3339), "unread": .bool(summary.isUnread),
             "state": .text(summary.sendState?.rawValue ?? "received"), "note": summary.note.map { .text($0) } ?? .null,
+            "recipients": summary.isOwn ? .list((summary.copies ?? []).map(\.json)) : .null,
+            "warning": summary.warning.map { .text($0) } ?? .null, "from_node": .bool(summary.isFromNode ?? false),
             "message_id": .text(summary.messageID), "size": .number(summary.size), "attachments": .bool(summary.hasAttachments),
         ]
     }

@@ -42,8 +42,12 @@ extension MailPage {
             guard let parsed else { return model }
             model.body = parsed.bestPlainText
             if parsed.hasHTML { model.marks.append(.hasHTML) }
-            model.attachments = parsed.attachments.map {
-                AttachmentModel(id: "\(summary.id)x\($0.index)", name: $0.fileName.text, size: $0.size)
+            if let warning = summary.warning { model.marks.append(.notTheNodes(warning)) }
+            // The parts for programs of what the node wrote are no files for people.
+            if summary.isFromNode != true {
+                model.attachments = parsed.attachments.map {
+                    AttachmentModel(id: "\(summary.id)x\($0.index)", name: $0.fileName.text, size: $0.size)
+                }
             }
         } catch {
             agent.services.log.error("a message of the store cannot be read", metadata: ["error": "\(error)"])

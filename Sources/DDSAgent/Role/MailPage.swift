@@ -197,7 +197,12 @@ import DDSSpool
         switch message.sendState {
         case nil: nil
         case .waiting: .waiting
-        case .sent: .atNode
+        case .sent:
+            if let copies = message.copies, !copies.isEmpty {
+                .fetched(by: copies.count { $0.state == .fetched }, of: copies.count, words: message.copyWords)
+            } else {
+                .atNode
+            }
         case .refused: .failed(message.note ?? "the node refused it")
         }
     }

@@ -120,6 +120,10 @@ extension MessageStore {
     private func take(_ message: StoreIntake.Prepared, from record: SpoolUID) async throws(SpoolError) -> Bool {
         try await enter()
         defer { gate.leave() }
+        if let report = message.report {
+            try await apply(report, from: record)
+            return true
+        }
         let isNew = items[message.summary.id] == nil
         let records = try await spool.commit(InboxImport.moving(record, as: message.appends, isKnown: !isNew))
         if isNew { added(message, records: records[...]) }
@@ -151,7 +155,7 @@ extension MessageStore {
         let prepared: StoreIntake.Prepared
         do {
             prepared = try await Heavy.perform(octets: message.count) { [intake] in
-                try intake.prepared(message, id: name, sendState: sendState, isUnread: isUnread, at: received)
+                try intake.prepared(message, id: name, sendState: sendState, at: received) { $0.isUnread = isUnread }
             }
         } catch {
             throw .stopped("a summary cannot be encoded: \(error)")

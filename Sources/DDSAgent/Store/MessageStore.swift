@@ -187,6 +187,15 @@ extension MessageStore {
         _ = try await spool.commit(SpoolTransaction(erasures: gone.map(\.messageRecord)))
     }
 
+    /// Writes what the node reports into the summaries and forgets the report, in one transaction. The caller is inside the gate.
+    func apply(_ report: DeliveryReport, from record: SpoolUID) async throws(SpoolError) {
+        let messages = Dictionary(report.messages.filter { !$0.submission.isEmpty }.map { ($0.submission, $0) }, uniquingKeysWith: { $1 })
+        let ids = items.values.filter { $0.summary.submission.map { messages[$0] != nil } ?? false }.map(\.summary.id)
+        try await write(ids, alsoErasing: [record]) { summary in
+            if let message = summary.submission.flatMap({ messages[$0] }) { summary.apply(message) }
+        }
+    }
+
     /// Writes what became of submissions into their summaries and forgets the outcome records, each in one transaction.
     func applyOutcomes() async throws(SpoolError) {
         try await enter()

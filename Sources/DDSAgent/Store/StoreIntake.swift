@@ -14,6 +14,8 @@ struct StoreIntake: Sendable {
         var tag: RecordTag
         /// The message's record, then the summary's.
         var appends: [SpoolAppend]
+        /// What the node tells of this person's own messages; such a message is applied and not kept.
+        var report: DeliveryReport?
     }
 
     /// Longer texts of a header are cut for the list; the message itself is kept whole.
@@ -31,17 +33,37 @@ struct StoreIntake: Sendable {
         let armor = try reader.feed(wrapped) + reader.finish()
         guard reader.kind == .sealed else { throw Failure(.badInput, "the message is not sealed") }
         let message = try opener.feed(armor) + opener.finish()
-        // The same record gives the same id: an import that a crash cut off between its two halves is recognised.
-        let id = OpaqueID.derived(entry.bytes, wrapped)
-        return try prepared(message, id: id, sendState: nil, group: GroupNote.group(in: opener.stanzas), at: wall)
+        // The same copy gives the same id: an import that a crash cut off between its two halves is recognised, and so is a copy
+        // that the node lists under another name because it was held in between.
+        let id = OpaqueID.derived(Array("copy".utf8), armor)
+        let group = GroupNote.group(in: opener.stanzas)
+        switch ControlMail.read(Padding.strip(message), node: account.address.domain, to: account.address, key: account.nodeIdentity) {
+        case .ordinary: return try prepared(message, id: id, sendState: nil, group: group, at: wall)
+        case .doubtful(let words):
+            return try prepared(message, id: id, sendState: nil, group: group, at: wall) {
+                $0.warning = "This looks like a message of the node, but \(words)."
+            }
+        case .genuine(let mail):
+            // Who shows an old one again shows the same message.
+            var prepared = try prepared(
+                message, id: OpaqueID.derived(Array("control".utf8), Array(mail.id.utf8)), sendState: nil, group: group, at: wall
+            ) {
+                $0.isFromNode = true
+                $0.hasAttachments = false
+            }
+            if case .deliveryState(let report) = mail.content { prepared.report = report }
+            return prepared
+        }
     }
 
     /// The records of `message`; `group` is the one that is known, from the node or from earlier mail.
     func prepared(
-        _ message: [UInt8], id: String, sendState: SendState?, group: String? = nil, isUnread: Bool? = nil, at wall: WallTime
+        _ message: [UInt8], id: String, sendState: SendState?, group: String? = nil, at wall: WallTime,
+        adding change: (inout StoredSummary) -> Void = { _ in }
     ) throws -> Prepared {
         var summary = summary(of: message, id: id, sendState: sendState, group: group, at: wall)
-        if let isUnread { summary.isUnread = isUnread }
+        if sendState != nil { summary.submission = (try? HeaderSection(of: message))?.first("X-DDS-Submission")?.text }
+        change(&summary)
         let tag = RecordTag.named(id)
         return Prepared(
             summary: summary, tag: tag,

@@ -1,6 +1,7 @@
 // What the agent keeps in RAM of each message while it is unlocked, and seals beside it on disk.
 
 import DDSCore
+import DDSNode
 import DDSSeal
 import FoundationEssentials
 
@@ -35,8 +36,34 @@ struct StoredSummary: Hashable, Sendable, Codable {
     var snippet: String
     var hasAttachments: Bool
     var size: Int
+    /// `X-DDS-Submission` of a message this person wrote: what the node's reports name it by.
+    var submission: String?
+    /// What the node said last of each reader's copy of a message this person wrote, and the number of that report.
+    var copies: [StoredCopy]?
+    var revision: Int?
+    /// The node wrote it, and that was proven.
+    var isFromNode: Bool?
+    /// Why its sender is in doubt, in words.
+    var warning: String?
 
     var isOwn: Bool { sendState != nil }
+}
+
+/// One reader's copy of a message this person wrote.
+struct StoredCopy: Hashable, Sendable, Codable {
+    var address: String
+    var name: String
+    var group: String?
+    var state: CopyState
+    var cause: HoldCause?
+
+    init(_ copy: DeliveryReport.Copy) {
+        address = copy.address
+        name = copy.name
+        group = copy.group
+        state = copy.state
+        cause = copy.cause
+    }
 }
 
 /// 64-bit ids in lower-case base32 without look-alikes, 13 characters.

@@ -153,11 +153,18 @@ extension PageRenderer {
             "hasFiles": !message.attachments.isEmpty,
             "files": fileValues(message.attachments),
             "recipients": message.recipients.map { ["recipient": DisplayText.line($0).text] },
+            "copyWords": optional(copyWords(message.sent)),
             "internetID": optional(DisplayText.line(message.messageID).text),
         ]
         values.merge(sentValues(message.sent)) { _, new in new }
         values.merge(timeValues(message.time, now: now)) { _, new in new }
         return values
+    }
+
+    /// Who has a message of one's own and who has not, shown without being asked for.
+    private func copyWords(_ state: SentState?) -> String? {
+        guard case .fetched(_, _, let words) = state, !words.isEmpty else { return nil }
+        return DisplayText.line(words).text
     }
 
     private func part(_ part: BodyPart) -> [String: Any] {
@@ -190,13 +197,14 @@ extension PageRenderer {
             case .notSigned: "Not signed: the sender's name is a claim."
             case .notEncryptedOnTheWay: "Not encrypted on the way."
             case .looksLike(let name): "The name looks like \(DisplayText.line(name).text), who has another key."
+            case .notTheNodes(let why): DisplayText.line(why).text
             case .hasHTML: "This message also has a formatted version. You see its text."
             case .remoteImagesBlocked(let count): "\(count) remote \(count == 1 ? "image" : "images") not loaded."
             }
         let isInformation =
             switch mark {
             case .hasHTML, .remoteImagesBlocked: true
-            case .unknownKey, .keyChanged, .notSigned, .notEncryptedOnTheWay, .looksLike: false
+            case .unknownKey, .keyChanged, .notSigned, .notEncryptedOnTheWay, .looksLike, .notTheNodes: false
             }
         return ["markText": text, "markClass": isInformation ? "info" : "", "markSign": !isInformation]
     }

@@ -171,10 +171,11 @@ extension PageRenderer {
         case nil: ["sentText": false, "sentClass": "", "sentLong": ""]
         case .waiting: ["sentText": "⏱︎ waiting", "sentClass": "waiting", "sentLong": "Waiting to be sent"]
         case .atNode: ["sentText": "✓ at the node", "sentClass": "", "sentLong": "The node has it"]
-        case .fetched(let by, let count):
+        case .fetched(let by, let count, let words):
             [
                 "sentText": "✓✓ \(by) of \(count)", "sentClass": "",
-                "sentLong": "Fetched by \(by) of \(count) \(count == 1 ? "recipient" : "recipients")",
+                "sentLong": words.isEmpty
+                    ? "Fetched by \(by) of \(count) \(count == 1 ? "recipient" : "recipients")" : DisplayText.line(words).text,
             ]
         case .failed(let reason):
             ["sentText": "not sent", "sentClass": "failed", "sentLong": "Not sent. " + DisplayText.line(reason).text]

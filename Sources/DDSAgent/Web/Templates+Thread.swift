@@ -25,7 +25,8 @@ extension Templates {
             <details class="message depth{{depth}}{{#isNew}} new{{/isNew}}{{#isOwn}} own{{/isOwn}}" id="m-{{messageID}}"{{#isOpen}} open{{/isOpen}}>
             <summary><span class="name"><bdi dir="auto">{{senderName}}</bdi></span> <span class="address"><bdi dir="auto">{{senderAddress}}</bdi></span>{{#isNew}} <span class="dot"><span class="sr">unread</span></span>{{/isNew}}<span class="preview"><bdi dir="auto">{{preview}}</bdi></span>{{#sentText}}<span class="sent {{sentClass}}" title="{{sentLong}}">{{sentText}}</span>{{/sentText}}<time datetime="{{timeMachine}}" title="{{timeFull}}">{{timeShort}}</time></summary>
             {{#marks}}<p class="mark {{markClass}}">{{#markSign}}⚠ {{/markSign}}{{markText}}</p>
-            {{/marks}}<div class="body">
+            {{/marks}}{{#copyWords}}<p class="mark info copies"><bdi dir="auto">{{copyWords}}</bdi></p>
+            {{/copyWords}}<div class="body">
             {{#parts}}{{#isQuote}}<details class="quote"><summary>{{quoteText}}</summary><blockquote class="text" dir="auto">{{partText}}</blockquote></details>
             {{/isQuote}}{{#isSignature}}<div class="text signature" dir="auto">{{partText}}</div>
             {{/isSignature}}{{#isText}}<div class="text" dir="auto">{{partText}}</div>

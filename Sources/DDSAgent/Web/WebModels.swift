@@ -65,6 +65,8 @@ package enum MessageMark: Hashable, Sendable {
     case notSigned
     case notEncryptedOnTheWay
     case looksLike(String)
+    /// It bears the node's name and was not proven to come from it; why, as a sentence.
+    case notTheNodes(String)
     case hasHTML
     case remoteImagesBlocked(Int)
 }
@@ -73,7 +75,8 @@ package enum MessageMark: Hashable, Sendable {
 package enum SentState: Hashable, Sendable {
     case waiting
     case atNode
-    case fetched(by: Int, of: Int)
+    /// What the node said of the readers' copies; `words` says it of each by name.
+    case fetched(by: Int, of: Int, words: String = "")
     /// The reason in words and what to do.
     case failed(String)
 }

@@ -77,6 +77,7 @@ package struct Config: Sendable, Equatable {
             package var keepUndelivered = Duration.zero
             /// Bytes.
             package var mailboxQuota = 0
+            package var statesEvery = Duration.zero
         }
 
         package struct Limits: Sendable, Equatable {
@@ -86,6 +87,10 @@ package struct Config: Sendable, Equatable {
             package var connectionsPerIP = 0
             /// Failed ones, per address and per user.
             package var loginsPerMinute = 0
+            /// Of one member.
+            package var messagesPerHour = 0
+            /// Bytes, of one member.
+            package var bytesPerDay = 0
         }
 
         package var listen = Listen()

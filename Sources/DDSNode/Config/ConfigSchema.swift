@@ -91,10 +91,14 @@ package enum ConfigSchema {
         ConfigKey(
             "server.spool.keep_undelivered", .duration(\.server.spool.keepUndelivered, .seconds(60)...days(3650)),
             .value(.text("30d")),
-            "How long mail waits for a member who does not fetch. Then it is erased unread, without a notice to the member in this release."),
+            "How long mail waits for a member who does not fetch. Then it is erased unread: the member gets a notice, and the author sees it in the delivery state."),
         ConfigKey(
             "server.spool.mailbox_quota", .size(\.server.spool.mailboxQuota, 1 << 10...1 << 44), .value(.text("2GiB")),
-            "How much mail may wait for one member."),
+            "How much mail may wait for one member. More is refused for now where it is sent to the member, and held where it comes "
+                + "through a group. What the node itself writes does not count."),
+        ConfigKey(
+            "server.spool.states_every", .duration(\.server.spool.statesEvery, .seconds(1)...days(1)), .value(.text("30s")),
+            "How often an author is told, at most, what became of messages."),
         ConfigKey(
             "server.limits.message_size", .size(\.server.limits.messageSize, 1 << 10...1 << 30), .value(.text("25MiB")),
             "The largest message that is taken."),
@@ -107,6 +111,12 @@ package enum ConfigSchema {
         ConfigKey(
             "server.limits.logins_per_minute", .integer(\.server.limits.loginsPerMinute, 1...100_000), .value(.integer(10)),
             "How many failed logins per minute, counted by address and by user."),
+        ConfigKey(
+            "server.limits.messages_per_hour", .integer(\.server.limits.messagesPerHour, 1...1_000_000_000), .value(.integer(3600)),
+            "How many messages one member may send within an hour. Counting begins anew when the node starts."),
+        ConfigKey(
+            "server.limits.bytes_per_day", .size(\.server.limits.bytesPerDay, 1 << 10...1 << 44), .value(.text("4GiB")),
+            "How much one member may send within 24 hours. Counting begins anew when the node starts."),
     ]
 
     private static let agent = [

@@ -69,6 +69,7 @@ extension ServerAdmin {
         try await store.change { directory throws(Failure) in
             [.accessGranted(name: try directory.member(account.name).name, login: access.login, recipient: access.recipient)]
         }
+        await delivery.held.retry { $0.member == account.mailbox }
         return .object(try describe(account.name))
     }
 
@@ -87,7 +88,7 @@ extension ServerAdmin {
     func removeUser(_ request: ControlRequest) async throws(Failure) -> JSONValue {
         let account = try store.directory.member(try request.text("name"))
         try await store.change { directory throws(Failure) in try directory.removingAccount(account.name) }
-        try await store.eraseMaildrop(of: account)
+        await delivery.memberRemoved(account, erased: try await store.eraseMaildrop(of: account))
         onRemoved(account)
         return ["removed": .text(account.name)]
     }

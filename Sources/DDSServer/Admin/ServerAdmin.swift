@@ -1,4 +1,4 @@
-// What an administrator may ask of a node: the commands behind `user`, `group` and `invite`. The same code answers at the
+// What an administrator may ask of a node: the commands behind `user`, `group`, `invite` and `queue`. The same code answers at the
 // control socket of a running node and in the command line's own process when the node is stopped.
 
 import DDSBus
@@ -23,25 +23,29 @@ struct NodeFacts: Sendable {
     let facts: NodeFacts
     let time: any TimeSource
     let random: any RandomSource
+    let delivery: DeliveryService
+    let queue: QueueDesk
     let publish: @LoopActor (NodeEvent) -> Void
     /// Told when a member was removed, with the account as it was.
     let onRemoved: @LoopActor (Account) -> Void
 
     init(
         store: DirectoryStore, facts: NodeFacts, time: any TimeSource, random: any RandomSource,
-        publish: @escaping @LoopActor (NodeEvent) -> Void, onRemoved: @escaping @LoopActor (Account) -> Void
+        delivery: DeliveryService, queue: QueueDesk, publish: @escaping @LoopActor (NodeEvent) -> Void, onRemoved: @escaping @LoopActor (Account) -> Void
     ) {
         self.store = store
         self.facts = facts
         self.time = time
         self.random = random
+        self.delivery = delivery
+        self.queue = queue
         self.publish = publish
         self.onRemoved = onRemoved
     }
 
     /// Makes the commands known.
     func register(in commands: ControlCommands) {
-        for (name, action) in users + groups + invites {
+        for (name, action) in users + groups + invites + queued {
             commands.register(name) { [self] request, _ throws(Failure) in try await action(self)(request) }
         }
     }
@@ -61,6 +65,13 @@ struct NodeFacts: Sendable {
             ("group.add", { $0.addGroup }), ("group.list", { $0.listGroups }), ("group.show", { $0.showGroup }),
             ("group.set", { $0.setGroup }), ("group.remove", { $0.removeGroup }), ("group.member.add", { $0.addMembers }),
             ("group.member.remove", { $0.removeMembers }), ("group.member.list", { $0.showGroup }),
+        ]
+    }
+
+    private var queued: [(String, Action)] {
+        [
+            ("queue.list", { $0.listQueue }), ("queue.show", { $0.showQueued }), ("queue.retry", { $0.retryQueue }),
+            ("queue.release", { $0.releaseQueued }), ("queue.hold", { $0.holdQueued }), ("queue.remove", { $0.removeQueued }),
         ]
     }
 

@@ -11,7 +11,8 @@ import Logging
 
 /// What became of a message.
 enum DeliveryOutcome: Hashable, Sendable {
-    case delivered(readers: Int)
+    /// Stored for so many readers, among them those for whom it is held.
+    case delivered(readers: Int, held: Int = 0)
     /// The same submission was accepted before; nothing was delivered again.
     case alreadyAccepted
     /// Not now; the text is for the author.
@@ -21,31 +22,49 @@ enum DeliveryOutcome: Hashable, Sendable {
 }
 
 @LoopActor final class DeliveryService {
-    /// Headers made on the loop itself; making one takes about a tenth of a millisecond.
-    private static let headersOnLoopMax = 8
-
     private let store: DirectoryStore
     private let spool: any SpoolEngine
     private let book: MaildropBook
     private let services: Services
+    private let nodeRecipient: AgeRecipient
+    let ledger: MessageLedger
+    let held: HeldQueue
+    let reports: AuthorReports
+    let mailer: ControlMailer
     private var submissions: SubmissionLedger
     private(set) var acceptedCount = 0
     private(set) var deliveredCount = 0
 
-    private init(store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, services: Services, submissions: SubmissionLedger) {
+    private init(
+        store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, services: Services, nodeRecipient: AgeRecipient,
+        ledger: MessageLedger, held: HeldQueue, mailer: ControlMailer, submissions: SubmissionLedger
+    ) {
         self.store = store
         self.spool = spool
         self.book = book
         self.services = services
+        self.nodeRecipient = nodeRecipient
+        self.ledger = ledger
+        self.held = held
+        self.mailer = mailer
+        reports = AuthorReports(
+            store: store, spool: spool, book: book, ledger: ledger, held: held, mailer: mailer, services: services)
         self.submissions = submissions
+        held.onChange = { [unowned reports] in reports.noteChange($0) }
     }
 
-    /// Loads the receipts of the last 30 days and erases older ones.
+    /// Loads what the spool holds of messages under way: the receipts of the last 30 days, of which older ones are erased, the
+    /// records of messages and the held copies.
     static func open(
-        store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, services: Services
+        store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, services: Services, keys: ServerKeys
     ) async throws(SpoolError) -> DeliveryService {
-        let submissions = SubmissionLedger(try await spool.entries(in: SubmissionLedger.mailbox))
-        let service = DeliveryService(store: store, spool: spool, book: book, services: services, submissions: submissions)
+        let ledger = try await MessageLedger.open(spool: spool, store: store, log: services.log)
+        let held = try await HeldQueue.open(
+            store: store, spool: spool, book: book, ledger: ledger, services: services, identity: keys.sealIdentity)
+        let service = DeliveryService(
+            store: store, spool: spool, book: book, services: services, nodeRecipient: keys.sealIdentity.recipient, ledger: ledger,
+            held: held, mailer: ControlMailer(keys: keys, services: services),
+            submissions: SubmissionLedger(try await spool.entries(in: SubmissionLedger.mailbox)))
         try await service.forgetOldReceipts()
         return service
     }
@@ -83,12 +102,10 @@ enum DeliveryOutcome: Hashable, Sendable {
     private func deliver(
         _ message: SealedMessage, author: String?, to wanted: [Directory.Destination], receipts: [RecordTag]
     ) async -> DeliveryOutcome {
-        let readers = store.directory.readers(of: wanted, author: author)
+        let plan: DeliveryPlan
         do {
-            let headers = try await headers(
-                for: readers, fileKey: message.fileKey,
-                notes: readers.map { store.directory.group(reaching: $0.name, among: wanted).map(GroupNote.stanza) })
-            try await commit(message, headers: headers, readers: readers, receipts: receipts)
+            plan = try await self.plan(message, author: author, destinations: wanted)
+            try await commit(message, plan, receipts: receipts)
         } catch let error as SpoolError {
             return failed(error)
         } catch {
@@ -96,29 +113,73 @@ enum DeliveryOutcome: Hashable, Sendable {
             return .tryAgain("the message could not be sealed; the administrator finds the reason in the log")
         }
         acceptedCount += 1
-        deliveredCount += readers.count
-        services.bus.publish(.messageAccepted(bytes: message.plainBytes, recipients: readers.count))
-        return .delivered(readers: readers.count)
+        deliveredCount += plan.copies.count
+        services.bus.publish(.messageAccepted(bytes: message.plainBytes, recipients: plan.copies.count))
+        return .delivered(readers: plan.copies.count, held: plan.heldCount)
     }
 
-    private func commit(
-        _ message: SealedMessage, headers: [[UInt8]], readers: [Account], receipts: [RecordTag]
-    ) async throws(SpoolError) {
-        let deliveries = zip(readers, headers).map { (mailbox: MailboxID(rawValue: $0.mailbox), header: $1) }
-        let transaction = SubmissionLedger.accepting(payload: message.payload, deliveries: deliveries, receipts: receipts)
+    /// Who gets what, with a header for everybody whom one can be made for.
+    private func plan(
+        _ message: SealedMessage, author: String?, destinations: [Directory.Destination]
+    ) async throws -> DeliveryPlan {
+        let readers = store.directory.readers(of: destinations, author: author)
+        let groups = readers.map { store.directory.group(reaching: $0.name, among: destinations) }
+        let headers = try await ReaderHeaders(random: services.random).make(
+            for: readers, fileKey: message.fileKey, notes: groups.map { $0.map(GroupNote.stanza) })
+        var plan = DeliveryPlan(
+            id: RecordTag(services.random.bytes(16)), author: author.flatMap { store.directory.accounts[$0] },
+            submission: message.submissionID ?? "", day: services.time.wall.day, destinations: destinations,
+            copies: readers.indices.map { index in
+                DeliveryPlan.Copy(
+                    member: readers[index].name, mailbox: readers[index].mailbox, group: groups[index],
+                    recipient: readers[index].recipient, header: headers[index],
+                    isFull: book.isFull(MailboxID(rawValue: readers[index].mailbox)))
+            })
+        if plan.needsNodeHeader {
+            plan.nodeHeader = try FanOut.headers(fileKey: message.fileKey, recipients: [nodeRecipient], random: services.random)[0]
+        }
+        return plan
+    }
+
+    private func commit(_ message: SealedMessage, _ plan: DeliveryPlan, receipts: [RecordTag]) async throws(SpoolError) {
+        let transaction = plan.transaction(payload: message.payload, receipts: receipts)
         guard !transaction.appends.isEmpty else { return }
         let stored = try await spool.commit(transaction)
+        guard !plan.copies.isEmpty else { return }
+        ledger.accepted(plan.id, uid: stored[plan.copies.count + 1], plan.record)
         var orphans: [SpoolUID] = []
-        for (index, (reader, header)) in zip(readers, headers).enumerated() {
-            guard store.directory.accounts[reader.name]?.mailbox == reader.mailbox else {
-                orphans.append(stored[index + 1])
+        for (copy, uid) in zip(plan.copies, stored[1...]) {
+            guard store.directory.accounts[copy.member]?.mailbox == copy.mailbox else {
+                orphans.append(uid)
                 continue
             }
-            book.stored(MailboxID(rawValue: reader.mailbox), bytes: header.count + message.payload.count)
-            services.bus.publish(.newMailFor(mailbox: reader.mailbox))
+            if let heldCopy = plan.heldCopy(copy) {
+                held.stored(uid, plan.id, heldCopy, day: plan.day, payload: stored[0])
+                // The key or the room may have come while this was being stored.
+                let isFull = book.isFull(MailboxID(rawValue: copy.mailbox))
+                if store.directory.accounts[copy.member]?.recipient != copy.recipient || isFull != copy.isFull { held.retry(member: copy.mailbox) }
+                continue
+            }
+            book.stored(MailboxID(rawValue: copy.mailbox), bytes: (copy.header?.count ?? 0) + message.payload.count)
+            services.bus.publish(.newMailFor(mailbox: copy.mailbox))
         }
         // Members who were removed while their copy was being stored. What a stop prevents here, the next sweep does.
         if !orphans.isEmpty { _ = try? await spool.commit(SpoolTransaction(erasures: orphans)) }
+        if plan.heldCount > 0 || !orphans.isEmpty { held.onChange([plan.id]) }
+    }
+
+    /// Counts what was erased from a maildrop, and lets in what was held for lack of room.
+    func erased(_ entries: [SpoolEntry], from mailbox: MailboxID) {
+        let bytes = entries.reduce(0) { $0 + $1.size + $1.payloadSize }
+        let control = entries.filter(\.isControl).reduce(0) { $0 + $1.size + $1.payloadSize }
+        book.erased(mailbox, count: entries.count, bytes: bytes, controlBytes: control)
+        if !book.isFull(mailbox) { held.retry(member: mailbox.rawValue) }
+    }
+
+    /// A member has left, and the copies of these messages were erased from the maildrop; what is held goes too.
+    func memberRemoved(_ account: Account, erased ids: [RecordTag]) async {
+        reports.noteChange(ids)
+        await held.retry { $0.member == account.mailbox }
     }
 
     private func failed(_ error: SpoolError) -> DeliveryOutcome {
@@ -136,31 +197,5 @@ enum DeliveryOutcome: Hashable, Sendable {
             case .member(let name), .group(let name): name
             }
         return RecordTag(Hash.blake2b(Array("\(author)\0\(place)\0\(id)".utf8), key: Array("ddsnode/v1/receipt".utf8), count: 16))
-    }
-
-    /// One header per reader, in their order; many are made on worker threads, a slice each.
-    private func headers(for readers: [Account], fileKey: AgeFileKey, notes: [AgeStanza?]) async throws -> [[UInt8]] {
-        let random = services.random
-        let recipients = readers.compactMap(\.recipient)
-        precondition(recipients.count == readers.count, "readers have keys")
-        if recipients.count <= Self.headersOnLoopMax {
-            return try FanOut.headers(fileKey: fileKey, recipients: recipients.map { try AgeRecipient(accepted: $0) }, notes: notes, random: random)
-        }
-        let slice = max(16, (recipients.count + Loop.workerCount - 1) / Loop.workerCount)
-        return try await withThrowingTaskGroup(of: (Int, [[UInt8]]).self) { group in
-            for start in stride(from: 0, to: recipients.count, by: slice) {
-                let part = Array(recipients[start..<min(start + slice, recipients.count)])
-                let partNotes = Array(notes[start..<min(start + slice, recipients.count)])
-                group.addTask {
-                    let made = try await Loop.offload {
-                        try FanOut.headers(fileKey: fileKey, recipients: part.map { try AgeRecipient(accepted: $0) }, notes: partNotes, random: random)
-                    }
-                    return (start, made)
-                }
-            }
-            var parts: [(Int, [[UInt8]])] = []
-            for try await part in group { parts.append(part) }
-            return parts.sorted { $0.0 < $1.0 }.flatMap(\.1)
-        }
     }
 }

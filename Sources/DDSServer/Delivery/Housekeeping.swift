@@ -1,5 +1,6 @@
 // What a node tidies up by itself once an hour: mail that nobody fetched in time, maildrops without a member, receipts of
-// submissions that can no longer be sent again. It decides by days, the precision that entries have.
+// submissions that can no longer be sent again; and it tries again what is held. It decides by days, the precision that entries
+// have. Where the disk is full nothing is dropped without a notice: it is kept until there is room for the notice.
 
 import DDSBus
 import DDSCore
@@ -60,29 +61,72 @@ import Logging
             for mailbox in try await spool.mailboxes().keys.sorted() where mailbox.rawValue >= Directory.firstMailbox {
                 try await sweep(mailbox)
             }
+            try await sweepHeld()
         } catch {
             // A spool that has stopped ends the process by itself; anything else is tried again in an hour.
             services.log.error("housekeeping", metadata: ["error": "\(error)"])
         }
+        await delivery.held.retry { _ in true }
     }
 
     private func sweep(_ mailbox: MailboxID) async throws(SpoolError) {
         let entries = try await spool.entries(in: mailbox)
-        guard store.directory.accounts.values.contains(where: { $0.mailbox == mailbox.rawValue }) else {
+        guard let account = store.directory.accounts.values.first(where: { $0.mailbox == mailbox.rawValue }) else {
             // A member who was removed while mail was on its way to them.
             if !entries.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: entries.map(\.uid))) }
+            delivery.reports.noteChange(entries.map(\.tag))
             return book.forget(mailbox)
         }
-        let today = services.time.wall.day
-        let expired = entries.filter { Self.hasExpired(acceptedOn: $0.day, today: today, keep: keepUndelivered) }
+        let expired = entries.filter { hasExpired($0.day) }
         // A session that lists these messages now may still fetch them; the next round finds them again otherwise.
         guard !expired.isEmpty, book.lease(mailbox) else { return }
         defer { book.release(mailbox) }
-        _ = try await spool.commit(SpoolTransaction(erasures: expired.map(\.uid)))
-        book.erased(mailbox, count: expired.count, bytes: expired.reduce(0) { $0 + $1.size + $1.payloadSize })
-        expiredCount += expired.count
-        services.bus.publish(.maildropErased(count: expired.count))
-        services.log.notice("undelivered mail expired", metadata: ["count": "\(expired.count)"])
+        try await expire(expired.map { .init(uid: $0.uid, id: $0.tag, day: $0.day, isControl: $0.isControl) }, of: account) { [self] uids in
+            delivery.erased(expired.filter { uids.contains($0.uid) }, from: mailbox)
+        }
+    }
+
+    /// What is held expires like what waits: a member who never comes cannot fill the disk.
+    private func sweepHeld() async throws(SpoolError) {
+        for (member, items) in Dictionary(grouping: delivery.held.items.values.filter { hasExpired($0.day) }, by: \.member) {
+            // Without an account it goes when it is tried again.
+            guard let account = store.directory.accounts.values.first(where: { $0.mailbox == member }) else { continue }
+            try await expire(items.map { .init(uid: $0.uid, id: $0.id, day: $0.day, isControl: false) }, of: account) { [self] uids in
+                delivery.held.erased(uids)
+            }
+        }
+    }
+
+    /// Copies erased in one transaction; each may rewrite a record.
+    private static var batch: Int { 500 }
+
+    private func expire(
+        _ copies: [ExpiryPlan.Expired], of account: Account, gone: @LoopActor (Set<SpoolUID>) -> Void
+    ) async throws(SpoolError) {
+        for start in stride(from: 0, to: copies.count, by: Self.batch) {
+            let part = Array(copies[start..<min(start + Self.batch, copies.count)])
+            try await delivery.ledger.gate.pass { [self] () throws(SpoolError) in
+                let pages = try await delivery.ledger.pages(Set(part.map(\.id)))
+                let plan = ExpiryPlan(part, mailbox: account.mailbox, pages: pages)
+                let mails = plan.notices.compactMap { delivery.mailer.mail(.expiry($0), to: account, group: $0.group) }
+                let stored = try await spool.commit(plan.transaction(mails: mails))
+                for (entry, uid) in zip(plan.records, stored) { delivery.ledger.replaced(entry.id, by: uid) }
+                gone(Set(plan.erasures))
+                for mail in mails {
+                    book.stored(mail.mailbox, bytes: mail.bytes, isControl: true)
+                    services.bus.publish(.newMailFor(mailbox: account.mailbox))
+                }
+            }
+            delivery.reports.noteChange(part.map(\.id))
+            let count = part.count { !$0.isControl }
+            expiredCount += count
+            services.bus.publish(.maildropErased(count: part.count))
+            services.log.notice("undelivered mail expired", metadata: ["count": "\(count)"])
+        }
+    }
+
+    private func hasExpired(_ day: Int) -> Bool {
+        Self.hasExpired(acceptedOn: day, today: services.time.wall.day, keep: keepUndelivered)
     }
 
     /// Never early: a message counts as accepted at the end of its day.

@@ -46,7 +46,8 @@ extension Directory {
     }
 
     /// The accounts that get a copy now: members of the groups and the persons named, each once, in order of name. A key
-    /// user's own agent keeps what it sent, so a group's copy does not go back to an author who uses a key.
+    /// user's own agent keeps what it sent, so a group's copy does not go back to an author who uses a key. Among them are
+    /// members without a key: their copies are held.
     func readers(of destinations: [Destination], author: String?) -> [Account] {
         var names: Set<String> = []
         for destination in destinations {
@@ -58,7 +59,7 @@ extension Directory {
                 names.formUnion(members)
             }
         }
-        return names.sorted().compactMap { accounts[$0] }.filter { $0.recipient != nil && !$0.isSuspended }
+        return names.sorted().compactMap { accounts[$0] }.filter { !$0.isSuspended }
     }
 
     /// The group through which a reader gets a message: the first of the destinations that they are in; nil when one of them

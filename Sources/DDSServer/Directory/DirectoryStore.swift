@@ -17,8 +17,7 @@ import FoundationEssentials
     private(set) var directory = Directory()
     private let spool: any SpoolEngine
     private var records: [SpoolUID] = []
-    private var isStoring = false
-    private var waiting: [CheckedContinuation<Void, Never>] = []
+    private let gate = LoopGate()
 
     private init(spool: any SpoolEngine) {
         self.spool = spool
@@ -54,15 +53,15 @@ import FoundationEssentials
     func change<Value>(
         _ decide: (Directory) throws(Failure) -> (events: [DirectoryEvent], value: Value)
     ) async throws(Failure) -> Value {
-        await lock()
-        defer { unlock() }
-        let (events, value) = try decide(directory)
-        guard !events.isEmpty else { return value }
-        try await store(events)
-        for event in events { directory.apply(event) }
-        // The change is stored already: a checkpoint that fails is tried again at the next change.
-        if records.count > Self.recordsBeforeCheckpoint { try? await checkpoint() }
-        return value
+        try await gate.pass { [self] () throws(Failure) in
+            let (events, value) = try decide(directory)
+            guard !events.isEmpty else { return value }
+            try await store(events)
+            for event in events { directory.apply(event) }
+            // The change is stored already: a checkpoint that fails is tried again at the next change.
+            if records.count > Self.recordsBeforeCheckpoint { try? await checkpoint() }
+            return value
+        }
     }
 
     /// `change` for decisions without a value.
@@ -70,11 +69,13 @@ import FoundationEssentials
         try await change { directory throws(Failure) in (try decide(directory), ()) }
     }
 
-    /// Erases what waits for a removed member.
-    func eraseMaildrop(of account: Account) async throws(Failure) {
+    /// Erases what waits for a removed member; returns the messages of which that was a copy.
+    @discardableResult
+    func eraseMaildrop(of account: Account) async throws(Failure) -> [RecordTag] {
         do throws(SpoolError) {
-            let waiting = try await spool.entries(in: MailboxID(rawValue: account.mailbox)).map(\.uid)
-            if !waiting.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: waiting)) }
+            let waiting = try await spool.entries(in: MailboxID(rawValue: account.mailbox))
+            if !waiting.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: waiting.map(\.uid))) }
+            return waiting.map(\.tag)
         } catch {
             throw Failure(.inputOutput, "the maildrop of \(account.name) could not be erased; see the log", reason: "\(error)")
         }
@@ -104,18 +105,5 @@ import FoundationEssentials
         let older = records
         try await store([.checkpoint(directory)], erasing: older)
         records.removeFirst(older.count)
-    }
-
-    private func lock() async {
-        // Asked inside, because any await may let others in between.
-        await withCheckedContinuation { continuation in
-            if isStoring { return waiting.append(continuation) }
-            isStoring = true
-            continuation.resume()
-        }
-    }
-
-    private func unlock() {
-        if waiting.isEmpty { isStoring = false } else { waiting.removeFirst().resume() }
     }
 }

@@ -133,8 +133,10 @@ import Logging
             server.services.log.error("erasure failed", metadata: ["error": "\(error)"])
             return .eraseFailed
         }
-        server.book.erased(mailbox, count: indices.count, bytes: maildrop.bytes(of: indices))
-        server.services.bus.publish(.maildropErased(count: indices.count))
+        let erased = indices.map { maildrop.entries[$0] }
+        server.delivery.erased(erased, from: mailbox)
+        server.delivery.reports.fetched(erased.filter { !$0.isControl }.map(\.tag))
+        server.services.bus.publish(.maildropErased(count: erased.count))
         return .erased
     }
 

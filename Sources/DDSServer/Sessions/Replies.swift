@@ -1,5 +1,6 @@
 // The words in which decisions of the role reach an SMTP or LMTP client; each names the remedy.
 
+import DDSCore
 import DDSWire
 
 extension Directory.Refusal {
@@ -8,6 +9,16 @@ extension Directory.Refusal {
         case .unknown(let text): SMTPReply(550, EnhancedCode(5, 1, 1), text)
         case .notAllowed(let text): SMTPReply(550, EnhancedCode(5, 7, 1), text)
         case .later(let text): SMTPReply(450, EnhancedCode(4, 2, 1), text)
+        }
+    }
+}
+
+extension SenderQuota.Refusal {
+    func reply(now: WallTime) -> SMTPReply {
+        switch self {
+        case .messages: SMTPReply(452, EnhancedCode(4, 5, 3), words(now: now))
+        case .bytes: SMTPReply(452, EnhancedCode(4, 2, 2), words(now: now))
+        case .never: SMTPReply(552, EnhancedCode(5, 3, 4), words(now: now))
         }
     }
 }
@@ -24,7 +35,9 @@ extension IntakeFailure {
 extension DeliveryOutcome {
     var reply: SMTPReply {
         switch self {
-        case .delivered(let readers): SMTPReply(250, EnhancedCode(2, 0, 0), "sealed for \(readers) and stored")
+        case .delivered(let readers, 0): SMTPReply(250, EnhancedCode(2, 0, 0), "sealed for \(readers) and stored")
+        case .delivered(let readers, let held):
+            SMTPReply(250, EnhancedCode(2, 0, 0), "sealed for \(readers - held) and stored, held for \(held)")
         case .alreadyAccepted: SMTPReply(250, EnhancedCode(2, 0, 0), "was accepted before, nothing delivered twice")
         case .tryAgain(let text): SMTPReply(451, EnhancedCode(4, 3, 0), text)
         case .diskFull: SMTPReply(452, EnhancedCode(4, 3, 1), "the node's disk is full; it is kept in your outbox, try again later")

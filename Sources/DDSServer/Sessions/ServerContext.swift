@@ -19,10 +19,14 @@ import Logging
     let login: LoginService
     /// The mail domain.
     let domain: String
-    /// Bytes a maildrop may hold before direct mail to it is refused for now.
-    var maildropQuota: Int
+    /// Bytes a maildrop may hold before direct mail to it is refused for now and a group's copy is held.
+    var maildropQuota: Int {
+        get { book.quota }
+        set { book.quota = newValue }
+    }
     /// The largest message in octets.
     var messageBytesMax: Int
+    var quota: SenderQuota
 
     init(
         services: Services, keys: ServerKeys, store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook,
@@ -36,8 +40,10 @@ import Logging
         self.delivery = delivery
         self.login = login
         domain = services.config.node.name.lowercased()
-        maildropQuota = services.config.server.spool.mailboxQuota
         messageBytesMax = services.config.server.limits.messageSize
+        quota = SenderQuota(
+            messagesPerHour: services.config.server.limits.messagesPerHour, bytesPerDay: services.config.server.limits.bytesPerDay)
+        book.quota = services.config.server.spool.mailboxQuota
     }
 
     /// The account as it is now, if it may still do what it logged in for: neither removed nor suspended since, and with the
@@ -49,11 +55,11 @@ import Logging
         return now
     }
 
-    /// `452 4.2.2` when the person's maildrop is full. A group's copy is kept all the same: one member who does not fetch
-    /// must not silence a group.
+    /// `452 4.2.2` when the person's maildrop is full. A group's copy is taken all the same, and held: one member who does not
+    /// fetch must not silence a group.
     func fullMaildropReply(_ address: MailAddress) -> SMTPReply? {
         guard let account = store.directory.accounts[address.local],
-            let usage = book.usage[MailboxID(rawValue: account.mailbox)], usage.bytes >= maildropQuota
+            book.isFull(MailboxID(rawValue: account.mailbox))
         else { return nil }
         return SMTPReply(452, EnhancedCode(4, 2, 2), "the maildrop of \(account.name) is full; it is free again when they have fetched")
     }
@@ -88,6 +94,7 @@ import Logging
                 services.bus.publish(.inviteUsed)
                 services.bus.publish(.enrolled)
                 services.log.notice("member enrolled", metadata: ["invite": "\(request.inviteNumber)"])
+                if let account = store.directory.accounts[name] { delivery.held.retry(member: account.mailbox) }
             }
             guard let account = store.directory.accounts[name], let address = MailAddress(local: name, domain: domain) else {
                 return SMTPReply(451, EnhancedCode(4, 3, 0), "the account vanished meanwhile; ask the administrator")

@@ -32,7 +32,7 @@ import Logging
     func answer(_ question: SMTPServerQuestion) async -> SMTPServerAnswer {
         switch question {
         case .authenticate(let credentials, let peer): await authenticate(credentials, peer)
-        case .sender(let path, _, _): sender(path)
+        case .sender(let path, let parameters, _): sender(path, size: parameters.declaredSize ?? 0)
         case .recipient(let recipient, let envelope): self.recipient(recipient.address, envelope)
         case .endOfMessage: .message(await endOfMessage())
         }
@@ -69,7 +69,7 @@ import Logging
         }
     }
 
-    private func sender(_ path: ReversePath) -> SMTPServerAnswer {
+    private func sender(_ path: ReversePath, size: Int) -> SMTPServerAnswer {
         guard let address = path.address else {
             return .declined(SMTPReply(550, EnhancedCode(5, 7, 1), "members send from their own address, not from <>"))
         }
@@ -78,6 +78,9 @@ import Logging
         guard address.domain == server.domain, address.local == own else {
             return .declined(
                 SMTPReply(550, EnhancedCode(5, 7, 1), "you are logged in as \(own ?? "-")@\(server.domain); send from that address"))
+        }
+        if let account, let refusal = server.quota.refusal(account.name, size: size, now: server.services.time.now) {
+            return .declined(refusal.reply(now: server.services.time.wall))
         }
         return .accepted
     }
@@ -134,7 +137,13 @@ import Logging
         guard message.wasSealed || !account.usesKey else {
             return SMTPReply(550, EnhancedCode(5, 7, 1), "seal it to this node's key first: your account uses a key, and your agent does that")
         }
-        return await server.delivery.deliver(message, author: account.name, destinations: destinations).reply
+        let now = server.services.time.now
+        if let refusal = server.quota.refusal(account.name, size: message.plainBytes, now: now) {
+            return refusal.reply(now: server.services.time.wall)
+        }
+        let outcome = await server.delivery.deliver(message, author: account.name, destinations: destinations)
+        if case .delivered = outcome { server.quota.sent(account.name, size: message.plainBytes, now: now) }
+        return outcome.reply
     }
 
     private func enrol() async -> SMTPReply {

@@ -43,16 +43,19 @@ package struct SubmissionLedger: Sendable {
         if let day { for tag in tags { receipts[tag] = day } }
     }
 
-    /// The message and its receipts, all or nothing. Without readers only the receipts are kept; without anything to keep the
-    /// transaction is empty. The deliveries' records follow the payload's.
+    /// The message, what is remembered of it and its receipts, all or nothing. Without readers only the receipts are kept;
+    /// without anything to keep the transaction is empty. The deliveries' records follow the payload's, and `records` follow them;
+    /// payload and deliveries carry the message's id as their tag.
     package static func accepting(
-        payload: [UInt8], deliveries: [(mailbox: MailboxID, header: [UInt8])], receipts: [RecordTag]
+        payload: [UInt8], id: RecordTag = .none, deliveries: [(mailbox: MailboxID, header: [UInt8])], records: [SpoolAppend] = [],
+        receipts: [RecordTag]
     ) -> SpoolTransaction {
         var appends: [SpoolAppend] = []
-        if !deliveries.isEmpty { appends.append(.payload(tag: .none, body: payload)) }
+        if !deliveries.isEmpty { appends.append(.payload(tag: id, body: payload)) }
         for (mailbox, header) in deliveries {
-            appends.append(.delivery(mailbox: mailbox, tag: .none, flags: 0, header: header, payload: 0))
+            appends.append(.delivery(mailbox: mailbox, tag: id, flags: 0, header: header, payload: 0))
         }
+        if !deliveries.isEmpty { appends += records }
         for receipt in receipts { appends.append(.record(mailbox: mailbox, tag: receipt, flags: 0, body: [])) }
         return SpoolTransaction(appends: appends)
     }

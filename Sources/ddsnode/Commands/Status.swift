@@ -55,7 +55,7 @@ struct StatusCommand: NodeCommand {
         var rows = [
             ["server", "\(SafeWord.text(fields["node"]))   up \(uptime)   \(number("sessions")) connections"],
             ["users", "\(number("users"))   groups \(number("groups"))   invites open \(number("invites_open"))"],
-            ["spool", "\(number("waiting_messages")) waiting for \(number("waiting_members")) members"],
+            ["spool", spool(fields)],
         ]
         if let spool = fields["spool"], let used = spool["disk_bytes"]?.integer, let free = spool["free_disk_bytes"]?.integer {
             rows.append([
@@ -68,6 +68,18 @@ struct StatusCommand: NodeCommand {
             }
         }
         return rows
+    }
+
+    /// `214 waiting for 9 members, oldest 3 d (emil); held 2 (dora: mailbox full)`.
+    private static func spool(_ fields: JSONValue) -> String {
+        let members = fields["waiting_members"]?.integer ?? 0
+        var text = "\(SafeWord.text(fields["waiting_messages"])) waiting for \(members) member\(members == 1 ? "" : "s")"
+        if let days = fields["oldest_waiting_days"]?.integer, let member = fields["oldest_waiting_member"]?.string {
+            text += ", oldest \(days == 0 ? "today" : "\(days) d") (\(SafeWord.text(member)))"
+        }
+        let held = (fields["held"]?.array ?? []).map { "\(SafeWord.text($0["member"])): \(SafeWord.text($0["cause"]))" }
+        if !held.isEmpty { text += "; held \(SafeWord.text(fields["held_messages"])) (\(held.joined(separator: "; ")))" }
+        return text
     }
 
     private static func agent(_ fields: JSONValue, _ uptime: String) -> [[String]] {

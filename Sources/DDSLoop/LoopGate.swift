@@ -1,0 +1,32 @@
+// One caller at a time through a piece of work that waits in between. Who may go in, and what it protects, is the owner's affair.
+
+/// Lets callers in one by one, in the order in which they came. Must not be entered twice by the same caller.
+@LoopActor package final class LoopGate {
+    private var isTaken = false
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    package init() {}
+
+    /// Runs `body` when nobody else is inside.
+    package func pass<Value, Problem: Error>(_ body: @LoopActor () async throws(Problem) -> Value) async throws(Problem)
+        -> Value
+    {
+        await enter()
+        defer { leave() }
+        return try await body()
+    }
+
+    private func enter() async {
+        // Asked inside, because any await may let others in between.
+        await withCheckedContinuation { continuation in
+            if isTaken { return waiting.append(continuation) }
+            isTaken = true
+            continuation.resume()
+        }
+    }
+
+    /// The gate stays taken when it is handed on, so that nobody slips in between.
+    private func leave() {
+        if waiting.isEmpty { isTaken = false } else { waiting.removeFirst().resume() }
+    }
+}

@@ -1,0 +1,175 @@
+// What a node tells its members by mail: an ordinary message with text for people and JSON for agents, signed by the node's
+// identity. It decides the form and whether a message is the node's own; what follows from the content is the agent's affair.
+
+package import DDSCore
+import DDSMail
+package import DDSSeal
+import FoundationEssentials
+
+/// A control message, whole.
+package struct ControlMail: Hashable, Sendable {
+    package enum Content: Hashable, Sendable {
+        case deliveryState(DeliveryReport)
+        case expiry(ExpiryNotice)
+    }
+
+    /// 32 hexadecimal digits.
+    package var id: String
+    /// The node's mail domain.
+    package var node: String
+    package var to: MailAddress
+    package var date: WallTime
+    package var content: Content
+
+    package init(id: String, node: String, to: MailAddress, date: WallTime, content: Content) {
+        self.id = id
+        self.node = node
+        self.to = to
+        self.date = date
+        self.content = content
+    }
+
+    /// Local part of the address that the node writes from.
+    package static let senderName = "dds"
+    package static let signatureType = "application/vnd.minisign"
+    private static let typePrefix = "application/vnd.ddsnode."
+    private static let typeSuffix = "+json"
+
+    private var kind: String {
+        switch content {
+        case .deliveryState: "delivery-state"
+        case .expiry: "expiry"
+        }
+    }
+
+    /// What the signature covers besides the content: a message for one member cannot be shown to another.
+    private static func comment(node: String, to: MailAddress, id: String) -> String {
+        "ddsnode control node=\(node) to=\(to) id=\(id)"
+    }
+
+    // MARK: Writing
+
+    /// The message, CRLF line ends, signed by `key`.
+    package func message(signedBy key: MinisignKey) -> [UInt8] {
+        let boundary = "=_dds_" + id
+        let part = part(boundary: boundary + "_c")
+        let signature = key.sign(part, trustedComment: Self.comment(node: node, to: to, id: id))
+        let fields = [
+            "From: \(node) <\(Self.senderName)@\(node)>", "To: <\(to)>", "Subject: \(subject)",
+            "Date: \(CivilTime(secondsSinceEpoch: date.seconds).rfc5322)", "Message-ID: <\(id)@\(node)>",
+            "Auto-Submitted: auto-generated",
+            "MIME-Version: 1.0",
+        ]
+        return Array((fields.joined(separator: "\r\n") + "\r\n").utf8)
+            + SignedMultipart.entity(
+                content: part, signature: signature.text, protocolType: Self.signatureType, boundary: boundary)
+    }
+
+    /// Of printable ASCII: it stands in a header field.
+    package var subject: String {
+        switch content {
+        case .deliveryState(let report): report.messages.count == 1 ? "Delivery of your message" : "Delivery of your messages"
+        case .expiry(let notice): notice.words
+        }
+    }
+
+    /// For people whose mail program knows nothing of this.
+    package var text: String {
+        switch content {
+        case .deliveryState(let report): report.text
+        case .expiry(let notice): notice.text
+        }
+    }
+
+    /// Text first, so that any mail program shows it.
+    private func part(boundary: String) -> [UInt8] {
+        let json: JSONValue =
+            switch content {
+            case .deliveryState(let report): report.json
+            case .expiry(let notice): notice.json
+            }
+        let text = """
+            Content-Type: multipart/mixed; boundary="\(boundary)"
+
+            --\(boundary)
+            Content-Type: text/plain; charset=utf-8
+            Content-Transfer-Encoding: 8bit
+
+            \(self.text)
+            --\(boundary)
+            Content-Type: \(Self.typePrefix)\(kind)\(Self.typeSuffix)
+            Content-Transfer-Encoding: 8bit
+
+            \(json.pretty)
+            --\(boundary)--
+            """
+        return LineEnds.crlf(Array(text.utf8))
+    }
+
+    // MARK: Reading
+
+    /// What a message turned out to be.
+    package enum Reading: Hashable, Sendable {
+        /// It does not claim to come from the node.
+        case ordinary
+        /// The node signed it for this member.
+        case genuine(ControlMail)
+        /// It looks like the node's, and nothing proves that it is; why, in words.
+        case doubtful(String)
+    }
+
+    /// Judges a message that `to` received at the node of that domain, whose identity is `key`, the 32 bytes of an Ed25519 public key;
+    /// nil when none was pinned yet.
+    package static func read(_ message: [UInt8], node: String, to: MailAddress, key: [UInt8]?) -> Reading {
+        guard let signed = SignedMultipart(message), signed.protocolType == signatureType, let inner = InnerPart(signed.content)
+        else {
+            return claimsToBeNode(message, node) ? .doubtful("it bears the node's address and not its signature") : .ordinary
+        }
+        guard let key else { return .doubtful("the node's identity is not known here yet") }
+        guard let signature = MinisignSignature(String(decoding: signed.signature, as: UTF8.self)),
+            signature.isValid(for: signed.content, by: MinisignPublicKey(key: key))
+        else { return .doubtful("the node did not sign it") }
+        let idField = signed.header.first("Message-ID")?.text ?? ""
+        let id = String(idField.drop { $0 == "<" }.prefix { $0 != "@" })
+        guard signature.trustedComment == comment(node: node, to: to, id: id) else {
+            return .doubtful("the node signed it for somebody else or as another message")
+        }
+        guard let content = content(inner) else {
+            return .doubtful("it is of a kind that this version does not know; update ddsnode")
+        }
+        let date = WallTime(milliseconds: 0)
+        return .genuine(ControlMail(id: id, node: node, to: to, date: date, content: content))
+    }
+
+    private static func claimsToBeNode(_ message: [UInt8], _ node: String) -> Bool {
+        guard let header = try? HeaderSection(of: message) else { return false }
+        return header.all("From").contains { $0.text.lowercased().contains("\(senderName)@\(node)") }
+    }
+
+    private static func content(_ part: InnerPart) -> Content? {
+        guard let json = JSONValue(parsing: part.json) else { return nil }
+        switch part.kind {
+        case "delivery-state": return DeliveryReport(json: json).map { .deliveryState($0) }
+        case "expiry": return ExpiryNotice(json: json).map { .expiry($0) }
+        default: return nil
+        }
+    }
+
+    /// The JSON part of what was signed, found by its type field: the form is ours alone.
+    private struct InnerPart {
+        var kind: String
+        var json: [UInt8]
+
+        init?(_ content: [UInt8]) {
+            let text = String(decoding: content, as: UTF8.self)
+            guard let start = text.firstRange(of: "\r\nContent-Type: " + typePrefix),
+                let end = text[start.upperBound...].firstRange(of: typeSuffix + "\r\n"),
+                let bodyStart = text[end.upperBound...].firstRange(of: "\r\n\r\n"),
+                let bodyEnd = text[bodyStart.upperBound...].firstRange(of: "\r\n--=_dds_")
+            else { return nil }
+            kind = String(text[start.upperBound..<end.lowerBound])
+            guard kind.utf8.count <= 40 else { return nil }
+            json = Array(text[bodyStart.upperBound..<bodyEnd.lowerBound].utf8)
+        }
+    }
+}

@@ -1,0 +1,236 @@
+// Tells authors what became of their messages, in batches: one control mail for all changes of a while. In the transaction that
+// stores the mail each record notes what was told, or goes when there is nothing more to tell.
+
+import DDSBus
+import DDSCore
+import DDSLoop
+import DDSNode
+import DDSSpool
+import Logging
+
+@LoopActor final class AuthorReports {
+    /// After a full disk or another refusal.
+    private static var retryPause: Duration { .seconds(300) }
+    /// Records looked at together after a start.
+    private static var surveySlice: Int { 20_000 }
+    /// Records of one transaction: at most so many bytes of them.
+    private static var batchBytes: Int { 256 << 10 }
+
+    var pace: ReportPace
+    /// Control messages stored since the start.
+    private(set) var sentCount = 0
+
+    private let store: DirectoryStore
+    private let spool: any SpoolEngine
+    private let book: MaildropBook
+    private let ledger: MessageLedger
+    private let held: HeldQueue
+    private let mailer: ControlMailer
+    private let services: Services
+    /// Messages of which the author does not know everything, and since when.
+    private var changed: [RecordTag: Instant] = [:]
+    private var last: [UInt64: Instant] = [:]
+    private var notBefore: Instant?
+    private var timer: LoopTimer?
+    private var isRunning = false
+
+    init(
+        store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, ledger: MessageLedger, held: HeldQueue,
+        mailer: ControlMailer,
+        services: Services
+    ) {
+        self.store = store
+        self.spool = spool
+        self.book = book
+        self.ledger = ledger
+        self.held = held
+        self.mailer = mailer
+        self.services = services
+        pace = ReportPace(every: services.config.server.spool.statesEvery)
+    }
+
+    /// Takes up what was not told before the last stop, and reports from now on.
+    func start() {
+        timer = LoopTimer { [weak self] in self?.tick() }
+        Loop.spawn(name: "survey") { [self] in
+            await survey()
+            schedule()
+        }
+    }
+
+    func stop() {
+        timer?.close()
+        timer = nil
+    }
+
+    /// Copies of these messages were moved, or erased by the node.
+    func noteChange(_ ids: some Sequence<RecordTag>) {
+        for id in ids where ledger.lines[id] != nil && changed[id] == nil { changed[id] = services.time.now }
+        schedule()
+    }
+
+    /// A copy of each of these messages was fetched.
+    func fetched(_ ids: some Sequence<RecordTag>) {
+        for id in ids {
+            ledger.closed(id)
+            noteChange(CollectionOfOne(id))
+        }
+    }
+
+    // MARK: When
+
+    private func due(_ id: RecordTag, _ since: Instant) -> Instant {
+        let line = ledger.lines[id]
+        return pace.due(changed: since, isDone: line?.open == 0, last: line?.author.flatMap { last[$0] })
+    }
+
+    private func schedule() {
+        guard let timer, !isRunning, let next = changed.map({ due($0.key, $0.value) }).min() else { return }
+        timer.schedule(at: notBefore.map { max($0, next) } ?? next)
+    }
+
+    private func tick() {
+        guard !isRunning else { return }
+        isRunning = true
+        Loop.spawn(name: "reports") { [self] in
+            await report()
+            isRunning = false
+            schedule()
+        }
+    }
+
+    // MARK: What
+
+    /// Reports everything that is due, with whatever else there is for the same authors. What fails is tried again later.
+    func report() async {
+        let now = services.time.now
+        notBefore = nil
+        let authors = Set(changed.filter { due($0.key, $0.value) <= now }.map { ledger.lines[$0.key]?.author })
+        let ids = changed.keys.filter { authors.contains(ledger.lines[$0]?.author) }
+        do throws(SpoolError) {
+            for slice in Self.slices(ids) {
+                try await ledger.gate.pass { [self] () throws(SpoolError) in try await report(slice) }
+            }
+        } catch {
+            notBefore = now + Self.retryPause
+            services.log.error("authors not told yet, it is tried again", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Looks once at every record: what changed while nobody looked is reported like any other change.
+    func survey() async {
+        do throws(SpoolError) {
+            for slice in Self.slices(Array(ledger.lines.keys)) {
+                try await ledger.gate.pass { [self] () throws(SpoolError) in
+                    let pages = try await ledger.pages(slice)
+                    let places = try await ledger.places(of: pages, held: held.causes)
+                    for page in pages where news(of: page, places).isNews && changed[page.id] == nil {
+                        changed[page.id] = services.time.now
+                    }
+                }
+            }
+        } catch {
+            services.log.error("the records of messages could not be looked at", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private static func slices(_ ids: [RecordTag]) -> [ArraySlice<RecordTag>] {
+        stride(from: 0, to: ids.count, by: surveySlice).map { ids[$0..<min($0 + surveySlice, ids.count)] }
+    }
+
+    /// What there is to tell about one message.
+    private struct News {
+        var page: MessageLedger.Page
+        var states: [CopyState]
+        var causes: [UInt64: HoldCause]
+
+        var isNews: Bool { isDone || zip(page.record.copies, states).contains { $0.told != $1 } }
+        /// Nothing more will ever happen to it.
+        var isDone: Bool { states.allSatisfy(\.isFinal) }
+    }
+
+    private func news(of page: MessageLedger.Page, _ places: [RecordTag: CopyPlaces]) -> News {
+        let here = places[page.id] ?? CopyPlaces()
+        let news = News(page: page, states: page.record.copies.map { page.record.state(of: $0, here) }, causes: here.held)
+        ledger.counted(page.id, author: page.record.authorMailbox, open: news.states.count { !$0.isFinal })
+        return news
+    }
+
+    private func report(_ ids: ArraySlice<RecordTag>) async throws(SpoolError) {
+        let pages = try await ledger.pages(ids).sorted { $0.uid < $1.uid }
+        let places = try await ledger.places(of: pages, held: held.causes)
+        for id in ids where ledger.lines[id] == nil { changed[id] = nil }
+        for (author, own) in Dictionary(grouping: pages, by: \.record.authorMailbox) {
+            var batch: [News] = []
+            var bytes = 0
+            for page in own {
+                let news = news(of: page, places)
+                guard news.isNews else {
+                    changed[page.id] = nil
+                    continue
+                }
+                batch.append(news)
+                bytes += 128 + 48 * page.record.copies.count
+                guard bytes > Self.batchBytes else { continue }
+                try await tell(author, batch)
+                batch = []
+                bytes = 0
+            }
+            if !batch.isEmpty { try await tell(author, batch) }
+        }
+    }
+
+    /// One control mail and what it makes of the records, in one transaction.
+    private func tell(_ author: UInt64, _ batch: [News]) async throws(SpoolError) {
+        let account = author == 0 ? nil : store.directory.accounts.values.first { $0.mailbox == author }
+        var transaction = SpoolTransaction()
+        var messages: [DeliveryReport.Message] = []
+        for news in batch {
+            var record = news.page.record
+            if let account, Self.isWorthTelling(record, news.states, to: account) {
+                record.revision += 1
+                messages.append(message(record, news))
+            }
+            for index in news.states.indices { record.copies[index].told = news.states[index] }
+            if !news.isDone { transaction.appends.append(MessageLedger.append(record, id: news.page.id)) }
+            transaction.erasures.append(news.page.uid)
+        }
+        let recordCount = transaction.appends.count
+        var mail: ControlMailer.Sealed?
+        if let account, !messages.isEmpty {
+            mail = mailer.mail(.deliveryState(DeliveryReport(messages: messages)), to: account)
+            transaction.appends += mail?.appends(at: recordCount) ?? []
+        }
+        let stored = try await spool.commit(transaction)
+        var next = 0
+        for news in batch {
+            ledger.replaced(news.page.id, by: news.isDone ? nil : stored[next])
+            if !news.isDone { next += 1 }
+            changed[news.page.id] = nil
+        }
+        guard let mail, let account, store.directory.accounts[account.name]?.mailbox == author else { return }
+        last[author] = services.time.now
+        sentCount += 1
+        book.stored(mail.mailbox, bytes: mail.bytes, isControl: true)
+        services.bus.publish(.newMailFor(mailbox: author))
+    }
+
+    /// An agent keeps the states with its messages and is told of every change. Who uses an ordinary mail program gets a letter,
+    /// and only when a copy met trouble.
+    nonisolated static func isWorthTelling(_ record: MessageRecord, _ states: [CopyState], to account: Account) -> Bool {
+        let fresh = zip(record.copies, states).filter { $0.told != $1 }.map(\.1)
+        return account.usesKey ? !fresh.isEmpty : fresh.contains { $0 == .held || $0 == .expired || $0 == .removed }
+    }
+
+    private func message(_ record: MessageRecord, _ news: News) -> DeliveryReport.Message {
+        let domain = services.config.node.name.lowercased()
+        let copies = zip(record.copies, news.states).map { copy, state in
+            DeliveryReport.Copy(
+                address: "\(copy.member)@\(domain)", name: store.directory.accounts[copy.member]?.display ?? copy.member,
+                group: record.group(of: copy), state: state, cause: state == .held ? news.causes[copy.mailbox] : nil)
+        }
+        return DeliveryReport.Message(
+            submission: record.submission, revision: record.revision, day: record.day, destinations: record.destinations,
+            copies: copies)
+    }
+}

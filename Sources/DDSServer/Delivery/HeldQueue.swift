@@ -1,0 +1,189 @@
+// Copies that cannot be handed on yet: kept sealed, tried again when the cause may be gone, moved into the member's maildrop in
+// one transaction. What is held and why is decided by CopyRoute; asking for it by hand is in HeldQueue+Admin.
+
+import DDSBus
+import DDSCore
+import DDSLoop
+import DDSNode
+import DDSSeal
+import DDSSpool
+import Logging
+
+@LoopActor final class HeldQueue {
+    /// A held copy without its header.
+    struct Item: Hashable, Sendable {
+        var uid: SpoolUID
+        var id: RecordTag
+        var member: UInt64
+        var cause: HoldCause
+        var day: Int
+        /// What the copy's header opens.
+        var payload: SpoolUID
+    }
+
+    /// What came of a try to release one copy.
+    enum Release: Hashable, Sendable {
+        case released
+        /// The member is gone, and so is the copy.
+        case erased
+        case stays(HoldCause)
+        /// The copy cannot be read.
+        case damaged
+    }
+
+    let store: DirectoryStore
+    let spool: any SpoolEngine
+    let book: MaildropBook
+    let ledger: MessageLedger
+    let services: Services
+    private let identity: AgeIdentity
+    /// Told of messages whose copies have moved.
+    var onChange: @LoopActor ([RecordTag]) -> Void = { _ in }
+    private(set) var items: [SpoolUID: Item] = [:]
+
+    private init(
+        store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, ledger: MessageLedger, services: Services,
+        identity: AgeIdentity
+    ) {
+        self.store = store
+        self.spool = spool
+        self.book = book
+        self.ledger = ledger
+        self.services = services
+        self.identity = identity
+    }
+
+    static func open(
+        store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, ledger: MessageLedger, services: Services,
+        identity: AgeIdentity
+    ) async throws(SpoolError) -> HeldQueue {
+        let queue = HeldQueue(store: store, spool: spool, book: book, ledger: ledger, services: services, identity: identity)
+        for entry in try await spool.entries(in: HeldCopy.mailbox) {
+            guard let payload = entry.payload, let copy = try await queue.copy(entry.uid) else { continue }
+            queue.stored(entry.uid, entry.tag, copy, day: entry.day, payload: payload)
+        }
+        return queue
+    }
+
+    /// The record of a held copy; nil, with a line in the log, when it cannot be read.
+    func copy(_ uid: SpoolUID) async throws(SpoolError) -> HeldCopy? {
+        do throws(SpoolError) {
+            if let copy = HeldCopy(try await spool.read(uid, offset: 0, count: .max)) { return copy }
+        } catch {
+            switch error {
+            case .damaged, .noSuchRecord: break
+            case .full, .tooLarge, .stopped: throw error
+            }
+        }
+        services.log.error("a held copy cannot be read", metadata: ["record": "\(uid.rawValue)"])
+        return nil
+    }
+
+    nonisolated static func append(_ copy: HeldCopy, id: RecordTag, payload: Int) -> SpoolAppend {
+        .delivery(mailbox: HeldCopy.mailbox, tag: id, flags: 0, header: copy.encoded, payload: payload)
+    }
+
+    func stored(_ uid: SpoolUID, _ id: RecordTag, _ copy: HeldCopy, day: Int, payload: SpoolUID) {
+        items[uid] = Item(uid: uid, id: id, member: copy.member, cause: copy.cause, day: day, payload: payload)
+    }
+
+    func erased(_ uids: some Sequence<SpoolUID>) {
+        for uid in uids { items[uid] = nil }
+    }
+
+    /// By message and member.
+    var causes: [RecordTag: [UInt64: HoldCause]] {
+        var causes: [RecordTag: [UInt64: HoldCause]] = [:]
+        for item in items.values { causes[item.id, default: [:]][item.member] = item.cause }
+        return causes
+    }
+
+    /// The cause of a held copy as it is now, for an administrator.
+    func words(_ cause: HoldCause, member: String) -> String {
+        guard cause == .noKey, let account = store.directory.accounts[member] else { return cause.words }
+        return account.recipient == nil ? "has not joined yet, no key to seal to" : "nothing can be sealed to this member's key"
+    }
+
+    // MARK: Releasing
+
+    /// Tries again everything that is held for a member. Called when the member has a key or room, or is gone.
+    func retry(member: UInt64) {
+        guard items.values.contains(where: { $0.member == member }) else { return }
+        Loop.spawn(name: "release") { [self] in await retry { $0.member == member } }
+    }
+
+    /// Tries again, oldest first, what `isWanted` names. A full disk ends the round.
+    func retry(_ isWanted: @LoopActor (Item) -> Bool) async {
+        for item in items.values.filter({ isWanted($0) }).sorted(by: { $0.uid < $1.uid }) {
+            do throws(SpoolError) {
+                _ = try await release(item.uid, isForced: false)
+            } catch {
+                return services.log.error("a held message was not released, it stays held", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    /// Moves one copy into its member's maildrop if that is possible now. `isForced` passes over the quota and over what the
+    /// administrator holds back.
+    @discardableResult
+    func release(_ uid: SpoolUID, isForced: Bool) async throws(SpoolError) -> Release {
+        try await ledger.gate.pass { [self] () throws(SpoolError) in
+            guard let item = items[uid] else { return .erased }
+            guard let account = store.directory.accounts.values.first(where: { $0.mailbox == item.member }) else {
+                _ = try await spool.commit(SpoolTransaction(erasures: [uid]))
+                erased([uid])
+                onChange([item.id])
+                return .erased
+            }
+            if account.isSuspended || (item.cause == .admin && !isForced) { return .stays(item.cause) }
+            guard let copy = try await copy(uid) else { return .damaged }
+            guard let header = try await header(copy, for: account) else { return stays(uid, .noKey) }
+            let box = MailboxID(rawValue: item.member)
+            if !isForced, book.isFull(box) { return stays(uid, .mailboxFull) }
+            let payload: [UInt8]
+            do throws(SpoolError) {
+                payload = try await spool.read(item.payload, offset: 0, count: .max)
+            } catch {
+                switch error {
+                case .damaged, .noSuchRecord: return .damaged
+                case .full, .tooLarge, .stopped: throw error
+                }
+            }
+            let stored = try await spool.commit(
+                SpoolTransaction(
+                    appends: [
+                        .payload(tag: item.id, body: payload),
+                        .delivery(mailbox: box, tag: item.id, flags: 0, header: header, payload: 0),
+                    ], erasures: [uid]))
+            erased([uid])
+            // A member who was removed meanwhile has lost the maildrop; the next sweep finds the copy.
+            if stored.count == 2, store.directory.accounts[account.name]?.mailbox == item.member {
+                book.stored(box, bytes: header.count + payload.count)
+                services.bus.publish(.newMailFor(mailbox: item.member))
+            }
+            onChange([item.id])
+            return .released
+        }
+    }
+
+    private func stays(_ uid: SpoolUID, _ cause: HoldCause) -> Release {
+        items[uid]?.cause = cause
+        return .stays(cause)
+    }
+
+    /// The header that the member opens; nil when nothing can be sealed to them, or when the copy's own header does not open.
+    private func header(_ copy: HeldCopy, for account: Account) async throws(SpoolError) -> [UInt8]? {
+        guard copy.sealing == .node else { return copy.header }
+        do {
+            var reader = AgeHeaderReader()
+            _ = try reader.feed(copy.header[...])
+            try reader.finish()
+            let fileKey = try reader.unwrap(with: [identity])
+            return try await ReaderHeaders(random: services.random).make(
+                for: [account], fileKey: fileKey, notes: [copy.group.map(GroupNote.stanza)])[0]
+        } catch {
+            services.log.error("a held copy does not open with the node's key", metadata: ["error": "\(error)"])
+            return nil
+        }
+    }
+}
