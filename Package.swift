@@ -49,6 +49,7 @@ let package = Package(
         source("DDSSpool", ["DDSCore"]),
         source("DDSBus", ["DDSCore"]),
         source("DDSWire", ["DDSCore"]),
+        source("DDSTorture", ["DDSCore", "DDSSpool", "DDSWire"]),
         source("DDSMail", ["CGMime", "DDSCore"]),
         source("DDSHTTP", ["CMicroHTTPD", "DDSCore", "DDSLoop"]),
         source(
@@ -63,16 +64,16 @@ let package = Package(
         .executableTarget(
             name: "ddsnode",
             dependencies: [
-                "DDSServer", "DDSAgent", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "DDSServer", "DDSAgent", "DDSTorture", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: dialect),
 
         // The load generator of `make bench`; not a product, never installed.
         .executableTarget(
-            name: "ddsbench", dependencies: ["CSodium", "DDSCore", "DDSLoop", "DDSTLS", "DDSSeal", "DDSMail", "DDSNode"],
+            name: "ddsbench", dependencies: ["COpenSSL", "CSodium", "DDSCore", "DDSLoop", "DDSTLS", "DDSSeal", "DDSMail", "DDSNode"],
             path: "Tests/Bench/ddsbench", swiftSettings: dialect),
 
-        source("DDSTestKit", ["DDSCore", "DDSSpool", "DDSBus", "DDSWire"]),
+        source("DDSTestKit", ["DDSCore", "DDSLoop", "DDSSpool", "DDSBus", "DDSWire", "DDSTorture"]),
         tests("DDSCoreTests", ["DDSCore", "DDSTestKit"]),
         tests("DDSLoopTests", ["DDSLoop", "DDSTestKit"]),
         tests("DDSTLSTests", ["DDSTLS", "DDSTestKit"]),

@@ -17,6 +17,7 @@ build=(
 )
 test=(
     "age|opening and sealing what ddsnode seals and opens"
+    "minisign|verifying and making the signatures of control mail"
     "mpop|a POP3 client"
     "fetchmail|a POP3 client"
     "swaks|an SMTP and LMTP client"
@@ -28,6 +29,8 @@ test=(
     "tmux|a terminal to type into"
     "mandoc|checking the manual pages"
     "procps|looking at processes"
+    "systemd|checking the units"
+    "fiu-utils|a disk that returns errors"
 )
 
 fail() {

@@ -1,5 +1,5 @@
 // The one seam between whoever keeps state and the file system. The program's disk is in DDSLoop, the simulated one
-// (torn sectors, lost writes, crashes at the n-th operation) in DDSTestKit.
+// (torn sectors, lost writes, crashes at the n-th operation) in DDSTorture.
 
 /// A handle of an open file on a `Disk`.
 package struct DiskFile: Hashable, Sendable {

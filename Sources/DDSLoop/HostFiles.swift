@@ -41,6 +41,17 @@ package enum HostFiles {
         return bytes
     }
 
+    /// Reads an open descriptor to its end, at most `limit` bytes, and closes it.
+    package static func take(descriptor: Int32, limit: Int) throws(DiskError) -> [UInt8] {
+        let operation = "read file descriptor \(descriptor)"
+        defer { close(descriptor) }
+        let bytes = try readStream(descriptor, limit: limit + 1, operation)
+        guard bytes.count <= limit else {
+            throw DiskError(.inputOutput, operation: operation, detail: "it holds more than \(limit) bytes")
+        }
+        return bytes
+    }
+
     /// Reads sequentially, so that pipes and /dev/stdin work as files do.
     private static func readStream(_ file: Int32, limit: Int, _ operation: String) throws(DiskError) -> [UInt8] {
         var bytes: [UInt8] = []

@@ -103,8 +103,12 @@ package final class PosixDisk: Disk {
     }
 
     package func unlock() {
-        // The lock goes with the descriptor. The file stays: removing it would let two processes lock two files.
-        if let descriptor = lockDescriptor { Glibc.close(descriptor) }
+        // The file stays: removing it would let two processes lock two files. Closing alone would leave the lock to a child
+        // that another thread has forked and that has not yet executed its program.
+        if let descriptor = lockDescriptor {
+            _ = flock(descriptor, LOCK_UN)
+            Glibc.close(descriptor)
+        }
         lockDescriptor = nil
     }
 

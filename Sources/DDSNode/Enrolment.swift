@@ -54,11 +54,14 @@ package struct EnrolmentWelcome: Hashable, Sendable {
     package var address: MailAddress
     package var display: String
     package var groups: [String]
+    /// The node's Ed25519 public key, nil from a node that has none.
+    package var identity: [UInt8]?
 
-    package init(address: MailAddress, display: String, groups: [String]) {
+    package init(address: MailAddress, display: String, groups: [String], identity: [UInt8]? = nil) {
         self.address = address
         self.display = display
         self.groups = groups
+        self.identity = identity
     }
 
     /// The lines of the 250 reply.
@@ -67,7 +70,8 @@ package struct EnrolmentWelcome: Hashable, Sendable {
         let groupLines = stride(from: 0, to: groups.count, by: 10).map { start in
             "groups \(groups[start..<min(start + 10, groups.count)].joined(separator: " "))"
         }
-        return ["welcome \(address)", "display \(display)"] + groupLines
+        let identityLine = identity.map { ["identity \(IdentityAnnouncement.text($0))"] } ?? []
+        return ["welcome \(address)", "display \(display)"] + identityLine + groupLines
     }
 
     package init?(lines: [String]) {
@@ -83,7 +87,8 @@ package struct EnrolmentWelcome: Hashable, Sendable {
             }
         }
         guard let address = fields["welcome"].flatMap({ MailAddress($0) }) else { return nil }
-        self.init(address: address, display: fields["display"] ?? address.local, groups: groups)
+        self.init(address: address, display: fields["display"] ?? address.local, groups: groups,
+            identity: fields["identity"].flatMap { IdentityAnnouncement.key($0) })
     }
 }
 
@@ -99,5 +104,29 @@ package enum SealAnnouncement {
             if words.count == 2, words[0].uppercased() == keyword { return String(words[1]) }
         }
         return nil
+    }
+}
+
+/// How a node says which Ed25519 key it signs statements with: `XDDS-IDENTITY` and the key's 32 bytes in base64, among the
+/// capabilities of SMTP and POP3 inside TLS, and a line of the welcome. Who has checked the TLS key may pin it.
+package enum IdentityAnnouncement {
+    package static let keyword = "XDDS-IDENTITY"
+
+    package static func capability(_ key: [UInt8]) -> String { "\(keyword) \(text(key))" }
+
+    /// The key that the first such capability names; nil when there is none or it is no key.
+    package static func key(in capabilities: [String]) -> [UInt8]? {
+        for capability in capabilities {
+            let words = capability.split(separator: " ")
+            if words.count == 2, words[0].uppercased() == keyword { return key(String(words[1])) }
+        }
+        return nil
+    }
+
+    static func text(_ key: [UInt8]) -> String { String(decoding: Base64.encode(key), as: UTF8.self) }
+
+    static func key(_ text: String) -> [UInt8]? {
+        guard let key = Base64.decode(Array(text.utf8)), key.count == 32 else { return nil }
+        return key
     }
 }

@@ -4,6 +4,7 @@
 package import DDSCore
 package import DDSLoop
 package import DDSNode
+package import DDSSeal
 
 @LoopActor package final class OfflineServer {
     /// The administrator's commands, the same that a running node answers.
@@ -15,17 +16,75 @@ package import DDSNode
     }
 
     /// `init server`: keys, certificate, empty spool. Refuses to overwrite anything.
-    package static func create(config: Config, random: any RandomSource, time: any TimeSource) async throws(Failure) {
-        try await ServerState.create(config: config, random: random, time: time)
+    package static func create(
+        config: Config, passphrase: SecretBytes? = nil, random: any RandomSource, time: any TimeSource
+    ) async throws(Failure) {
+        try await ServerState.create(config: config, passphrase: passphrase, random: random, time: time)
     }
 
+    /// True when opening the node takes a passphrase.
+    package static func wantsPassphrase(_ config: Config) -> Bool { config.server.keys.master == .passphrase }
+
     /// Opens the node of `config`. Throws with exit code 75 when a process has it open, 66 when there is none.
-    package static func open(config: Config, random: any RandomSource, time: any TimeSource) async throws(Failure) -> OfflineServer {
-        let server = OfflineServer(try await ServerState.open(config: config, random: random, time: time, onSpoolStopped: { _ in }))
+    package static func open(
+        config: Config, passphrase: SecretBytes? = nil, random: any RandomSource, time: any TimeSource
+    ) async throws(Failure) -> OfflineServer {
+        let state = try await ServerState.open(
+            config: config, passphrase: passphrase, random: random, time: time, onSpoolStopped: { _ in })
+        let server = OfflineServer(state)
         let facts = server.state.facts(config: config, pop3sPort: nil, submissionsPort: nil)
+        KeyAdmin(state: state, config: config, time: time, random: random).register(in: server.commands)
         ServerAdmin(store: server.state.store, facts: facts, time: time, random: random, publish: { _ in }, onRemoved: { _ in }).register(in: server.commands)
         return server
     }
 
     package func close() async { await state.close() }
+
+    // MARK: Recovery and backups
+
+    /// Opens the keyring with the administrator's recovery identity and gives it a slot as the configuration says.
+    package static func recover(
+        config: Config, identity: SecretBytes, passphrase: SecretBytes?, random: any RandomSource
+    ) async throws(Failure) {
+        let folder = ServerFolder(stateDir: config.node.stateDirectory)
+        let keyring = try MasterKey.keyring(in: folder)
+        let master = try keyring.open(.recovery, .identity(try ageIdentity(identity)))
+        try await MasterKey.store(
+            master, keyring, for: config.server.keys.master, passphrase: passphrase, in: folder, random: random)
+    }
+
+    /// What `file` holds, in words; with `config` also makes a node of it, where none is yet.
+    package static func readBackup(
+        _ file: [UInt8], identity: SecretBytes?, passphrase: SecretBytes?, restoring config: Config? = nil,
+        nodePassphrase: SecretBytes? = nil, random: any RandomSource, time: any TimeSource
+    ) async throws(Failure) -> JSONValue {
+        let opener: NodeBackup.Opener
+        if let identity {
+            opener = .identity(try ageIdentity(identity))
+        } else if let passphrase {
+            opener = .passphrase(passphrase)
+        } else {
+            throw Failure(.usage, "say what opens the backup: --identity-file FILE or --passphrase-file FILE")
+        }
+        let backup = try await MasterKey.offLoop { () throws(Failure) in try NodeBackup.open(file, with: opener) }
+        if let config {
+            guard config.node.name.lowercased() == backup.domain else {
+                throw Failure(
+                    .configuration, "the backup is of \(backup.domain) and node.name is \(config.node.name); set it to restore this backup")
+            }
+            try await ServerState.create(config: config, passphrase: nodePassphrase, from: backup, random: random, time: time)
+        }
+        return .object(backup.summary)
+    }
+
+    /// The first secret key of an age identity file.
+    private static func ageIdentity(_ file: SecretBytes) throws(Failure) -> AgeIdentity {
+        try file.withExposed { bytes throws(Failure) in
+            for line in bytes.split(whereSeparator: { $0 == 0x0a || $0 == 0x0d }) where line.first != UInt8(ascii: "#") {
+                var text = Array(line)
+                if let identity = try? AgeIdentity(text: SecretBytes(consuming: &text)) { return identity }
+            }
+            throw Failure(.badInput, "the identity file holds no AGE-SECRET-KEY-1 line; it is what age-keygen wrote")
+        }
+    }
 }

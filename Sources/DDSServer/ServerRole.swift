@@ -22,6 +22,9 @@ import Logging
     private var sessions: [String: any RunningSession] = [:]
     private var limits: ConnectionLimits
     private var whenEmpty: CheckedContinuation<Void, Never>?
+    /// The node waits for its passphrase and serves nobody.
+    private var isSealed = false
+    private var isUnsealing = false
 
     package init(services: Services) throws(Failure) {
         self.services = services
@@ -30,8 +33,39 @@ import Logging
     }
 
     package func start() async throws(Failure) {
+        guard services.config.server.keys.master == .passphrase else { return try await open(passphrase: nil) }
+        // What a sealed start would only find out after the passphrase is said now.
+        _ = try MasterKey.keyring(in: ServerFolder(stateDir: services.config.node.stateDirectory))
+        isSealed = true
+        services.control.explainMissing = { _ in
+            Failure(.permission, "the node is sealed and serves nobody yet; open it with: ddsnode unlock")
+        }
+        services.control.register("server.unlock") { [unowned self] request, _ throws(Failure) in try await unseal(request) }
+        services.log.notice("sealed, waiting for the passphrase")
+    }
+
+    private func unseal(_ request: ControlRequest) async throws(Failure) -> JSONValue {
+        guard isSealed else { return ["sealed": false] }
+        guard !isUnsealing else { throw Failure(.tryAgain, "the node is being opened already") }
+        isUnsealing = true
+        defer { isUnsealing = false }
+        var bytes = Array(try request.text("passphrase").utf8)
+        do throws(Failure) {
+            try await open(passphrase: SecretBytes(consuming: &bytes))
+        } catch {
+            // As sealed as before; a wrong passphrase is no reason to stop.
+            await release()
+            throw error
+        }
+        isSealed = false
+        services.control.explainMissing = nil
+        return ["sealed": false]
+    }
+
+    /// Opens state and listeners and begins to serve.
+    private func open(passphrase: SecretBytes?) async throws(Failure) {
         let state = try await ServerState.open(
-            config: services.config, random: services.random, time: services.time,
+            config: services.config, passphrase: passphrase, random: services.random, time: services.time,
             onSpoolStopped: { [services] reason in
                 services.log.critical("the spool stopped", metadata: ["error": "\(reason)"])
                 services.bus.publish(.spoolProblem(text: "a write failed; nothing more is accepted until the node has read its disk again"))
@@ -71,6 +105,7 @@ import Logging
             publish: { [services] in services.bus.publish($0) },
             onRemoved: { context.book.forget(MailboxID(rawValue: $0.mailbox)) })
         admin.register(in: services.control)
+        KeyAdmin(state: state, config: services.config, time: services.time, random: services.random).register(in: services.control)
     }
 
     private func boundPort(_ name: String) -> UInt16? {
@@ -100,18 +135,20 @@ import Logging
 
     package func drain() async {
         closeListeners()
+        await Loop.inTurns(sessions.values) { $0.drain() }
         await withCheckedContinuation { continuation in
             if sessions.isEmpty { return continuation.resume() }
             whenEmpty = continuation
-            for session in sessions.values { session.drain() }
         }
     }
 
-    package func stop() async {
+    package func stop() async { await release() }
+
+    private func release() async {
         closeListeners()
         housekeeping?.stop()
         housekeeping = nil
-        for session in sessions.values { session.abort("the node stops") }
+        await Loop.inTurns(sessions.values) { $0.abort("the node stops") }
         await state?.close()
         state = nil
         context = nil
@@ -217,6 +254,11 @@ extension ServerRole {
 
 extension ServerRole {
     package func status() async -> RoleStatus {
+        if isSealed {
+            return RoleStatus(
+                fields: ["sealed": true, "node": .text(services.config.node.name)],
+                problems: ["the node is sealed and serves nobody; open it with: ddsnode unlock"])
+        }
         guard let state, let context else { return RoleStatus(fields: .null, problems: ["the server role is not running"]) }
         let directory = state.store.directory
         let statistics = try? await state.spool.statistics()
@@ -226,7 +268,7 @@ extension ServerRole {
         let addresses = listeners.mapValues { listeners in JSONValue.texts(listeners.map { "\($0.endpoint)" }) }
         return RoleStatus(
             fields: [
-                "node": .text(context.domain), "listen": .object(addresses), "sessions": .number(sessions.count),
+                "sealed": false, "node": .text(context.domain), "listen": .object(addresses), "sessions": .number(sessions.count),
                 "users": .number(directory.accounts.count), "groups": .number(directory.groups.count),
                 "invites_open": .number(directory.openInvites(now: services.time.wall).count),
                 "waiting_messages": .number(waiting.values.reduce(0) { $0 + $1.count }),

@@ -1,5 +1,5 @@
 // What the spool needs of cryptography, and nothing of how it is done: DDSSeal implements this over libsodium and the
-// root key, DDSTestKit with a toy that detects every flipped bit. Nothing here is asked to keep state between calls.
+// root key, DDSTorture with a toy that detects every flipped bit. Nothing here is asked to keep state between calls.
 
 /// The keys of one spool: everything that hangs on its root keys. A root has a number, its epoch; there are two while one
 /// takes the place of the other, and else one. Values that come out of it are for the disk; keys that it

@@ -74,15 +74,14 @@ package final class MemorySpool: SpoolEngine {
     private static let nowhere = MailboxID(rawValue: .max)
 
     package func commit(_ transaction: SpoolTransaction) async throws(SpoolError) -> [SpoolUID] {
-        if state.withLock({ $0.isHolding }) {
-            await withCheckedContinuation { continuation in
-                let waiting = state.withLock { state in
-                    state.held.append(continuation)
-                    defer { state.whenHeld = [] }
-                    return state.whenHeld
-                }
-                for waiter in waiting { waiter.resume() }
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            let resumed = state.withLock { state in
+                guard state.isHolding else { return [continuation] }
+                state.held.append(continuation)
+                defer { state.whenHeld = [] }
+                return state.whenHeld
             }
+            for waiter in resumed { waiter.resume() }
         }
         let day = time.wall.day
         let result: Result<[SpoolUID], SpoolError> = state.withLock { state in

@@ -44,7 +44,8 @@ import DDSServer
         let config = try context.config(for: ServerRole.name)
         if let result = try await daemon(config, request) { return result }
         let services = context.services(config)
-        let node = try await OfflineServer.open(config: config, random: services.random, time: services.time)
+        let node = try await OfflineServer.open(
+            config: config, passphrase: try nodePassphrase(context, config), random: services.random, time: services.time)
         do throws(Failure) {
             let result = try await node.commands.perform(request, output: LocalOutput())
             await node.close()
@@ -53,6 +54,15 @@ import DDSServer
             await node.close()
             throw error
         }
+    }
+
+    /// Asked for where a stopped node's keyring wants one.
+    private static func nodePassphrase(_ context: Context, _ config: Config) throws(Failure) -> SecretBytes? {
+        guard OfflineServer.wantsPassphrase(config) else { return nil }
+        guard context.terminal.canAsk else {
+            throw Failure(.permission, "the node is stopped and its keyring wants a passphrase; start it and run: ddsnode unlock")
+        }
+        return try context.terminal.secret(file: nil, option: "", question: "Passphrase of the node")
     }
 
     /// A command about mail: by the daemon, or by the unlocked store opened here. The passphrase is asked only then.

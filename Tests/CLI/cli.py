@@ -12,6 +12,7 @@ import sys
 
 from alone import part_configuration, part_demo, part_manual, part_terminal, part_words
 from harness import Failed, World, report
+from keys import part_keys
 from node import part_both, part_running, part_stopped_server
 
 
@@ -32,7 +33,7 @@ def main():
     parts = [
         ("words", part_words), ("manual", lambda world: part_manual(world, chosen.man)), ("configuration", part_configuration),
         ("stopped", part_stopped_server), ("running", part_running), ("terminal", part_terminal), ("both", part_both),
-        ("demo", part_demo)]
+        ("keys", part_keys), ("demo", part_demo)]
     try:
         for name, part in parts:
             if chosen.only and chosen.only not in name and not (chosen.only in ("running", "terminal") and name == "stopped"):

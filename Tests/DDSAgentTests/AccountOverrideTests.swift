@@ -41,4 +41,14 @@ import Testing
         config.nodeKey = text
         #expect(throws: Failure.self) { try account().overridden(by: config) }
     }
+
+    @Test func identityOfTheNode_isKeptAndDamageToItIsNoFreshStart() throws {
+        var account = try account()
+        #expect(AgentAccount(json: account.json) == account)
+        account.nodeIdentity = [UInt8](repeating: 9, count: 32)
+        #expect(AgentAccount(json: account.json) == account)
+        guard case .object(var fields) = account.json else { throw Failure(.bug, "an account is an object") }
+        fields["node_identity"] = "0909"
+        #expect(AgentAccount(json: .object(fields)) == nil)
+    }
 }

@@ -120,12 +120,6 @@ final class CutSpool: SpoolEngine {
         log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, control: ControlCommands(), requestStop: { _ in })
 }
 
-/// Lets other tasks of the loop go on, without time passing.
-@LoopActor func settled(_ condition: @LoopActor () -> Bool) async -> Bool {
-    for _ in 0..<20_000 where !condition() { await Task.yield() }
-    return condition()
-}
-
 /// Lets other tasks of the loop go as far as they can without the disk.
 @LoopActor func turns() async {
     for _ in 0..<50 { await Task.yield() }

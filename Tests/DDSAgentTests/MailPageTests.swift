@@ -5,6 +5,7 @@ import DDSLoop
 import DDSNode
 import DDSSeal
 import DDSSpool
+import DDSTestKit
 import Testing
 
 @testable import DDSAgent
@@ -54,7 +55,7 @@ import Testing
     }
 }
 
-@Suite struct MailPageTests {
+@Suite(.timeLimit(.minutes(5))) struct MailPageTests {
     @Test @LoopActor func folders_countWhatIsUnread() async throws {
         let open = try await OpenAgent()
         try await open.deliver(mail(subject: "To me"))
@@ -190,7 +191,7 @@ import Testing
         #expect(open.page.threads.threads.isEmpty)
         #expect(store.summaries.isEmpty && drafts.drafts.isEmpty)
         #expect(await open.page.list(.inbox, cursor: nil) == nil)
-        #expect(await settled { open.page.problems(of: "d1").isEmpty })
+        try await until { open.page.problems(of: "d1").isEmpty }
         #expect(await open.page.draft("d1") == nil)
         await open.close()
     }
@@ -200,7 +201,7 @@ import Testing
         open.agent.lock()
         await open.agent.storeGate.enter()
         async let unlocking: Void = open.agent.unlock(passphrase: OpenAgent.passphrase)
-        while open.agent.storeGate.waitingCount == 0 { try await Loop.sleep(for: .milliseconds(1)) }
+        try await until { open.agent.storeGate.waitingCount != 0 }
         open.agent.lock()
         open.agent.storeGate.leave()
         do {

@@ -8,7 +8,7 @@ import Testing
 
 @testable import DDSAgent
 
-@Suite struct OutboxTests {
+@Suite(.timeLimit(.minutes(5))) struct OutboxTests {
     /// A node that answers as told and counts what it was given.
     @LoopActor final class Node {
         var answers: [SubmissionResult] = []
@@ -54,7 +54,7 @@ import Testing
         let outbox = try outbox(fixture, node)
         try await outbox.start()
         try await queue("bob", fixture, in: outbox)
-        #expect(await settled { node.outcomes == 1 })
+        try await until { node.outcomes == 1 }
         #expect(node.given == ["bob"])
         #expect(outbox.waiting.isEmpty)
         #expect(try await fixture.spool.count(AgentMailbox.outbox) == 0)
@@ -70,7 +70,7 @@ import Testing
         let outbox = try outbox(fixture, node)
         try await outbox.start()
         try await queue("nobody", fixture, in: outbox)
-        #expect(await settled { node.outcomes == 1 })
+        try await until { node.outcomes == 1 }
         let outcome = try #require(try await fixture.spool.entries(in: AgentMailbox.outcomes).first)
         #expect(outcome.flags == OutcomeFlags.refused)
         #expect(try await fixture.spool.read(outcome.uid, offset: 0, count: .max) == Array("no such group".utf8))
@@ -86,12 +86,12 @@ import Testing
         let first = try outbox(fixture, node)
         try await first.start()
         try await queue("bob", fixture, in: first)
-        #expect(await settled { first.lastTrouble == "down" })
+        try await until { first.lastTrouble == "down" }
         #expect(node.given == ["bob"])
         first.stop()
         let second = try outbox(fixture, node)
         try await second.start()
-        #expect(await settled { node.outcomes == 1 })
+        try await until { node.outcomes == 1 }
         #expect(node.given == ["bob", "bob"])
         #expect(second.lastTrouble == nil)
         second.stop()
@@ -105,7 +105,7 @@ import Testing
         let outbox = try outbox(fixture, node)
         try await outbox.start()
         try await queue("bob", fixture, in: outbox)
-        while node.outcomes == 0 { try await Loop.sleep(for: .milliseconds(1)) }
+        try await until { node.outcomes != 0 }
         #expect(node.given == ["bob", "bob", "bob"])
         outbox.stop()
     }
@@ -119,8 +119,8 @@ import Testing
         try await outbox.start()
         try await queue("full", fixture, in: outbox)
         try await queue("bob", fixture, in: outbox)
-        #expect(await settled { node.outcomes == 1 })
-        #expect(await settled { outbox.lastTrouble != nil })
+        try await until { node.outcomes == 1 }
+        try await until { outbox.lastTrouble != nil }
         #expect(outbox.waiting.count == 1)
         outbox.stop()
     }
@@ -134,8 +134,8 @@ import Testing
         let outbox = try outbox(fixture, node)
         try await queue("bob", fixture, in: nil)
         try await outbox.start()
-        #expect(await settled { node.outcomes == 1 })
-        #expect(await settled { outbox.lastTrouble != nil })
+        try await until { node.outcomes == 1 }
+        try await until { outbox.lastTrouble != nil }
         #expect(try await fixture.spool.count(AgentMailbox.outbox) == 1)
         outbox.stop()
     }
@@ -149,9 +149,9 @@ import Testing
         try await queue("bob", fixture, in: nil)
         fixture.spool.memory.failNext(.full)
         outbox.queued(try #require(try await fixture.spool.entries(in: AgentMailbox.outbox).first?.uid))
-        #expect(await settled { outbox.lastTrouble != nil })
+        try await until { outbox.lastTrouble != nil }
         outbox.sendNow()
-        #expect(await settled { node.outcomes == 1 })
+        try await until { node.outcomes == 1 }
         #expect(node.given == ["bob"])
         outbox.stop()
     }
@@ -165,7 +165,7 @@ import Testing
         try await queue("bob", fixture, in: nil)
         fixture.spool.cutNext()
         first.queued(try #require(try await fixture.spool.entries(in: AgentMailbox.outbox).first?.uid))
-        #expect(await settled { first.lastTrouble != nil })
+        try await until { first.lastTrouble != nil }
         first.stop()
         #expect(try await fixture.spool.count(AgentMailbox.outbox) == 1)
         let second = try outbox(fixture, node)

@@ -67,7 +67,7 @@ extension HTTPResponse {
     var location: String? { headers.only("Location") }
 }
 
-@Suite struct WebAppTests {
+@Suite(.timeLimit(.minutes(5))) struct WebAppTests {
     @Test @LoopActor func unlocking_leadsToWhereTheReaderWanted() async {
         let browser = Browser()
         let first = await browser.get("/t/tbudget")
@@ -102,12 +102,12 @@ extension HTTPResponse {
         #expect(await browser.get("/").text.contains("5 failed attempts since"))
     }
 
-    @Test @LoopActor func secondAttemptAtATime_isRefused() async {
+    @Test @LoopActor func secondAttemptAtATime_isRefused() async throws {
         let browser = Browser()
         _ = await browser.get("/unlock")
         browser.backend.holdsUnlock = true
         let first = Loop.spawn { _ = await browser.post("/unlock", [HTTPField("passphrase", FakeBackend.passphrase)]) }
-        while !browser.backend.isUnlockRunning { await Task.yield() }
+        try await until { browser.backend.isUnlockRunning }
         #expect(await browser.post("/unlock", [HTTPField("passphrase", "x")]).status == 429)
         browser.backend.finishUnlock()
         await first.value

@@ -1,6 +1,7 @@
 import DDSCore
 import DDSHTTP
 import DDSLoop
+import DDSTestKit
 import Glibc
 import Testing
 
@@ -10,7 +11,7 @@ struct RawClient {
 
     init(port: UInt16, six: Bool = false) {
         descriptor = socket(six ? AF_INET6 : AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var limit = timeval(tv_sec: 10, tv_usec: 0)
+        var limit = timeval(tv_sec: 120, tv_usec: 0)
         unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         if six {
             var address = sockaddr_in6()
@@ -119,7 +120,7 @@ final class ServerFixture {
     }
 }
 
-@Suite(.serialized) struct ServerTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct ServerTests {
     static let end = "Host: a\r\nConnection: close\r\n\r\n"
 
     @Test @LoopActor func requestsAndAsynchronousAnswers_areServed() async throws {
@@ -299,9 +300,9 @@ final class ServerFixture {
             _ = client.read(until: "data: 1\n\n")
             client.close()
         }
-        for _ in 0..<200 where fixture.closedChannels == 0 {
+        try await until {
             fixture.channel?.sendHeartbeat()
-            try await Loop.sleep(for: .milliseconds(5))
+            return fixture.closedChannels != 0
         }
         #expect(fixture.closedChannels == 1)
         fixture.server.stop()

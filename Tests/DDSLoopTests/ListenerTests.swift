@@ -4,7 +4,7 @@ import Foundation
 import Glibc
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct ListenerTests {
+@Suite(.timeLimit(.minutes(5))) struct ListenerTests {
     @Test @LoopActor func port0_becomesARealPort() throws {
         let listener = try Listener.listen(on: .tcp(host: "127.0.0.1", port: 0)) { $0.close() }
         guard case .tcp(let host, let port) = listener.endpoint else {
@@ -18,11 +18,12 @@ import Testing
     }
 
     @Test @LoopActor func connectionRefused_saysWhereAndWhy() async throws {
-        let listener = try Listener.listen(on: .tcp(host: "127.0.0.1", port: 0)) { $0.close() }
-        let endpoint = listener.endpoint
-        listener.close()
+        // Bound and not listening. A listener that was closed may live on in a child that another test is just starting.
+        let bound = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(bound) }
+        let endpoint = Endpoint.tcp(host: "127.0.0.1", port: try bindToLoopback(bound))
         let error = await #expect(throws: LoopError.self) {
-            _ = try await ByteStream.connect(to: endpoint, timeout: .seconds(5))
+            _ = try await ByteStream.connect(to: endpoint, timeout: .seconds(300))
         }
         #expect(error?.kind == .refused)
         #expect(error?.description == "connect to \(endpoint): connection refused")
@@ -32,7 +33,7 @@ import Testing
         // Resolves to ::1 and 127.0.0.1 where IPv6 exists; only one of them listens.
         let listener = try Listener.listen(on: .tcp(host: "127.0.0.1", port: 0)) { $0.close() }
         guard case .tcp(_, let port) = listener.endpoint else { return }
-        let stream = try await ByteStream.connect(to: .tcp(host: "localhost", port: port), timeout: .seconds(5))
+        let stream = try await ByteStream.connect(to: .tcp(host: "localhost", port: port), timeout: .seconds(300))
         #expect(stream.peerPort == port)
         stream.close()
         listener.close()
@@ -134,7 +135,7 @@ import Testing
             $0.close()
         }
         guard case .tcp(_, let port) = listener.endpoint else { return }
-        let stream = try await ByteStream.connect(to: .tcp(host: "127.0.0.1", port: port), timeout: .seconds(5))
+        let stream = try await ByteStream.connect(to: .tcp(host: "127.0.0.1", port: port), timeout: .seconds(300))
         while count == 0 { await Task.yield() }
         stream.close()
         listener.close()
@@ -170,13 +171,27 @@ import Testing
     while listener.acceptErrors < 3 {
         try? await Loop.sleep(for: .milliseconds(1))
         if accepted > 0 { return 6 }
-        if Loop.time.now - start > .seconds(5) { return 7 }
     }
     guard accepted == 0, Loop.time.now - start >= .milliseconds(200) else { return 3 }
     unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     while accepted == 0 { try? await Loop.sleep(for: .milliseconds(1)) }
     listener.close()
     return accepted == 1 ? 5 : 4
+}
+
+/// Binds to a free port of 127.0.0.1 and returns it.
+private func bindToLoopback(_ descriptor: Int32) throws -> UInt16 {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let status = unsafe withUnsafeMutablePointer(to: &address) { address in
+        let raw = unsafe UnsafeMutableRawPointer(address).assumingMemoryBound(to: sockaddr.self)
+        guard unsafe bind(descriptor, raw, length) == 0 else { return errno }
+        return unsafe getsockname(descriptor, raw, &length)
+    }
+    guard status == 0 else { throw CocoaError(.fileReadUnknown) }
+    return UInt16(bigEndian: address.sin_port)
 }
 
 private func connectBlocking(_ descriptor: Int32, _ port: UInt16) -> Int32 {

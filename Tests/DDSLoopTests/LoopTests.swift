@@ -5,7 +5,7 @@ import DDSLoop
 import Foundation
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct LoopTests {
+@Suite(.timeLimit(.minutes(5))) struct LoopTests {
     @Test @LoopActor func timer_firesOnceAndNeverEarly() async {
         // Many times, because a busy loop hides a timer that is early by less than a millisecond.
         for _ in 0..<30 {
@@ -200,19 +200,31 @@ import Testing
     }
 }
 
+/// What the loop's own clocks say, in the process of a test that has the loop to itself. How long anything takes is not
+/// judged: where the machine is busy an attempt is repeated.
 private enum LagProbe {
     @LoopActor static func run() async {
-        Loop.lag = LagHistogram()
         do {
-            while Loop.lag.count < 2 { try await Loop.sleep(for: .milliseconds(300)) }
-            #expect(Loop.lag.quantile(0) < .milliseconds(300))
+            // A sleep that counted as busy would be the longest of every attempt.
+            Loop.lag.record(.milliseconds(300))
+            for _ in 0..<100 where Loop.lag.max >= .milliseconds(300) {
+                Loop.lag = LagHistogram()
+                try await Loop.sleep(for: .milliseconds(300))
+                try await iterations(2)
+            }
+            #expect(Loop.lag.max < .milliseconds(300))
+            Loop.lag = LagHistogram()
             let start = Loop.time.now
             while Loop.time.now - start < .milliseconds(40) {}
-            let count = Loop.lag.count
-            while Loop.lag.count < count + 2 { try await Loop.sleep(for: .milliseconds(1)) }
+            try await iterations(2)
             #expect(Loop.lag.max >= .milliseconds(40))
         } catch {
             Issue.record(error)
         }
+    }
+
+    @LoopActor private static func iterations(_ number: UInt64) async throws {
+        let count = Loop.lag.count
+        while Loop.lag.count < count + number { try await Loop.sleep(for: .milliseconds(1)) }
     }
 }

@@ -46,8 +46,10 @@ final class Peer {
     }
 
     func wait(_ isMet: @escaping (Peer) -> Bool) async {
-        if isMet(self) { return }
-        await withCheckedContinuation { waiter = (isMet, $0) }
+        // Asked inside: a task that a test starts may change its thread at every await, and what is waited for come meanwhile.
+        await withCheckedContinuation { continuation in
+            if isMet(self) { continuation.resume() } else { waiter = (isMet, continuation) }
+        }
     }
 
     private func check() {
@@ -75,7 +77,7 @@ final class StreamPair {
         self.folder = folder
         let accepted = Accepted()
         listener = try Listener.listen(on: endpoint) { accepted.stream = $0 }
-        let stream = try await ByteStream.connect(to: listener.endpoint, timeout: .seconds(5))
+        let stream = try await ByteStream.connect(to: listener.endpoint, timeout: .seconds(300))
         while accepted.stream == nil { await Task.yield() }
         guard let other = accepted.stream else { throw CancellationError() }
         client = Peer(stream)

@@ -4,7 +4,7 @@ import Foundation
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct WriterThreadTests {
+@Suite(.timeLimit(.minutes(5))) struct WriterThreadTests {
     /// Not Sendable: only the writer's thread may touch it.
     private final class Ledger {
         var batches: [[Int]] = []

@@ -80,7 +80,9 @@ import Testing
         Broken(
             "server.tls = { certificate_file = \"/c\", key_file = \"k\" }",
             #"1:52: "key_file" must be an absolute path such as "/etc/ddsnode/tls.key", not "k""#),
-        Broken("server.keys.master = \"fd:3\"", #"1:22: "master" must be "file", not "fd:3""#),
+        Broken(
+            "server.keys.master = \"fd:2\"",
+            #"1:22: "master" must be "file", "passphrase", "credential" or "fd:N" with N from 3, not "fd:2""#),
     ]
 
     @Test(arguments: unknown + mistyped)

@@ -1,5 +1,6 @@
 import DDSCore
 import DDSLoop
+import DDSTestKit
 import Glibc
 import Testing
 
@@ -40,14 +41,14 @@ import Testing
 
     /// Sends raw bytes and returns everything that came back before the server's end.
     func exchange(_ text: String) async throws -> String {
-        let stream = try await ByteStream.connect(to: .unix(path: path), timeout: .seconds(5))
+        let stream = try await ByteStream.connect(to: .unix(path: path), timeout: .seconds(300))
         var received: [UInt8] = []
         var hasEnded = false
         stream.onRead = { received += $0 }
         stream.onEnd = { _ in hasEnded = true }
         stream.startReading()
         stream.write(Array(text.utf8))
-        for _ in 0..<2000 where !hasEnded { try await Loop.sleep(for: .milliseconds(1)) }
+        try await until { hasEnded }
         stream.close()
         return String(decoding: received, as: UTF8.self)
     }
@@ -58,7 +59,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct ControlServerTests {
+@Suite(.timeLimit(.minutes(5))) struct ControlServerTests {
     @LoopActor private func withSetup(_ body: @LoopActor (ControlSetup) async throws -> Void) async throws {
         let setup = try ControlSetup()
         do {
@@ -68,14 +69,6 @@ import Testing
             throw error
         }
         await setup.close()
-    }
-
-    @LoopActor private func until(_ condition: @LoopActor () -> Bool, sourceLocation: SourceLocation = #_sourceLocation) async throws {
-        for _ in 0..<2000 {
-            if condition() { return }
-            try await Loop.sleep(for: .milliseconds(1))
-        }
-        Issue.record("did not come true", sourceLocation: sourceLocation)
     }
 
     @Test @LoopActor func aCommand_isAnswered_andAFailureKeepsItsCodeAndHidesItsReason() async throws {
@@ -121,7 +114,7 @@ import Testing
 
     @Test @LoopActor func requestsOfOneConnection_areServedInOrder() async throws {
         try await withSetup { setup in
-            let stream = try await ByteStream.connect(to: .unix(path: setup.path), timeout: .seconds(5))
+            let stream = try await ByteStream.connect(to: .unix(path: setup.path), timeout: .seconds(300))
             var text = ""
             stream.onRead = { text += String(decoding: $0, as: UTF8.self) }
             stream.startReading()
@@ -137,7 +130,7 @@ import Testing
 
     @Test @LoopActor func aFollower_getsEvents_andItsEndIsNoticed() async throws {
         try await withSetup { setup in
-            let stream = try await ByteStream.connect(to: .unix(path: setup.path), timeout: .seconds(5))
+            let stream = try await ByteStream.connect(to: .unix(path: setup.path), timeout: .seconds(300))
             var text = ""
             stream.onRead = { text += String(decoding: $0, as: UTF8.self) }
             stream.startReading()
@@ -155,7 +148,7 @@ import Testing
 
     @Test @LoopActor func aFollowerThatDoesNotRead_isCutOff() async throws {
         try await withSetup { setup in
-            let stream = try await ByteStream.connect(to: .unix(path: setup.path), timeout: .seconds(5))
+            let stream = try await ByteStream.connect(to: .unix(path: setup.path), timeout: .seconds(300))
             stream.write(ControlRequest("follow").line)
             try await until { setup.output != nil }
             let big = JSONValue.text(String(repeating: "x", count: 100_000))

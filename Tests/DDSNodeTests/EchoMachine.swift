@@ -107,7 +107,9 @@ struct EchoMachine: WireSession {
 
     func answer(_ question: EchoMachine.Question) async -> [UInt8] {
         asked += 1
-        if isGated { await withCheckedContinuation { gate.append($0) } }
+        await withCheckedContinuation { continuation in
+            if isGated { gate.append(continuation) } else { continuation.resume() }
+        }
         answered += 1
         switch question {
         case .shout(let text): return Array(text.uppercased().utf8)

@@ -112,4 +112,22 @@ import Testing
         #expect(welcome.lines.allSatisfy { $0.utf8.count <= 490 })
         #expect(EnrolmentWelcome(lines: welcome.lines) == welcome)
     }
+
+    @Test func aWelcome_carriesTheIdentityOfTheNode() throws {
+        let address = try #require(MailAddress("dave@node.test"))
+        let key = (0..<32).map { UInt8($0) }
+        let welcome = EnrolmentWelcome(address: address, display: "Dave D", groups: ["board"], identity: key)
+        #expect(EnrolmentWelcome(lines: welcome.lines) == welcome)
+        #expect(EnrolmentWelcome(lines: ["welcome dave@node.test", "identity AAAA"])?.identity == nil)
+    }
+
+    @Test func identity_isReadFromCapabilities() {
+        let key = (0..<32).map { UInt8($0) }
+        let line = IdentityAnnouncement.capability(key)
+        #expect(IdentityAnnouncement.key(in: ["UIDL", line]) == key)
+        #expect(IdentityAnnouncement.key(in: [line.replacing("XDDS-IDENTITY", with: "xdds-identity")]) == key)
+        for bad in ["XDDS-IDENTITY", "XDDS-IDENTITY AAAA", "XDDS-IDENTITY *", line + " more", line.replacing("IDENTITY", with: "SEAL")] {
+            #expect(IdentityAnnouncement.key(in: [bad]) == nil, "\(bad)")
+        }
+    }
 }

@@ -1,6 +1,7 @@
 import DDSBus
 import DDSCore
 import DDSLoop
+import DDSTestKit
 import Logging
 import Synchronization
 import Testing
@@ -48,7 +49,7 @@ import Testing
     func status() async -> RoleStatus { RoleStatus(fields: ["calls": .number(calls.count)], problems: ["it only counts; this is no problem"]) }
 }
 
-@Suite(.serialized, .timeLimit(.minutes(1))) struct NodeRuntimeTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct NodeRuntimeTests {
     private func config(_ folder: String, roles: [String] = ["counting"]) throws(ConfigError) -> Config {
         try Config.load(
             text: "[node]\nname = \"node.test\"\nstate_dir = \"\(folder)/state\"\nruntime_dir = \"\(folder)/run\"\n", fileName: "test.toml",
@@ -92,8 +93,7 @@ import Testing
             }
             return result
         }
-        for _ in 0..<2000 where !isReady { try await Loop.sleep(for: .milliseconds(1)) }
-        #expect(isReady)
+        try await until { isReady }
         try await body(folder + "/run/control.sock")
         return try await running.value.get()
     }
@@ -189,9 +189,9 @@ import Testing
                         seen.append(event["event"]?.string ?? event["name"]?.string ?? "?")
                     }
                 }
-                for _ in 0..<2000 where seen.isEmpty { try await Loop.sleep(for: .milliseconds(1)) }
+                try await until { !seen.isEmpty }
                 runtime.bus.publish(.enrolled)
-                for _ in 0..<2000 where seen.count < 2 { try await Loop.sleep(for: .milliseconds(1)) }
+                try await until { seen.count >= 2 }
                 runtime.requestStop(0)
                 await following.value
             }

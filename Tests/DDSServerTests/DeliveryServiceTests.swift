@@ -8,7 +8,7 @@ import Testing
 
 @testable import DDSServer
 
-@Suite(.timeLimit(.minutes(1))) struct DeliveryServiceTests {
+@Suite(.timeLimit(.minutes(5))) struct DeliveryServiceTests {
     @Test @LoopActor func everyReader_opensTheSameMessage() async throws {
         try await withWorld { world in
             let alice = try await world.addKeyMember("alice")
@@ -132,10 +132,10 @@ import Testing
             #expect(await (try await reopened()).deliver(try world.message(id: "one"), author: "alice", destinations: [.member("bob")]) == .alreadyAccepted)
             world.time.advance(by: .seconds(30 * 86400))
             try await world.delivery.forgetOldReceipts()
-            #expect(try await world.spool.entries(in: DeliveryService.receiptsMailbox).count == 1)
+            #expect(try await world.spool.entries(in: SubmissionLedger.mailbox).count == 1)
             world.time.advance(by: .seconds(86400))
             try await world.delivery.forgetOldReceipts()
-            #expect(try await world.spool.entries(in: DeliveryService.receiptsMailbox).isEmpty)
+            #expect(try await world.spool.entries(in: SubmissionLedger.mailbox).isEmpty)
             #expect(await world.delivery.deliver(try world.message(id: "one"), author: "alice", destinations: [.member("bob")]) == .delivered(readers: 1))
         }
     }

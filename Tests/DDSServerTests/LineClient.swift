@@ -31,7 +31,7 @@ import Foundation
     private var happened = 0
 
     init(port: UInt16) async throws {
-        stream = try await ByteStream.connect(to: .tcp(host: "127.0.0.1", port: port), timeout: .seconds(5))
+        stream = try await ByteStream.connect(to: .tcp(host: "127.0.0.1", port: port), timeout: .seconds(300))
         stream.onRead = { [self] bytes in received(bytes) }
         stream.onEnd = { [self] _ in
             hasEnded = true
@@ -231,11 +231,6 @@ extension World {
     func deliver(_ text: String = "Subject: x\r\n\r\nHello.\r\n", to name: String) async throws {
         let outcome = await delivery.deliver(try message(text), author: nil, destinations: [.member(name)])
         guard outcome == .delivered(readers: 1) else { throw Unexpected("\(outcome)") }
-    }
-
-    /// Lets other tasks of the loop run until `condition` holds; gives up after many turns.
-    func settle(_ condition: @LoopActor () -> Bool) async {
-        for _ in 0..<100_000 where !condition() { await Task.yield() }
     }
 }
 

@@ -7,7 +7,7 @@ import Testing
 
 @testable import DDSServer
 
-@Suite(.timeLimit(.minutes(1))) struct LoginServiceTests {
+@Suite(.timeLimit(.minutes(5))) struct LoginServiceTests {
     private func password(_ name: String, _ text: String) -> Credentials {
         .plain(authzid: nil, authcid: name, password: Redacted(Array(text.utf8)))
     }

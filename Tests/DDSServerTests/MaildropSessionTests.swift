@@ -9,7 +9,7 @@ import Testing
 
 @testable import DDSServer
 
-@Suite(.timeLimit(.minutes(1))) struct MaildropSessionTests {
+@Suite(.timeLimit(.minutes(5))) struct MaildropSessionTests {
     private static let armor = "-----BEGIN AGE ENCRYPTED FILE-----"
 
     private func base64(_ text: String) -> String { String(decoding: Base64.encode(Array(text.utf8)), as: UTF8.self) }
@@ -79,7 +79,7 @@ import Testing
             client.send("RETR 1", "DELE 1")
             for _ in 0..<50 { await Task.yield() }
             client.close()
-            await world.settle { !world.book.isLeased(box) }
+            try await until { !world.book.isLeased(box) }
             #expect(!world.book.isLeased(box))
             #expect(try await world.waiting("bob").count == 1)
             #expect(try await world.pop3(bob).ask("STAT").hasPrefix("+OK 1 "))
@@ -151,11 +151,11 @@ import Testing
             client.send("NOOP", "QUIT")
             await world.spool.waitUntilHeld()
             client.close()
-            await world.settle { world.events.contains { $0.name == "sessionClosed" } }
+            try await until { world.events.contains { $0.name == "sessionClosed" } }
             let second = try await world.connect(.pop3s, as: bob)
             #expect(try await second.ask("AUTH EXTERNAL =").hasPrefix("-ERR [IN-USE]"))
             world.spool.release()
-            await world.settle { !world.book.isLeased(box) }
+            try await until { !world.book.isLeased(box) }
             #expect(try await second.ask("AUTH EXTERNAL =") == "+OK 0 messages")
         }
     }
@@ -168,11 +168,11 @@ import Testing
             let box = MailboxID(rawValue: try #require(world.account("bob")).mailbox)
             let client = try await world.pop3(bob)
             client.send("XDDS-WAIT 600")
-            await world.settle { !world.book.isLeased(box) }
+            try await until { !world.book.isLeased(box) }
             let other = try await world.pop3(bob)
             _ = try await other.ask("QUIT")
             await other.end()
-            await world.settle { !world.book.isLeased(box) }
+            try await until { !world.book.isLeased(box) }
             try await world.deliver(to: "bob")
             #expect(try await client.line() == "+OK 1 messages")
             #expect(world.book.isLeased(box))
@@ -204,7 +204,7 @@ import Testing
             let box = MailboxID(rawValue: try #require(world.account("bob")).mailbox)
             let client = try await world.pop3(bob)
             client.send("XDDS-WAIT 600")
-            await world.settle { !world.book.isLeased(box) }
+            try await until { !world.book.isLeased(box) }
             let other = try await world.pop3(bob)
             try await world.deliver(to: "bob")
             #expect(try await client.line().hasPrefix("-ERR [IN-USE]"))
@@ -218,9 +218,9 @@ import Testing
             let box = MailboxID(rawValue: try #require(world.account("bob")).mailbox)
             let client = try await world.pop3(bob)
             client.send("XDDS-WAIT 600")
-            await world.settle { !world.book.isLeased(box) }
+            try await until { !world.book.isLeased(box) }
             client.close()
-            await world.settle { world.events.contains { $0.name == "sessionClosed" } }
+            try await until { world.events.contains { $0.name == "sessionClosed" } }
             try await world.deliver(to: "bob")
             #expect(try await world.pop3(bob).ask("STAT").hasPrefix("+OK 1 "))
         }

@@ -10,7 +10,7 @@ import Testing
 
 @testable import DDSServer
 
-@Suite(.timeLimit(.minutes(1))) struct SubmissionSessionTests {
+@Suite(.timeLimit(.minutes(5))) struct SubmissionSessionTests {
     private static let text = "Subject: x\r\n\r\nHello.\r\n"
 
     /// One transaction; returns the last reply, or the first that refuses.
@@ -296,7 +296,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct LMTPSessionTests {
+@Suite(.timeLimit(.minutes(5))) struct LMTPSessionTests {
     @LoopActor private func hand(_ world: World, to recipients: [String], _ message: String, change: @LoopActor () async throws -> Void = {}) async throws -> [String] {
         let client = try await world.connect(.lmtp)
         _ = try await client.command("LHLO mta.test")

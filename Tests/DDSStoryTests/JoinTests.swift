@@ -7,7 +7,7 @@ import Testing
 @testable import DDSAgent
 @testable import DDSServer
 
-@Suite(.serialized) struct JoinTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct JoinTests {
     @Test @LoopActor func badInvites_haveSentencesOfTheirOwnAndCreateNoAccount() async throws {
         let village = try await Village(members: ["alice", "bob", "carol"], group: [])
         let used = try await village.invite("alice")

@@ -1,6 +1,7 @@
 import DDSCore
 import DDSLoop
 import DDSSeal
+import DDSTestKit
 import DDSWire
 import Foundation
 import Logging
@@ -10,7 +11,7 @@ import Testing
 @testable import DDSNode
 @testable import DDSServer
 
-@Suite(.serialized) struct OrdinaryMemberTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct OrdinaryMemberTests {
     /// Carol has a password and a mail program; her plain message names the group in no header, and the agents know it all the same.
     @Test @LoopActor func plainMailOfAPasswordMember_showsInTheGroup() async throws {
         let village = try await Village(members: ["alice"], group: [])
@@ -34,7 +35,7 @@ import Testing
             Issue.record("\(outcome)")
             return
         }
-        try await eventually { try await village.subjects("alice") == ["By hand"] }
+        try await until { try await village.subjects("alice") == ["By hand"] }
         let summary = try await alice.call("agent.list").array?.first
         #expect(summary?["group"]?.string == "board")
         await village.close()
@@ -57,7 +58,7 @@ import Testing
                 [server.spool]
                 segment_size = "1MiB"
                 [agent.web]
-                listen = "127.0.0.1:7490"
+                listen = "127.0.0.1:0"
                 """, fileName: "test.toml", environment: [:], roleOverride: ["server", "agent"], knownRoles: ["server", "agent"])
         try await OfflineServer.create(config: config, random: SystemRandom(), time: Loop.time)
         let runtime = NodeRuntime(
@@ -68,7 +69,7 @@ import Testing
         Loop.spawn {
             code = try? await runtime.run(onReady: { _ in isReady = true })
         }
-        try await eventually { isReady }
+        try await until { isReady }
         let agent = try #require(runtime.roles.compactMap { $0 as? AgentRole }.first)
         agent.workFactor = 4
         let added = try await runtime.commands.perform(ControlRequest("user.add", ["name": "alice"]), output: Silence())
@@ -76,7 +77,7 @@ import Testing
             ControlRequest("agent.join", ["invite": added["invite"] ?? .null, "passphrase": Village.passphrase]), output: Silence())
         #expect(joined["address"]?.string == "alice@node.test")
         runtime.requestStop(0)
-        try await eventually { code != nil }
+        try await until { code != nil }
         #expect(code == 0)
     }
 }

@@ -2,26 +2,27 @@ import DDSCore
 import DDSLoop
 import DDSNode
 import DDSSpool
+import DDSTestKit
 import Foundation
 import Testing
 
 @testable import DDSAgent
 @testable import DDSServer
 
-@Suite(.serialized) struct RestartTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct RestartTests {
     @Test @LoopActor func replyGoesBack_andBothSidesHaveOneThread() async throws {
         let village = try await Village(members: ["alice", "bob"], group: ["alice", "bob"])
         let alice = try await village.join("alice")
         let bob = try await village.join("bob")
         _ = try await alice.call("agent.send", ["recipients": ["board"], "subject": "Budget", "body": "Row seven?\n"])
-        try await eventually { try await village.subjects("bob") == ["Budget"] }
+        try await until { try await village.subjects("bob") == ["Budget"] }
         let agent = try #require(bob.role.agent)
         let page = MailPage(agent: agent)
         let original = try #require(try agent.opened().store.order.first)
         let draft = try #require(await page.newDraft(replyTo: .init(message: original, audience: .all)))
         let fields = try #require(await page.draft(draft)).fields
         #expect(await page.send(draft: draft, fields) == .queued(thread: original))
-        try await eventually { try await village.subjects("alice") == ["Budget", "Re: Budget"] }
+        try await until { try await village.subjects("alice") == ["Budget", "Re: Budget"] }
         let threads = ThreadIndex(try #require(alice.role.agent).opened().store.summaries).threads
         #expect(threads.map(\.messages.count) == [2])
         #expect(threads.first?.group == "board")
@@ -35,7 +36,7 @@ import Testing
         try await village.join("bob")
         await village.server.role.stop()
         let sent = try await alice.call("agent.send", ["recipients": ["bob"], "subject": "Later", "body": "Text.\n"])
-        try await eventually { alice.role.agent?.outbox?.lastTrouble != nil }
+        try await until { alice.role.agent?.outbox?.lastTrouble != nil }
         #expect(try await alice.call("agent.list").array?.first?["state"] == "waiting")
         await village.stopAgent("alice")
         let again = try await village.startAgent("alice")
@@ -44,8 +45,8 @@ import Testing
         #expect(try await again.call("agent.list").array?.map { $0["id"] } == [sent["id"]])
         try await village.restartServer()
         again.role.agent?.outbox?.sendNow()
-        try await eventually { try await again.call("agent.list").array?.first?["state"] == "sent" }
-        try await eventually { try await village.subjects("bob") == ["Later"] }
+        try await until { try await again.call("agent.list").array?.first?["state"] == "sent" }
+        try await until { try await village.subjects("bob") == ["Later"] }
         // One more round of everything brings no second copy.
         again.role.agent?.outbox?.sendNow()
         _ = try await village.agents["bob"]?.call("agent.fetch")
@@ -61,7 +62,7 @@ import Testing
         _ = try await bob.call("agent.lock")
         _ = try await alice.call("agent.send", ["recipients": ["bob"], "subject": "Sealed", "body": "MARKER-11\n"])
         let spool = try #require(bob.role.agent?.spool)
-        try await eventually { try await spool.entries(in: AgentMailbox.inbox).count == 1 }
+        try await until { try await spool.entries(in: AgentMailbox.inbox).count == 1 }
         await village.stopAgent("bob")
         let again = try await village.startAgent("bob")
         #expect(again.role.agent?.isLocked == true)
@@ -84,13 +85,13 @@ import Testing
         let alice = try await village.join("alice")
         try await village.join("bob")
         _ = try await alice.call("agent.send", ["recipients": ["board"], "subject": "Before", "body": "x\n"])
-        try await eventually { try await village.subjects("bob") == ["Before"] }
+        try await until { try await village.subjects("bob") == ["Before"] }
         _ = try await village.server.call("group.member.add", ["group": "board", "name": "board", "members": ["dave"]])
         let dave = try await village.join("dave")
         _ = try await dave.call("agent.fetch")
         #expect(try await village.subjects("dave") == [])
         _ = try await alice.call("agent.send", ["recipients": ["board"], "subject": "After", "body": "y\n"])
-        try await eventually { try await village.subjects("dave") == ["After"] }
+        try await until { try await village.subjects("dave") == ["After"] }
         await village.close()
     }
 }

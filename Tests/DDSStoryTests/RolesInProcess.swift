@@ -91,14 +91,3 @@ func temporaryFolder() throws -> String {
     try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
     return url.path
 }
-
-/// Waits for loopback traffic of other tasks, in real time, for at most twenty seconds.
-@LoopActor func eventually(
-    _ condition: @LoopActor () async throws -> Bool, sourceLocation: SourceLocation = #_sourceLocation
-) async throws {
-    for _ in 0..<1000 {
-        if try await condition() { return }
-        try await Loop.sleep(for: .milliseconds(20))
-    }
-    Issue.record("did not come true within twenty seconds", sourceLocation: sourceLocation)
-}

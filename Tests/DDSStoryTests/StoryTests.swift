@@ -1,13 +1,14 @@
 import DDSCore
 import DDSLoop
 import DDSNode
+import DDSTestKit
 import Foundation
 import Testing
 
 @testable import DDSAgent
 @testable import DDSServer
 
-@Suite(.serialized) struct StoryTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct StoryTests {
     @Test @LoopActor func aMessageGoesFromAgentToAgent_andTheNodeKeepsNothing() async throws {
         let folder = try temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -26,9 +27,9 @@ import Testing
         _ = try await bob.call("agent.lock")
         let sent = try await alice.call(
             "agent.send", ["recipients": ["board"], "subject": "Budget", "body": "Row seven is MARKER-7.\n"])
-        try await eventually { try await alice.call("agent.list").array?.first { $0["id"] == sent["id"] }?["state"] == "sent" }
+        try await until { try await alice.call("agent.list").array?.first { $0["id"] == sent["id"] }?["state"] == "sent" }
         // Locked, Bob's agent fetches all the same.
-        try await eventually { (bob.role.agent?.fetcher?.fetchedCount ?? 0) >= 2 }
+        try await until { (bob.role.agent?.fetcher?.fetchedCount ?? 0) >= 2 }
         await #expect(throws: Failure.self) { try await bob.call("agent.list") }
         _ = try await bob.call("agent.unlock", ["passphrase": "correct horse battery"])
         let inbox = try #require(try await bob.call("agent.list").array)
@@ -37,7 +38,7 @@ import Testing
         let id = try #require(inbox.first?["id"]?.string)
         let shown = try await bob.call("agent.show", ["id": .text(id)])
         #expect(shown["text"]?.string == "Row seven is MARKER-7.\n")
-        try await eventually { await server.role.status().fields["waiting_messages"] == 0 }
+        try await until { await server.role.status().fields["waiting_messages"] == 0 }
         await alice.role.stop()
         await bob.role.stop()
         await server.role.stop()

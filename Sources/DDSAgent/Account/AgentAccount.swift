@@ -20,17 +20,22 @@ struct AgentAccount: Hashable, Sendable {
     var nodeRecipient: String
     /// The `age1...` recipient of this member's own mailbox key: public, and of use while locked.
     var ownRecipient: String
+    /// The Ed25519 key that the node signs statements with: 32 bytes, pinned at the enrolment or at the first contact after it
+    /// and never replaced. Nil as long as the node has announced none.
+    var nodeIdentity: [UInt8]?
     /// Where the configuration wants the two ports to be, when not at `host`. Not stored.
     var pop3sHost: String?
     var submissionsHost: String?
 
     var json: JSONValue {
-        [
+        var fields: [String: JSONValue] = [
             "version": 1, "address": .text("\(address)"), "display": .text(display), "groups": .texts(groups), "host": .text(host),
             "pop3s_port": .number(Int64(pop3sPort)), "submissions_port": .number(Int64(submissionsPort)),
             "node_key": .text(Hex.encode(nodeKeyHash)), "node_recipient": .text(nodeRecipient),
             "own_recipient": .text(ownRecipient),
         ]
+        if let nodeIdentity { fields["node_identity"] = .text(Hex.encode(nodeIdentity)) }
+        return .object(fields)
     }
 
     init?(json: JSONValue) {
@@ -40,6 +45,11 @@ struct AgentAccount: Hashable, Sendable {
             let key = json["node_key"]?.string.flatMap({ Hex.decode($0) }), key.count >= 16,
             let recipient = json["node_recipient"]?.string, let ownRecipient = json["own_recipient"]?.string
         else { return nil }
+        if let text = json["node_identity"]?.string {
+            // A pin that cannot be read is damage: going on without one would pin whatever comes next.
+            guard let identity = Hex.decode(text), identity.count == 32 else { return nil }
+            nodeIdentity = identity
+        }
         self.address = address
         display = json["display"]?.string ?? address.local
         groups = json["groups"]?.strings ?? []
@@ -53,7 +63,7 @@ struct AgentAccount: Hashable, Sendable {
 
     init(
         address: MailAddress, display: String, groups: [String], host: String, pop3sPort: UInt16, submissionsPort: UInt16,
-        nodeKeyHash: [UInt8], nodeRecipient: String, ownRecipient: String
+        nodeKeyHash: [UInt8], nodeRecipient: String, ownRecipient: String, nodeIdentity: [UInt8]? = nil
     ) {
         self.address = address
         self.display = display
@@ -64,6 +74,7 @@ struct AgentAccount: Hashable, Sendable {
         self.nodeKeyHash = nodeKeyHash
         self.nodeRecipient = nodeRecipient
         self.ownRecipient = ownRecipient
+        self.nodeIdentity = nodeIdentity
     }
 }
 

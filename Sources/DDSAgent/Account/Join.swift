@@ -104,7 +104,7 @@ import DDSWire
             return AgentAccount(
                 address: welcome.address, display: welcome.display, groups: welcome.groups, host: invite.host,
                 pop3sPort: invite.pop3sPort, submissionsPort: invite.submissionsPort, nodeKeyHash: invite.nodeKeyHash,
-                nodeRecipient: nodeRecipient.recipient, ownRecipient: "\(recipient)")
+                nodeRecipient: nodeRecipient.recipient, ownRecipient: "\(recipient)", nodeIdentity: welcome.identity)
         case .refused(_, let reply, let permanent):
             throw Failure(permanent ? .badInput : .tryAgain, reply.lines.joined(separator: " "))
         case .lost, .offered:

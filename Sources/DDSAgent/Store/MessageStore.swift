@@ -257,7 +257,7 @@ extension MessageStore {
         try await enter()
         defer { gate.leave() }
         let isNew = items[message.summary.id] == nil
-        let records = try await spool.commit(SpoolTransaction(appends: isNew ? message.appends : [], erasures: [record]))
+        let records = try await spool.commit(InboxImport.moving(record, as: message.appends, isKnown: !isNew))
         if isNew { added(message, records: records[...]) }
         return isNew
     }

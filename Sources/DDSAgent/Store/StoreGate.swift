@@ -13,11 +13,12 @@ import DDSLoop
     var waitingCount: Int { waiting.count }
 
     func enter() async {
-        guard isTaken else {
+        // Asked inside, because any await may let others in between.
+        await withCheckedContinuation { continuation in
+            if isTaken { return waiting.append(continuation) }
             isTaken = true
-            return
+            continuation.resume()
         }
-        await withCheckedContinuation { waiting.append($0) }
     }
 
     func leave() {

@@ -20,8 +20,7 @@ import Logging
     private let account: AgentAccount
     private let link: NodeLink
     private let onMail: @LoopActor () async -> Void
-    /// Stored UIDLs that the node may still list, by tag.
-    private var seen: [RecordTag: SpoolUID] = [:]
+    private var ledger = FetchLedger([], mailbox: AgentMailbox.seen, inbox: AgentMailbox.inbox)
     private var session: SessionDriver<POP3FetchSession>?
     private var isRunning = false
     /// The round that runs may last until mail comes.
@@ -58,7 +57,8 @@ import Logging
     }
 
     func loadSeen() async throws(SpoolError) {
-        for entry in try await spool.entries(in: AgentMailbox.seen) { seen[entry.tag] = entry.uid }
+        ledger = FetchLedger(
+            try await spool.entries(in: AgentMailbox.seen), mailbox: AgentMailbox.seen, inbox: AgentMailbox.inbox)
     }
 
     func stop() {
@@ -71,8 +71,9 @@ import Logging
 
     /// One whole round that begins after this call; returns what came of it, nil when the agent stops meanwhile.
     func fetchNow() async -> POP3FetchOutcome? {
-        guard !isStopped else { return nil }
-        return await withCheckedContinuation { continuation in
+        // Asked inside, because any await may let `stop` in between.
+        await withCheckedContinuation { continuation in
+            if isStopped { return continuation.resume(returning: nil) }
             waitingForNextRound.append(continuation)
             // A session that waits for mail is told to stop; the next one begins at once.
             if isWaitingRound { session?.drain() }
@@ -187,31 +188,23 @@ extension Fetcher {
     func plan(_ items: [POP3Item]) async -> POP3FetchAnswer {
         let tags = items.map { RecordTag.named("uidl\0" + $0.uidl) }
         await forget(except: Set(tags))
-        let isKnown = tags.map { seen[$0] != nil }
         // What is too large is left out: a session that has nothing to do may wait for more.
-        let new = items.indices.filter { !isKnown[$0] }
-        let fetch = new.filter { items[$0].octets <= messageOctetsMax }
-        tooLargeCount = new.count - fetch.count
-        return .plan(fetch: fetch, alreadyStored: items.indices.filter { isKnown[$0] })
+        let plan = ledger.plan(tags, octets: items.map(\.octets), octetsMax: messageOctetsMax)
+        tooLargeCount = plan.tooLarge.count
+        return .plan(fetch: plan.fetch, alreadyStored: plan.alreadyStored)
     }
 
-    /// What the node no longer lists is deleted there for certain; its name need not be kept.
     private func forget(except listed: Set<RecordTag>) async {
-        let gone = seen.filter { !listed.contains($0.key) }
-        guard !gone.isEmpty, (try? await spool.commit(SpoolTransaction(erasures: Array(gone.values)))) != nil else { return }
-        for tag in gone.keys { seen[tag] = nil }
+        let gone = ledger.forgettable(unlessIn: listed)
+        guard !gone.isEmpty, (try? await spool.commit(FetchLedger.forgetting(gone))) != nil else { return }
+        ledger.forgot(gone)
     }
 
     /// Keeps a fetched message durably; only then may the node delete it.
     func store(_ uidl: String, _ bytes: [UInt8]) async -> POP3FetchAnswer {
         let tag = RecordTag.named("uidl\0" + uidl)
         do throws(SpoolError) {
-            let records = try await spool.commit(
-                SpoolTransaction(appends: [
-                    .record(mailbox: AgentMailbox.inbox, tag: tag, flags: 0, body: bytes),
-                    .record(mailbox: AgentMailbox.seen, tag: tag, flags: 0, body: []),
-                ]))
-            seen[tag] = records[1]
+            ledger.kept(tag, try await spool.commit(ledger.keeping(tag, bytes)))
         } catch {
             services.log.error("fetched mail not stored, it stays at the node", metadata: ["error": "\(error)"])
             storeTrouble = error == .full

@@ -79,10 +79,8 @@ enum SubmissionResult: Hashable, Sendable {
 
     /// Takes up what waited when the agent stopped.
     func start() async throws(SpoolError) {
-        let outcomes = Set(try await spool.entries(in: AgentMailbox.outcomes).map(\.tag))
         let entries = try await spool.entries(in: AgentMailbox.outbox)
-        // A crash between noting an outcome and erasing the submission leaves both; it was answered all the same.
-        let done = entries.filter { outcomes.contains($0.tag) }.map(\.uid)
+        let done = OutboxLedger.answered(entries, outcomes: try await spool.entries(in: AgentMailbox.outcomes))
         if !done.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: done)) }
         waiting = entries.map(\.uid).filter { !done.contains($0) }
         timer = LoopTimer { [weak self] in self?.sendNow() }
@@ -161,7 +159,7 @@ enum SubmissionResult: Hashable, Sendable {
         let outcome = SpoolAppend.record(
             mailbox: AgentMailbox.outcomes, tag: answer.tag,
             flags: answer.wasAccepted ? OutcomeFlags.accepted : OutcomeFlags.refused, body: Array(answer.note.utf8))
-        _ = try await spool.commit(SpoolTransaction(appends: [outcome], erasures: [uid]))
+        _ = try await spool.commit(OutboxLedger.settling(uid, outcome: outcome))
         answered[uid] = nil
         waiting.removeAll { $0 == uid }
         pauses.reset()

@@ -32,7 +32,38 @@ package struct Config: Sendable, Equatable {
             package var keyFile = ""
         }
 
-        package enum MasterKey: String, Sendable, CaseIterable { case file }
+        /// What opens the node's keyring.
+        package enum MasterKey: Hashable, Sendable, CustomStringConvertible {
+            case file
+            case passphrase
+            /// From the service manager.
+            case credential
+            /// An open file descriptor.
+            case descriptor(Int32)
+
+            /// `file`, `passphrase`, `credential` or `fd:N`, N from 3.
+            package init?(_ text: String) {
+                switch text {
+                case "file": self = .file
+                case "passphrase": self = .passphrase
+                case "credential": self = .credential
+                default:
+                    guard text.hasPrefix("fd:"), let number = Int32(text.dropFirst(3)), number > 2, "fd:\(number)" == text
+                    else { return nil }
+                    self = .descriptor(number)
+                }
+            }
+
+            package var description: String {
+                switch self {
+                case .file: "file"
+                case .passphrase: "passphrase"
+                case .credential: "credential"
+                case .descriptor(let number): "fd:\(number)"
+                }
+            }
+        }
+
         package enum Engine: String, Sendable, CaseIterable { case embedded }
 
         package struct Keys: Sendable, Equatable {

@@ -106,6 +106,20 @@ package struct ConfigKind: Sendable {
         }
     }
 
+    /// Where the node's master key comes from.
+    static func masterKey(_ field: any Field<Config.Server.MasterKey>) -> ConfigKind {
+        let choice = "\"file\", \"passphrase\", \"credential\" or \"fd:N\" with N from 3"
+        return ConfigKind(name: "word", constraint: choice) { value, config in
+            guard case .text(let text) = value, let source = Config.Server.MasterKey(text) else {
+                return "must be \(choice), not \(value.spoken)"
+            }
+            config[keyPath: field] = source
+            return nil
+        } read: {
+            .text($0[keyPath: field].description)
+        }
+    }
+
     /// Any of `words`, each at most once.
     static func words(_ field: any Field<[String]>, _ words: [String]) -> ConfigKind {
         ConfigKind(name: "list of words", constraint: Self.choice(words)) { value, config in

@@ -77,8 +77,10 @@ package enum ConfigSchema {
             .value(.text("")),
             "The private key of certificate_file, in PEM and without a passphrase."),
         ConfigKey(
-            "server.keys.master", .word(\.server.keys.master), .value(.text("file")), restart: true,
-            "Where the key comes from that unlocks the store."),
+            "server.keys.master", .masterKey(\.server.keys.master), .value(.text("file")), restart: true,
+            "What opens the node's keyring: \"file\" is master.key in the state folder; with \"passphrase\" the node starts sealed "
+                + "and serves after `ddsnode unlock`; \"credential\" is the systemd credential ddsnode.mk; \"fd:N\" is read "
+                + "from an open file descriptor."),
         ConfigKey(
             "server.spool.engine", .word(\.server.spool.engine), .value(.text("embedded")), restart: true,
             "What keeps the mail that waits."),

@@ -19,6 +19,8 @@ import Glibc
     package typealias Handler = @LoopActor (ControlRequest, any ControlOutput) async throws(Failure) -> JSONValue
 
     private var handlers: [String: Handler] = [:]
+    /// Why a command may be missing for now, in words of the role that will bring it.
+    package var explainMissing: (@LoopActor (String) -> Failure?)?
 
     package init() {}
 
@@ -29,6 +31,7 @@ import Glibc
 
     package func perform(_ request: ControlRequest, output: any ControlOutput) async throws(Failure) -> JSONValue {
         guard let handler = handlers[request.command] else {
+            if let failure = explainMissing?(request.command) { throw failure }
             throw Failure(.usage, "this process has no role for \"\(request.command.split(separator: ".").joined(separator: " "))\"; check --config and --role")
         }
         return try await handler(request, output)

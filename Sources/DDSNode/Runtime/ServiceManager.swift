@@ -1,7 +1,9 @@
-// What the service manager is told (sd_notify) and hands over (listening sockets). The only user of libsystemd.
+// What the service manager is told (sd_notify) and hands over (credentials). The only user of libsystemd.
 
 import CSystemd
 package import DDSCore
+import DDSLoop
+import Glibc
 
 package enum ServiceManager {
     /// READY=1 with a status line.
@@ -19,6 +21,13 @@ package enum ServiceManager {
         var microseconds: UInt64 = 0
         guard unsafe sd_watchdog_enabled(0, &microseconds) > 0, microseconds > 0 else { return nil }
         return .microseconds(Int64(clamping: microseconds))
+    }
+
+    /// Where a secret of this name was handed over (systemd.exec(5), CREDENTIALS_DIRECTORY), or nil when none was.
+    package static func credentialPath(_ name: String) -> String? {
+        guard let folder = unsafe getenv("CREDENTIALS_DIRECTORY").map({ unsafe String(cString: $0) }) else { return nil }
+        let path = "\(folder)/\(name)"
+        return HostFiles.exists(path) ? path : nil
     }
 
     private static func notify(_ state: String) {

@@ -175,7 +175,7 @@ package final class SessionDriver<Machine: WireSession> {
 // MARK: Output
 
 extension SessionDriver {
-    private var bytesTaken: Int { bytesOut - stream.queuedBytes }
+    var bytesTaken: Int { bytesOut - stream.queuedBytes }
 
     /// Looks once per `stallLimit` whether the peer takes what is queued for it. Nothing else bounds a session that owes
     /// replies to a peer who does not read them.
@@ -188,7 +188,7 @@ extension SessionDriver {
         timer.schedule(at: Loop.time.now + stallLimit)
     }
 
-    private func lookAtOutput() {
+    func lookAtOutput() {
         isWatchingOutput = false
         guard stream.queuedBytes > 0 else { return }
         if bytesTaken == takenAtLastLook { return abort(.timeout, "the peer does not read") }

@@ -21,10 +21,6 @@ enum DeliveryOutcome: Hashable, Sendable {
 }
 
 @LoopActor final class DeliveryService {
-    /// The spool's mailbox that remembers accepted submission ids; its records have no body.
-    static let receiptsMailbox = MailboxID(rawValue: 2)
-    /// Days for which a resend is recognised.
-    static let receiptLifetimeDays = 30
     /// Headers made on the loop itself; making one takes about a tenth of a millisecond.
     private static let headersOnLoopMax = 8
 
@@ -32,69 +28,73 @@ enum DeliveryOutcome: Hashable, Sendable {
     private let spool: any SpoolEngine
     private let book: MaildropBook
     private let services: Services
-    /// Accepted submissions, one receipt per destination, with the day of acceptance.
-    private var receipts: [RecordTag: Int]
-    private var inFlight: Set<RecordTag> = []
+    private var submissions: SubmissionLedger
     private(set) var acceptedCount = 0
     private(set) var deliveredCount = 0
 
-    private init(store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, services: Services, receipts: [RecordTag: Int]) {
+    private init(store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, services: Services, submissions: SubmissionLedger) {
         self.store = store
         self.spool = spool
         self.book = book
         self.services = services
-        self.receipts = receipts
+        self.submissions = submissions
     }
 
     /// Loads the receipts of the last 30 days and erases older ones.
     static func open(
         store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, services: Services
     ) async throws(SpoolError) -> DeliveryService {
-        let service = DeliveryService(store: store, spool: spool, book: book, services: services, receipts: [:])
-        for entry in try await spool.entries(in: receiptsMailbox) { service.receipts[entry.tag] = entry.day }
+        let submissions = SubmissionLedger(try await spool.entries(in: SubmissionLedger.mailbox))
+        let service = DeliveryService(store: store, spool: spool, book: book, services: services, submissions: submissions)
         try await service.forgetOldReceipts()
         return service
     }
 
     /// Erases receipts that are older than a resend can be.
     func forgetOldReceipts() async throws(SpoolError) {
-        let oldest = services.time.wall.day - Self.receiptLifetimeDays
-        guard receipts.values.contains(where: { $0 < oldest }) else { return }
-        let expired = try await spool.entries(in: Self.receiptsMailbox).filter { $0.day < oldest }
-        if !expired.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: expired.map(\.uid))) }
-        receipts = receipts.filter { $0.value >= oldest }
+        let today = services.time.wall.day
+        guard submissions.hasExpired(on: today) else { return }
+        let forgetting = SubmissionLedger.forgetting(try await spool.entries(in: SubmissionLedger.mailbox), on: today)
+        if !forgetting.erasures.isEmpty { _ = try await spool.commit(forgetting) }
+        submissions.forgot(on: today)
     }
 
     /// Delivers to the readers that the destinations have *now*: a member removed since RCPT gets nothing. Of a resend only
     /// those destinations are served that did not have it before.
     func deliver(_ message: SealedMessage, author: String?, destinations: [Directory.Destination]) async -> DeliveryOutcome {
-        var wanted: [Directory.Destination] = []
-        var tags: [RecordTag] = []
-        for destination in destinations where !wanted.contains(destination) {
-            if let author, let id = message.submissionID {
-                let tag = Self.receiptTag(author: author, id: id, destination: destination)
-                if receipts[tag] != nil { continue }
-                tags.append(tag)
-            }
-            wanted.append(destination)
+        var distinct: [Directory.Destination] = []
+        for destination in destinations where !distinct.contains(destination) { distinct.append(destination) }
+        let admission = submissions.admit(
+            distinct.map { destination in
+                guard let author, let id = message.submissionID else { return nil }
+                return Self.receiptTag(author: author, id: id, destination: destination)
+            })
+        switch admission {
+        case .alreadyAccepted: return .alreadyAccepted
+        case .beingAccepted: return .tryAgain("this submission is being accepted on another connection")
+        case .admitted(let positions, let receipts):
+            let outcome = await deliver(message, author: author, to: positions.map { distinct[$0] }, receipts: receipts)
+            let isAccepted = if case .delivered = outcome { true } else { false }
+            submissions.settle(receipts, acceptedOn: isAccepted ? services.time.wall.day : nil)
+            return outcome
         }
-        if wanted.isEmpty { return .alreadyAccepted }
-        guard inFlight.isDisjoint(with: tags) else { return .tryAgain("this submission is being accepted on another connection") }
-        inFlight.formUnion(tags)
-        defer { inFlight.subtract(tags) }
+    }
+
+    private func deliver(
+        _ message: SealedMessage, author: String?, to wanted: [Directory.Destination], receipts: [RecordTag]
+    ) async -> DeliveryOutcome {
         let readers = store.directory.readers(of: wanted, author: author)
         do {
             let headers = try await headers(
                 for: readers, fileKey: message.fileKey,
                 notes: readers.map { store.directory.group(reaching: $0.name, among: wanted).map(GroupNote.stanza) })
-            try await commit(message, headers: headers, readers: readers, receipts: tags)
+            try await commit(message, headers: headers, readers: readers, receipts: receipts)
         } catch let error as SpoolError {
             return failed(error)
         } catch {
             services.log.error("sealing failed", metadata: ["error": "\(error)"])
             return .tryAgain("the message could not be sealed; the administrator finds the reason in the log")
         }
-        for tag in tags { receipts[tag] = services.time.wall.day }
         acceptedCount += 1
         deliveredCount += readers.count
         services.bus.publish(.messageAccepted(bytes: message.plainBytes, recipients: readers.count))
@@ -104,15 +104,8 @@ enum DeliveryOutcome: Hashable, Sendable {
     private func commit(
         _ message: SealedMessage, headers: [[UInt8]], readers: [Account], receipts: [RecordTag]
     ) async throws(SpoolError) {
-        var transaction = SpoolTransaction()
-        if !readers.isEmpty { transaction.appends.append(.payload(tag: .none, body: message.payload)) }
-        for (reader, header) in zip(readers, headers) {
-            transaction.appends.append(
-                .delivery(mailbox: MailboxID(rawValue: reader.mailbox), tag: .none, flags: 0, header: header, payload: 0))
-        }
-        for receipt in receipts {
-            transaction.appends.append(.record(mailbox: Self.receiptsMailbox, tag: receipt, flags: 0, body: []))
-        }
+        let deliveries = zip(readers, headers).map { (mailbox: MailboxID(rawValue: $0.mailbox), header: $1) }
+        let transaction = SubmissionLedger.accepting(payload: message.payload, deliveries: deliveries, receipts: receipts)
         guard !transaction.appends.isEmpty else { return }
         let stored = try await spool.commit(transaction)
         var orphans: [SpoolUID] = []

@@ -21,7 +21,7 @@ import Logging
     /// An erasure is on its way to the disk: the lease ends with it, even when the client does not wait for it.
     private var isErasing = false
     private var isGone = false
-    private var entries: [SpoolEntry] = []
+    private var maildrop = Maildrop()
     private var reading: WrappedMessage?
     private var wait: MaildropWait?
     private var isStopAsked = false
@@ -87,7 +87,7 @@ import Logging
         guard server.book.lease(mailbox) else { return .inUse }
         hasLease = true
         do throws(SpoolError) {
-            entries = try await server.spool.entries(in: mailbox).filter { $0.payload != nil }
+            maildrop = Maildrop(try await server.spool.entries(in: mailbox))
         } catch {
             release()
             server.services.log.error("maildrop not listed", metadata: ["error": "\(error)"])
@@ -95,20 +95,14 @@ import Logging
         }
         if isGone { release() }
         return .maildrop(
-            entries.map { entry in
-                POP3Item(uidl: Self.uidl(entry.uid), octets: WrappedMessage.octets(entry, node: server.domain, recipient: address))
+            maildrop.entries.map { entry in
+                POP3Item(uidl: Maildrop.uidl(entry.uid), octets: WrappedMessage.octets(entry, node: server.domain, recipient: address))
             })
     }
 
-    /// Never reused and stable: the record's name in the spool, in hexadecimal.
-    static func uidl(_ uid: SpoolUID) -> String {
-        let digits = String(uid.rawValue, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
-    }
-
     private func body(_ index: Int, _ offset: Int) async -> POP3ServerAnswer {
-        guard entries.indices.contains(index), let address, server.current(account) != nil else { return .gone }
-        let entry = entries[index]
+        guard maildrop.entries.indices.contains(index), let address, server.current(account) != nil else { return .gone }
+        let entry = maildrop.entries[index]
         do {
             if reading?.uid != entry.uid || reading?.position != offset {
                 reading = try await WrappedMessage(entry, node: server.domain, recipient: address, spool: server.spool)
@@ -119,7 +113,7 @@ import Logging
             if reading.isAtEnd { self.reading = nil }
             return .bytes(piece, isLast: reading.isAtEnd)
         } catch {
-            server.services.log.error("message not readable", metadata: ["uidl": "\(Self.uidl(entry.uid))", "error": "\(error)"])
+            server.services.log.error("message not readable", metadata: ["uidl": "\(Maildrop.uidl(entry.uid))", "error": "\(error)"])
             server.services.bus.publish(.spoolProblem(text: "a message could not be read; see the log"))
             return .gone
         }
@@ -132,20 +126,18 @@ import Logging
             release()
         }
         guard server.current(account) != nil else { return .eraseFailed }
-        let erased = indices.map { entries[$0] }
         do throws(SpoolError) {
-            _ = try await server.spool.commit(SpoolTransaction(erasures: erased.map(\.uid)))
+            _ = try await server.spool.commit(maildrop.erasing(indices))
         } catch {
             server.services.log.error("erasure failed", metadata: ["error": "\(error)"])
             return .eraseFailed
         }
-        server.book.erased(mailbox, count: erased.count, bytes: erased.reduce(0) { $0 + $1.size + $1.payloadSize })
-        server.services.bus.publish(.maildropErased(count: erased.count))
+        server.book.erased(mailbox, count: indices.count, bytes: maildrop.bytes(of: indices))
+        server.services.bus.publish(.maildropErased(count: indices.count))
         return .erased
     }
 
     private func waitForMail(_ seconds: Int) async -> POP3ServerAnswer {
-        let known = Set(entries.map(\.uid))
         let wait = MaildropWait()
         self.wait = wait
         if isStopAsked || isGone { wait.stop() }
@@ -154,7 +146,7 @@ import Logging
         // Mail may have come between the snapshot and this question, or while this looks.
         let seen = server.book.arrival(mailbox)
         let current = (try? await server.spool.entries(in: mailbox)) ?? []
-        if current.allSatisfy({ known.contains($0.uid) }) { await server.book.wait(mailbox, since: seen, wait) }
+        if !maildrop.isOutdated(by: current) { await server.book.wait(mailbox, since: seen, wait) }
         timeout.close()
         self.wait = nil
         isStopAsked = false

@@ -44,7 +44,7 @@ import DDSSpool
     }
 
     private static func head(_ entry: SpoolEntry, node: String, recipient: MailAddress) -> [UInt8] {
-        SealedWrapper.head(node: node, recipient: recipient, uidl: MaildropHandler.uidl(entry.uid), day: entry.day)
+        SealedWrapper.head(node: node, recipient: recipient, uidl: Maildrop.uidl(entry.uid), day: entry.day)
     }
 
     /// The next piece; `isAtEnd` says whether it was the last.

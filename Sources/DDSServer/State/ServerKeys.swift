@@ -1,11 +1,10 @@
-// The node's own keys and where they lie: a root key in a file of its own, everything else sealed under it. Made once by
-// `init`; a missing file is an error and never a fresh start.
+// The node's own keys and where they lie: everything is sealed under the master key. Made once by `init`; a missing file is an
+// error and never a fresh start.
 
 import DDSCore
 import DDSLoop
 import DDSNode
 import DDSSeal
-import FoundationEssentials
 
 /// The files of a node's state folder.
 struct ServerFolder: Sendable {
@@ -16,66 +15,84 @@ struct ServerFolder: Sendable {
         path = stateDir + "/server"
     }
 
-    /// 32 random bytes, 0600: who has this and the other files can open what they hold.
-    var rootKey: String { path + "/root.key" }
-    /// The TLS seed and the seal identity, sealed under the root key.
+    /// The master key, sealed for each of its holders.
+    var keyring: String { path + "/keyring" }
+    /// 32 random bytes, 0600, that open the keyring where server.keys.master is "file".
+    var masterKey: String { path + "/master.key" }
+    /// The TLS seed, the node identity and the seal identity, sealed under the master key.
     var keys: String { path + "/node.keys" }
     /// The node's certificate for people who pin it in other programs; public.
     var certificate: String { path + "/certificate.pem" }
     var spool: String { path + "/spool" }
 
-    var isInitialised: Bool { HostFiles.exists(keys) || HostFiles.exists(rootKey) || HostFiles.exists(spool) }
+    var isInitialised: Bool { [keyring, masterKey, keys, spool].contains { HostFiles.exists($0) } }
 }
 
 final class ServerKeys: Sendable {
-    let root: SecretBytes
+    let master: SecretBytes
     /// Ed25519 seed of the TLS certificate.
     let tlsSeed: SecretBytes
+    /// Signs what the node says about itself: heads, delivery states, notices. Never changes.
+    let nodeIdentity: SigningKey
     /// Opens what members seal to the node.
     let sealIdentity: AgeIdentity
 
-    private init(root: SecretBytes, tlsSeed: SecretBytes, sealIdentity: AgeIdentity) {
-        self.root = root
+    init(master: SecretBytes, tlsSeed: SecretBytes, nodeIdentity: SigningKey, sealIdentity: AgeIdentity) {
+        self.master = master
         self.tlsSeed = tlsSeed
+        self.nodeIdentity = nodeIdentity
         self.sealIdentity = sealIdentity
     }
 
     private static let binding = Array("ddsnode/v1/node-keys".utf8)
+    private static let seedBytes = 32
 
-    /// Makes new keys and writes them. The folder must not hold any.
-    static func create(in folder: ServerFolder, random: any RandomSource) throws(Failure) -> ServerKeys {
-        let keys = ServerKeys(root: .random(32), tlsSeed: .random(32), sealIdentity: .generate(random: random))
-        do {
-            try HostFiles.makeFolders(folder.path)
-            try keys.root.withExposed { try HostFiles.write(folder.rootKey, $0) }
-            try HostFiles.write(folder.keys, keys.sealed(random))
-        } catch {
-            throw Failure(.cannotCreate, "cannot write the node's keys in \(folder.path): \(error)")
-        }
+    /// What the spool's own keys are sealed under.
+    var spoolKey: SecretBytes { DeriveKey.subkey(master, number: 1, context: "DDSkring") }
+
+    /// New keys under `master`, written to `folder`, which must not hold any.
+    static func create(
+        in folder: ServerFolder, master: SecretBytes = .random(32), random: any RandomSource
+    ) throws(Failure) -> ServerKeys {
+        let keys = generate(master: master, random: random)
+        try keys.write(to: folder, random: random)
         return keys
     }
 
-    /// Reads the keys that `create` wrote.
-    static func open(in folder: ServerFolder) throws(Failure) -> ServerKeys {
-        guard HostFiles.exists(folder.keys) else {
-            throw Failure(.fileMissing, "there is no node in \(folder.path) yet; make one with: ddsnode init server")
+    /// New keys, written nowhere yet.
+    static func generate(master: SecretBytes, random: any RandomSource) -> ServerKeys {
+        ServerKeys(
+            master: master, tlsSeed: .random(seedBytes), nodeIdentity: .generate(), sealIdentity: .generate(random: random))
+    }
+
+    /// Writes the file of the node's keys.
+    func write(to folder: ServerFolder, random: any RandomSource) throws(Failure) {
+        do {
+            try HostFiles.makeFolders(folder.path)
+            try HostFiles.write(folder.keys, sealed(random))
+        } catch {
+            throw Failure(.cannotCreate, "cannot write the node's keys in \(folder.path): \(error)")
         }
-        guard HostFiles.exists(folder.rootKey) else {
-            throw Failure(.fileMissing, "the root key \(folder.rootKey) is missing; put it back from where you keep it. Nothing was changed")
+    }
+
+    /// Reads the keys that `create` wrote.
+    static func open(in folder: ServerFolder, master: SecretBytes) throws(Failure) -> ServerKeys {
+        guard HostFiles.exists(folder.keys) else {
+            throw Failure(.fileMissing, "the node's keys \(folder.keys) are missing; restore them from a backup. Nothing was changed")
         }
         do {
-            var rootBytes = try HostFiles.read(folder.rootKey, limit: 4096)
-            guard rootBytes.count == 32 else { throw Failure(.badInput, "\(folder.rootKey) is no root key; put the right one back") }
-            let root = SecretBytes(consuming: &rootBytes)
             let file = try HostFiles.read(folder.keys, limit: 1 << 20)
-            guard var content = SealedStoreBox.open(file, key: wrapKey(root), associated: binding), content.count > 32 else {
-                throw Failure(.badInput, "\(folder.keys) does not open with \(folder.rootKey); they belong to different nodes or one is damaged")
+            guard var content = SealedStoreBox.open(file, key: wrapKey(master), associated: binding), content.count > 2 * seedBytes else {
+                throw Failure(.badInput, "\(folder.keys) does not open with \(folder.keyring); they belong to different nodes or one is damaged")
             }
             defer { Wipe.zero(&content) }
-            var seed = Array(content[..<32])
-            var text = Array(content[32...])
+            var seed = Array(content[..<seedBytes])
+            var identity = Array(content[seedBytes..<2 * seedBytes])
+            var text = Array(content[(2 * seedBytes)...])
             return ServerKeys(
-                root: root, tlsSeed: SecretBytes(consuming: &seed), sealIdentity: try AgeIdentity(text: SecretBytes(consuming: &text)))
+                master: master, tlsSeed: SecretBytes(consuming: &seed),
+                nodeIdentity: SigningKey(seed: SecretBytes(consuming: &identity)),
+                sealIdentity: try AgeIdentity(text: SecretBytes(consuming: &text)))
         } catch let failure as Failure {
             throw failure
         } catch {
@@ -86,12 +103,13 @@ final class ServerKeys: Sendable {
     private func sealed(_ random: any RandomSource) -> [UInt8] {
         var content: [UInt8] = []
         tlsSeed.withExposed { content += $0 }
+        nodeIdentity.seed.withExposed { content += $0 }
         sealIdentity.secretText().withExposed { content += $0 }
         defer { Wipe.zero(&content) }
-        return SealedStoreBox.seal(content, key: Self.wrapKey(root), associated: Self.binding, random: random)
+        return SealedStoreBox.seal(content, key: Self.wrapKey(master), associated: Self.binding, random: random)
     }
 
-    private static func wrapKey(_ root: SecretBytes) -> SecretBytes {
-        DeriveKey.subkey(root, number: 1, context: "DDSsrvky")
+    private static func wrapKey(_ master: SecretBytes) -> SecretBytes {
+        DeriveKey.subkey(master, number: 1, context: "DDSsrvky")
     }
 }

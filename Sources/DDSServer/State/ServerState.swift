@@ -27,32 +27,48 @@ import Logging
         self.store = store
     }
 
-    /// `ddsnode init server`: keys, certificate, empty spool. Refuses to overwrite anything.
-    static func create(config: Config, random: any RandomSource, time: any TimeSource) async throws(Failure) {
+    /// `ddsnode init server`: keys, certificate, empty spool; or those of `backup` with its members and groups. Refuses to
+    /// overwrite anything. `passphrase` goes with server.keys.master = "passphrase".
+    static func create(
+        config: Config, passphrase: SecretBytes?, from backup: NodeBackup? = nil, random: any RandomSource, time: any TimeSource
+    ) async throws(Failure) {
         let folder = ServerFolder(stateDir: config.node.stateDirectory)
         guard !folder.isInitialised else {
             throw Failure(.cannotCreate, "there is a node in \(folder.path) already; it was left as it is. Choose another node.state_dir for a new one")
         }
-        let keys = try ServerKeys.create(in: folder, random: random)
-        try await EmbeddedSpool.create(folder: folder.spool, root: keys.root, bodyBytes: config.server.spool.segmentSize, random: random, time: time)
+        let master = try await MasterKey.create(in: folder, config.server.keys.master, passphrase: passphrase, random: random)
+        let keys = try backup?.keys(master: master) ?? ServerKeys.generate(master: master, random: random)
+        try keys.write(to: folder, random: random)
+        try await EmbeddedSpool.create(folder: folder.spool, root: keys.spoolKey, bodyBytes: config.server.spool.segmentSize, random: random, time: time)
         let identity = try certificate(config: config, keys: keys)
         do {
             try HostFiles.write(folder.certificate, identity.certificatePEM, mode: 0o644)
         } catch {
             throw Failure(.cannotCreate, "cannot write \(folder.certificate): \(error)")
         }
+        guard let backup else { return }
+        let state = try await open(config: config, passphrase: passphrase, random: random, time: time, onSpoolStopped: { _ in })
+        do throws(Failure) {
+            try await state.store.change { _ throws(Failure) in [.checkpoint(backup.directory)] }
+            await state.close()
+        } catch {
+            await state.close()
+            throw error
+        }
     }
 
-    /// Opens a node. Throws with exit code 75 when another process has it open.
+    /// Opens a node. Throws with exit code 75 when another process has it open, 77 when it wants a passphrase and got none
+    /// or a wrong one.
     static func open(
-        config: Config, random: any RandomSource, time: any TimeSource,
+        config: Config, passphrase: SecretBytes?, random: any RandomSource, time: any TimeSource,
         onSpoolStopped: @escaping @LoopActor @Sendable (String) -> Void
     ) async throws(Failure) -> ServerState {
         let folder = ServerFolder(stateDir: config.node.stateDirectory)
-        let keys = try ServerKeys.open(in: folder)
+        let master = try await MasterKey.open(in: folder, config.server.keys.master, passphrase: passphrase)
+        let keys = try ServerKeys.open(in: folder, master: master)
         let identity = try certificate(config: config, keys: keys)
         let spool = try await EmbeddedSpool.open(
-            folder: folder.spool, root: keys.root, random: random, time: time, onStopped: onSpoolStopped)
+            folder: folder.spool, root: keys.spoolKey, random: random, time: time, onStopped: onSpoolStopped)
         do throws(Failure) {
             return ServerState(keys: keys, identity: identity, spool: spool, store: try await DirectoryStore.open(spool: spool))
         } catch {

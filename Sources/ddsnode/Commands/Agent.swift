@@ -5,6 +5,7 @@ import DDSAgent
 import DDSCore
 import DDSLoop
 import DDSNode
+import DDSServer
 
 struct OpenCommand: NodeCommand {
     static let configuration = CommandConfiguration(
@@ -43,7 +44,9 @@ struct LockCommand: NodeCommand {
 }
 
 struct UnlockCommand: NodeCommand {
-    static let configuration = CommandConfiguration(commandName: "unlock", abstract: "Open your key in the running agent.")
+    static let configuration = CommandConfiguration(
+        commandName: "unlock", abstract: "Open your key in the running agent, or a node that started sealed.",
+        discussion: "Where both run in one process, a sealed node is opened first.")
 
     @Option(
         help: ArgumentHelp("A file with the passphrase; - is standard input.", valueName: "file"), completion: .file())
@@ -52,11 +55,28 @@ struct UnlockCommand: NodeCommand {
 
     func perform(_ context: Context) async throws(Failure) -> Int32 {
         let config = try context.config(for: AgentRole.name)
+        if try await Self.isNode(config) { return try await unseal(context, config) }
         let passphrase = try context.terminal.secret(file: passphraseFile, option: "--passphrase-file", question: "Passphrase")
         let request = ControlRequest("agent.unlock", ["passphrase": try context.text(passphrase, option: "--passphrase-file")])
         let result = try await Dispatch.runningDaemon(config, request)
         context.output.result(result) { "unlocked, \(SafeWord.text(result["unread"])) unread" }
         context.output.next("ddsnode list, or ddsnode open")
+        return 0
+    }
+
+    /// True when the word is meant for the node: it is sealed, or there is no agent beside it.
+    @LoopActor private static func isNode(_ config: Config) async throws(Failure) -> Bool {
+        guard config.roles.contains(ServerRole.name), OfflineServer.wantsPassphrase(config) else { return false }
+        guard config.roles.contains(AgentRole.name) else { return true }
+        return try await Dispatch.daemon(config, ControlRequest("status"))?[ServerRole.name]?["sealed"]?.boolean ?? false
+    }
+
+    @LoopActor private func unseal(_ context: Context, _ config: Config) async throws(Failure) -> Int32 {
+        let passphrase = try context.terminal.secret(
+            file: passphraseFile, option: "--passphrase-file", question: "Passphrase of the node")
+        let request = ControlRequest("server.unlock", ["passphrase": try context.text(passphrase, option: "--passphrase-file")])
+        let result = try await Dispatch.runningDaemon(config, request)
+        context.output.result(result) { "the node is open and serves" }
         return 0
     }
 }

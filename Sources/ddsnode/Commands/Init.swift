@@ -4,6 +4,7 @@ import ArgumentParser
 import DDSCore
 import DDSLoop
 import DDSNode
+import DDSSeal
 import DDSServer
 import Glibc
 
@@ -31,16 +32,24 @@ struct InitCommand: NodeCommand {
     @Option(help: ArgumentHelp("The address to listen at, without a port, such as 127.0.0.1 or [::].", valueName: "address"))
     var listen: String?
 
+    @Option(
+        help: ArgumentHelp("What opens the node's keyring: file, passphrase, credential or fd:N.", valueName: "kind"))
+    var master: String?
+
+    @Option(
+        help: ArgumentHelp("A file with the keyring's passphrase; - is standard input.", valueName: "file"), completion: .file())
+    var passphraseFile: String?
+
     @OptionGroup(title: "Global options") var globals: GlobalOptions
 
     func perform(_ context: Context) async throws(Failure) -> Int32 {
         let file = ConfigFile(options: globals)
         let wasThere = file.exists
         if wasThere {
-            guard name == nil, domain == nil, listen == nil else {
+            guard name == nil, domain == nil, listen == nil, master == nil else {
                 throw Failure(
                     .cannotCreate,
-                    "\(file.path) exists and is left as it is; change it there, or leave --name, --domain and --listen away")
+                    "\(file.path) exists and is left as it is; change it there, or leave --name, --domain, --listen and --master away")
             }
         } else {
             try writeConfiguration(to: file.path, context)
@@ -52,7 +61,13 @@ struct InitCommand: NodeCommand {
             "state_dir": .text(config.node.stateDirectory),
         ]
         if kind != .agent {
-            try await OfflineServer.create(config: config, random: context.services(config).random, time: Loop.time)
+            var passphrase: SecretBytes?
+            if OfflineServer.wantsPassphrase(config) {
+                passphrase = try context.terminal.secret(
+                    file: passphraseFile, option: "--passphrase-file", question: "Passphrase of the node", isNew: true)
+            }
+            try await OfflineServer.create(
+                config: config, passphrase: passphrase, random: context.services(config).random, time: Loop.time)
             result["node"] = .text(config.node.name)
             result["certificate"] = .text(Self.certificate(config))
         }
@@ -88,6 +103,7 @@ struct InitCommand: NodeCommand {
             let host = try hostName(context)
             text = Self.setting(text, "name", to: domain ?? host)
             if let domain, domain != host { text = Self.setting(text, "host", to: host) }
+            if let master { text = Self.setting(text, "master", to: master) }
             if let listen {
                 for (key, port) in [("pop3s", 995), ("submissions", 465)] {
                     text = Self.setting(text, key, toLiteral: "[\(Self.quoted("\(listen):\(port)"))]")

@@ -19,8 +19,8 @@ struct Root: NodeCommand {
         version: ProgramVersion.text,
         subcommands: [
             InitCommand.self, RunCommand.self, StatusCommand.self, ReloadCommand.self, StopCommand.self, ConfigCommand.self,
-            UserCommand.self, GroupCommand.self, InviteCommand.self, EventsCommand.self, JoinCommand.self, OpenCommand.self,
-            LockCommand.self, UnlockCommand.self, FetchCommand.self, SendCommand.self, ListCommand.self, ShowCommand.self,
+            UserCommand.self, GroupCommand.self, InviteCommand.self, KeyringCommand.self, BackupCommand.self, EventsCommand.self,
+            JoinCommand.self, OpenCommand.self, LockCommand.self, UnlockCommand.self, FetchCommand.self, SendCommand.self, ListCommand.self, ShowCommand.self,
             DemoCommand.self, CompletionCommand.self,
         ])
 

@@ -51,6 +51,7 @@ struct StatusCommand: NodeCommand {
 
     private static func server(_ fields: JSONValue, _ uptime: String) -> [[String]] {
         func number(_ name: String) -> String { SafeWord.text(fields[name]) }
+        if fields["sealed"]?.boolean == true { return [["server", "\(SafeWord.text(fields["node"]))   sealed   up \(uptime)"]] }
         var rows = [
             ["server", "\(SafeWord.text(fields["node"]))   up \(uptime)   \(number("sessions")) connections"],
             ["users", "\(number("users"))   groups \(number("groups"))   invites open \(number("invites_open"))"],

@@ -1,5 +1,5 @@
 // A toy in place of cryptography: fast, keyed, notices every flipped bit, and remembers which (key, nonce) pairs were
-// used. It hides nothing from anybody; for tests of the spool only.
+// used. It hides nothing from anybody; for tests and the simulator only.
 
 import DDSCore
 package import DDSSpool
@@ -21,6 +21,7 @@ package final class TestSpoolCipher: SpoolCipher {
         var epochs: ClosedRange<UInt32> = 1...UInt32.max
         var repeated = 0
         var recorded: [[UInt8]: [UInt8]] = [:]
+        var slots: [UInt64: [[UInt8]]] = [:]
         var isRecording = false
     }
 
@@ -32,11 +33,14 @@ package final class TestSpoolCipher: SpoolCipher {
     /// How often a (key, nonce) pair was used for a second plaintext. Must stay 0.
     package var repeatedNonces: Int { uses.withLock { $0.repeated } }
 
-    /// From now on remembers the ciphertext of every body, for tests that look for it on the medium.
+    /// From now on remembers every sealed slot and the ciphertext of every body, for whoever looks for them on the medium.
     package func recordCiphertexts() { uses.withLock { $0.isRecording = true } }
 
     /// The ciphertext of `body`, of long ones the first chunk without its tag; nil when none was recorded.
     package func ciphertext(of body: [UInt8]) -> [UInt8]? { uses.withLock { $0.recorded[body] } }
+
+    /// Every sealed form of the slots of the record `uid`, wherever they were written.
+    package func sealedSlots(of uid: SpoolUID) -> [[UInt8]] { uses.withLock { $0.slots[uid.rawValue] ?? [] } }
 
     package func random(_ count: Int) -> [UInt8] {
         var bytes: [UInt8] = []
@@ -98,6 +102,14 @@ package final class TestSpoolCipher: SpoolCipher {
             if $0.pairs.updateValue(digest, forKey: Pair(key: key, nonce: nonce)) ?? digest != digest { $0.repeated += 1 }
         }
     }
+
+    /// The UID stands behind the mailbox in a slot's plaintext (ddsnode-spool(5)).
+    func record(slot sealed: [UInt8], _ plaintext: [UInt8]) {
+        uses.withLock { uses in
+            guard uses.isRecording else { return }
+            uses.slots[plaintext[8..<16].reduce(0) { $0 << 8 | UInt64($1) }, default: []].append(sealed)
+        }
+    }
 }
 
 private struct TestSegmentCipher: SegmentCipher {
@@ -109,7 +121,9 @@ private struct TestSegmentCipher: SegmentCipher {
         let secret = key ^ ToyCipher.mix(UInt64(index) + 1)
         owner.note(key, UInt64(index), plaintext)
         let ciphertext = ToyCipher.crypt(plaintext, secret)
-        return ciphertext + ToyCipher.tag(ciphertext, secret ^ sequence)
+        let sealed = ciphertext + ToyCipher.tag(ciphertext, secret ^ sequence)
+        owner.record(slot: sealed, plaintext)
+        return sealed
     }
 
     func open(slot index: Int, _ sealed: [UInt8]) -> [UInt8]? {

@@ -43,6 +43,7 @@ final class SimFile {
 
     func sync() {
         if isDiverged {
+            // The rest of a sector that is written again goes with it, as it stands in the cache.
             for write in pending {
                 let start = write.offset / Self.sectorBytes * Self.sectorBytes
                 let last = write.offset + write.bytes.count + Self.sectorBytes - 1
@@ -50,7 +51,7 @@ final class SimFile {
                 if start < end { Self.apply(view[start..<end], at: start, to: &durable) }
             }
         } else {
-            durable = view
+            for write in pending { Self.apply(write.bytes[...], at: write.offset, to: &durable) }
         }
         pending = []
     }
@@ -122,6 +123,32 @@ extension SimDisk {
     /// Flips one bit on the medium.
     package func flip(bit: Int, at offset: Int, of name: String) {
         names[name]?.flip(bit: bit, at: offset)
+    }
+
+    /// Everywhere that `needle` is on the medium.
+    package func durablePlaces(of needle: [UInt8]) -> [(name: String, offset: Int)] {
+        guard let first = needle.first else { return [] }
+        var places: [(name: String, offset: Int)] = []
+        for (name, file) in durableNames where file.durable.count >= needle.count {
+            for offset in 0...file.durable.count - needle.count
+            where file.durable[offset] == first && file.durable[offset...].starts(with: needle) {
+                places.append((name, offset))
+            }
+        }
+        return places
+    }
+
+    /// True when any of `needles` is on the medium at a multiple of its length.
+    package func durablyContains(alignedAnyOf needles: [[UInt8]]) -> Bool {
+        for image in durableNames.values.map(\.durable) {
+            for needle in needles {
+                for offset in stride(from: 0, through: image.count - needle.count, by: needle.count)
+                where image[offset] == needle[0] && image[offset...].starts(with: needle) {
+                    return true
+                }
+            }
+        }
+        return false
     }
 
     /// True when `needle` is anywhere on the medium.

@@ -19,12 +19,19 @@ package struct ConnectionPair<Client: WireSession, Server: WireSession> {
     private let pieceOctets: Int
     private let cutToServer: Int?
     private let cutToClient: Int?
+    private let isServerBlind: Bool
+    private let cutsReplyWhen: () -> Bool
+    /// What was on its way when the wire was cut.
+    private var late: [UInt8] = []
 
     /// `clientPeer` is what the server learns of the client in TLS, `serverPeer` the opposite. With `isImplicit` both are told
     /// before the start. The wire is cut for good, in both directions, before the octet after `cutToServer` or `cutToClient`.
+    /// It is cut too instead of carrying anything to the client while `cutsReplyWhen` says so.
+    /// With `isServerBlind` the server does not learn of that before `deliverLate`.
     package init(
         client: SessionHarness<Client>, server: SessionHarness<Server>, clientPeer: TLSPeer?, serverPeer: TLSPeer?,
-        isImplicit: Bool, pieceOctets: Int = .max, cutToServer: Int? = nil, cutToClient: Int? = nil
+        isImplicit: Bool, pieceOctets: Int = .max, cutToServer: Int? = nil, cutToClient: Int? = nil, isServerBlind: Bool = false,
+        cutsReplyWhen: @escaping () -> Bool = { false }
     ) {
         self.client = client
         self.server = server
@@ -33,6 +40,8 @@ package struct ConnectionPair<Client: WireSession, Server: WireSession> {
         self.pieceOctets = pieceOctets
         self.cutToServer = cutToServer
         self.cutToClient = cutToClient
+        self.isServerBlind = isServerBlind
+        self.cutsReplyWhen = cutsReplyWhen
         self.server.start(peer: isImplicit ? clientPeer : nil)
         self.client.start(peer: isImplicit ? serverPeer : nil)
     }
@@ -55,6 +64,22 @@ package struct ConnectionPair<Client: WireSession, Server: WireSession> {
         server.advance(by: duration)
         client.advance(by: duration)
         run()
+    }
+
+    /// Cuts the wire now, whatever is on its way.
+    package mutating func cutNow() {
+        guard !isCut else { return }
+        _ = cut()
+        run()
+    }
+
+    /// The server of a wire that was cut without its knowledge gets what the client had sent, and then the end.
+    package mutating func deliverLate() {
+        guard isCut, server.closeReason == nil else { return }
+        server.receive(late)
+        late = []
+        if server.closeReason == nil { server.deliver(.endOfInput) }
+        _ = server.takeOutput()
     }
 
     package mutating func withServer(_ change: (inout SessionHarness<Server>) -> Void) {
@@ -95,7 +120,7 @@ package struct ConnectionPair<Client: WireSession, Server: WireSession> {
             return false
         }
         let room = cutToClient.map { $0 - deliveredToClient } ?? .max
-        guard room > 0 else { return cut() }
+        guard room > 0, !cutsReplyWhen() else { return cut() }
         let piece = Array(toClient.prefix(min(pieceOctets, room)))
         toClient.removeFirst(piece.count)
         deliveredToClient += piece.count
@@ -105,6 +130,7 @@ package struct ConnectionPair<Client: WireSession, Server: WireSession> {
 
     private mutating func cut() -> Bool {
         isCut = true
+        late = toServer
         toServer = []
         toClient = []
         return true
@@ -113,7 +139,7 @@ package struct ConnectionPair<Client: WireSession, Server: WireSession> {
     /// A side that has closed, or lost the wire, ends the other's input once.
     private mutating func carryEnds() -> Bool {
         var hasMoved = false
-        if !hasEndedServer, isCut || client.closeReason != nil {
+        if !hasEndedServer, isCut && !isServerBlind || !isCut && client.closeReason != nil {
             hasEndedServer = true
             hasMoved = true
             if server.closeReason == nil { server.deliver(.endOfInput) }

@@ -10,18 +10,35 @@ package struct SimFaults: Hashable, Sendable {
     /// This operation fails with an input/output error; of a failed sync an arbitrary part is on the medium, and the rest
     /// will never get there although reads show it.
     package var failAt: Int?
+    /// This operation, when it is a write, gets only a part of its bytes into the file and fails.
+    package var shortAt: Int?
     /// From this operation on nothing can grow.
     package var fullFrom: Int?
     /// Bytes that all files together may have.
     package var capacity: Int?
-    /// Syncs of files with these numbers (counted among syncs) succeed and do nothing: to see tests go red.
+    /// Syncs of files succeed and do nothing: to see tests go red.
     package var losesSyncs = false
+    /// The same for the syncs of the folder.
+    package var losesFolderSyncs = false
 
-    package init(stopAt: Int? = nil, failAt: Int? = nil, fullFrom: Int? = nil, capacity: Int? = nil) {
+    package init(
+        stopAt: Int? = nil, failAt: Int? = nil, shortAt: Int? = nil, fullFrom: Int? = nil, capacity: Int? = nil
+    ) {
         self.stopAt = stopAt
         self.failAt = failAt
+        self.shortAt = shortAt
         self.fullFrom = fullFrom
         self.capacity = capacity
+    }
+
+    /// The same faults with every number moved by `operations`, for a disk that counts from elsewhere.
+    package func shifted(by operations: Int) -> SimFaults {
+        var moved = self
+        moved.stopAt = stopAt.map { $0 + operations }
+        moved.failAt = failAt.map { $0 + operations }
+        moved.shortAt = shortAt.map { $0 + operations }
+        moved.fullFrom = fullFrom.map { $0 + operations }
+        return moved
     }
 }
 
@@ -33,6 +50,10 @@ package final class SimDisk: Disk {
     /// Names and byte ranges whose reading fails.
     package var unreadable: [String: Range<Int>] = [:]
     package private(set) var isStopped = false
+    /// A write or sync has failed on this disk, other than for want of space.
+    package private(set) var hasFailed = false
+    /// How often something went wrong on purpose.
+    package private(set) var injected = 0
 
     var names: [String: SimFile] = [:]
     var durableNames: [String: SimFile] = [:]
@@ -53,6 +74,12 @@ package final class SimDisk: Disk {
         pendingNames = pending
         self.random = random
         faults = SimFaults()
+    }
+
+    /// A disk with these files on its medium.
+    package convenience init(seed: UInt64, files: [String: [UInt8]]) {
+        let files = files.mapValues { SimFile(durable: $0) }
+        self.init(names: files, durableNames: files, pending: [], random: SeededRandom(seed: seed))
     }
 
     package var openHandles: Int { handles.count }
@@ -80,7 +107,7 @@ package final class SimDisk: Disk {
                 pendingNames.append(.create(name, file))
             }
         }
-        if isFull { throw DiskError(.full, operation: "create \(name)", detail: "no space left") }
+        if isFull { throw full("create \(name)") }
         return handle(for: file)
     }
 
@@ -99,6 +126,7 @@ package final class SimDisk: Disk {
         let end = min(offset + count, target.view.count)
         guard offset < end else { return [] }
         for (name, range) in unreadable where names[name] === target && range.overlaps(offset..<end) {
+            injected += 1
             throw DiskError(.inputOutput, operation: "read \(name)", detail: "input/output error")
         }
         return Array(target.view[offset..<end])
@@ -112,8 +140,15 @@ package final class SimDisk: Disk {
             isFull = faults.fullFrom.map { operations + 1 >= $0 } ?? false
             if let capacity = faults.capacity, usedBytes + growth > capacity { isFull = true }
         }
+        if operations + 1 == faults.shortAt, !isStopped {
+            operations += 1
+            hasFailed = true
+            injected += 1
+            target.write(at: offset, Array(bytes.prefix(random.below(bytes.count + 1))))
+            throw DiskError(.inputOutput, operation: "write", detail: "only a part was written")
+        }
         try change("write", nil) { if !isFull { target.write(at: offset, bytes) } }
-        if isFull { throw DiskError(.full, operation: "write", detail: "no space left") }
+        if isFull { throw full("write") }
     }
 
     package func sync(_ file: DiskFile) throws(DiskError) {
@@ -122,6 +157,8 @@ package final class SimDisk: Disk {
         try checkRunning("sync")
         if stopsNow() { throw DiskError(.crashed, operation: "sync", detail: "the machine stopped") }
         if operations == faults.failAt {
+            hasFailed = true
+            injected += 1
             target.failSync(random)
             throw DiskError(.inputOutput, operation: "sync", detail: "input/output error")
         }
@@ -130,6 +167,7 @@ package final class SimDisk: Disk {
 
     package func syncFolder() throws(DiskError) {
         try change("sync folder", nil, beforeFailing: false) {
+            if faults.losesFolderSyncs { return }
             durableNames = names
             pendingNames = []
         }
@@ -169,7 +207,8 @@ package final class SimDisk: Disk {
 
     // MARK: - Inner workings
 
-    private var usedBytes: Int { names.values.reduce(0) { $0 + $1.view.count } }
+    /// The length of all files together.
+    package var usedBytes: Int { names.values.reduce(0) { $0 + $1.view.count } }
 
     /// A handle that is not open is a bug of the caller.
     private func target(_ file: DiskFile) -> SimFile {
@@ -188,8 +227,16 @@ package final class SimDisk: Disk {
     }
 
     private func stopsNow() -> Bool {
-        if operations == faults.stopAt { isStopped = true }
+        if operations == faults.stopAt {
+            isStopped = true
+            injected += 1
+        }
         return isStopped
+    }
+
+    private func full(_ operation: String) -> DiskError {
+        injected += 1
+        return DiskError(.full, operation: operation, detail: "no space left")
     }
 
     /// Counts a changing operation. When the machine stops in it, its effect may or may not get to the medium like any
@@ -204,6 +251,9 @@ package final class SimDisk: Disk {
         if beforeFailing ? !fails : !stops && !fails { effect() }
         let words = operation + (name.map { " \($0)" } ?? "")
         if stops { throw DiskError(.crashed, operation: words, detail: "the machine stopped") }
-        if fails { throw DiskError(.inputOutput, operation: words, detail: "input/output error") }
+        guard fails else { return }
+        hasFailed = true
+        injected += 1
+        throw DiskError(.inputOutput, operation: words, detail: "input/output error")
     }
 }

@@ -10,7 +10,7 @@ package struct SessionHarness<Session: WireSession> {
 
     package private(set) var session: Session
     package private(set) var now = Instant(nanoseconds: 1_000_000_000)
-    /// Everything the session did, in order.
+    /// Everything the session did, in order, unless that is not kept.
     package private(set) var actions: [Action] = []
     /// Questions without an answer yet.
     package private(set) var outstanding: [(id: RequestID, question: Session.Question)] = []
@@ -20,15 +20,17 @@ package struct SessionHarness<Session: WireSession> {
     package private(set) var hasBegunTLS = false
     /// Bytes sent and not yet taken by `takeOutput`.
     private var output: [UInt8] = []
+    private let keepsActions: Bool
     private let answer: (Session.Question) -> Session.Answer?
     private let perform: (Session.Effect) -> Void
 
-    /// `perform` sees each effect in its order among the questions.
+    /// `perform` sees each effect in its order among the questions. Without `keepsActions` there is no transcript.
     package init(
-        _ session: Session, perform: @escaping (Session.Effect) -> Void = { _ in },
+        _ session: Session, keepsActions: Bool = true, perform: @escaping (Session.Effect) -> Void = { _ in },
         answer: @escaping (Session.Question) -> Session.Answer? = { _ in nil }
     ) {
         self.session = session
+        self.keepsActions = keepsActions
         self.answer = answer
         self.perform = perform
     }
@@ -86,7 +88,9 @@ package struct SessionHarness<Session: WireSession> {
     private mutating func act(_ step: (inout Session, Instant, inout [Action]) -> Void) {
         var new: [Action] = []
         step(&session, now, &new)
-        actions += new
+        if keepsActions {
+            actions += new
+        }
         for action in new { note(action) }
         // Answers come after the actions of one step, as from a driver.
         var position = 0
@@ -131,30 +135,4 @@ package struct SessionHarness<Session: WireSession> {
         if !sent.isEmpty { lines.append("send " + String(reflecting: String(decoding: sent, as: UTF8.self))) }
         return lines
     }
-}
-
-/// Feeds `input` whole, at every two-way split and byte by byte to sessions made by `make` (started already), then ends the
-/// input. Returns a sentence for each way in which the session did something else than with the whole input: empty is good.
-package func verifySplits<Session: WireSession>(
-    _ input: some Collection<UInt8>, make: () -> SessionHarness<Session>
-) -> [String] {
-    let input = Array(input)
-    func run(_ pieces: [ArraySlice<UInt8>]) -> [String] {
-        var harness = make()
-        for piece in pieces { harness.receive(piece) }
-        harness.deliver(.endOfInput)
-        return harness.transcript
-    }
-    let whole = run([input[...]])
-    var complaints: [String] = []
-    func compare(_ other: [String], _ name: String) {
-        guard other != whole else { return }
-        let place = zip(whole, other).enumerated().first { $1.0 != $1.1 }?.offset ?? min(whole.count, other.count)
-        let expected = place < whole.count ? whole[place] : "nothing"
-        let actual = place < other.count ? other[place] : "nothing"
-        complaints.append("\(name): action \(place) is \(actual) instead of \(expected)")
-    }
-    for split in 0...input.count { compare(run([input[..<split], input[split...]]), "split at \(split)") }
-    compare(run(input.indices.map { input[$0...$0] }), "byte by byte")
-    return complaints
 }

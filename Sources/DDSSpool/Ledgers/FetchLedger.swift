@@ -1,0 +1,89 @@
+// What an agent has of what its node lists: what to fetch, what is stored already and may be deleted there, which transaction
+// keeps a message, what may be forgotten. And how a fetched message comes into the local store once. No I/O.
+
+/// The messages that this agent has stored and that the node may still list, by the tag of their UIDL.
+package struct FetchLedger: Sendable {
+    /// Which messages of a listing are wanted, by position; each is in one list at most.
+    package struct Plan: Hashable, Sendable {
+        package var fetch: [Int] = []
+        package var alreadyStored: [Int] = []
+        /// Left at the node.
+        package var tooLarge: [Int] = []
+    }
+
+    private let inbox: MailboxID
+    private let mailbox: MailboxID
+    private var seen: [RecordTag: SpoolUID] = [:]
+
+    /// From the records of `mailbox`, which hold one tag each and no body. Messages are kept in `inbox`.
+    package init(_ listed: [SpoolEntry], mailbox: MailboxID, inbox: MailboxID) {
+        self.mailbox = mailbox
+        self.inbox = inbox
+        for entry in listed { seen[entry.tag] = entry.uid }
+    }
+
+    /// Answers a listing: what to fetch, and what is here already and may be deleted there.
+    package func plan(_ tags: [RecordTag], octets: [Int], octetsMax: Int) -> Plan {
+        var plan = Plan()
+        for (position, tag) in tags.enumerated() {
+            if seen[tag] != nil {
+                plan.alreadyStored.append(position)
+            } else if octets[position] <= octetsMax {
+                plan.fetch.append(position)
+            } else {
+                plan.tooLarge.append(position)
+            }
+        }
+        return plan
+    }
+
+    /// What the node no longer lists is deleted there for certain; its name need not be kept. Empty when nothing is to go.
+    package func forgettable(unlessIn listed: Set<RecordTag>) -> [RecordTag: SpoolUID] {
+        seen.filter { !listed.contains($0.key) }
+    }
+
+    package static func forgetting(_ gone: [RecordTag: SpoolUID]) -> SpoolTransaction {
+        SpoolTransaction(erasures: Array(gone.values))
+    }
+
+    /// The transaction of `forgetting` is durable.
+    package mutating func forgot(_ gone: [RecordTag: SpoolUID]) {
+        for tag in gone.keys { seen[tag] = nil }
+    }
+
+    /// Keeps a message and, in the same transaction, that it is here. Only when it is durable may the node delete it.
+    package func keeping(_ tag: RecordTag, _ message: [UInt8]) -> SpoolTransaction {
+        SpoolTransaction(appends: [
+            .record(mailbox: inbox, tag: tag, flags: 0, body: message),
+            .record(mailbox: mailbox, tag: tag, flags: 0, body: []),
+        ])
+    }
+
+    /// The transaction of `keeping` is durable under these names.
+    package mutating func kept(_ tag: RecordTag, _ records: [SpoolUID]) {
+        seen[tag] = records[1]
+    }
+}
+
+/// How a fetched message leaves the inbox.
+package enum InboxImport {
+    /// Moves it into the store; a message that an interrupted import has stored already is only erased from the inbox.
+    package static func moving(_ record: SpoolUID, as message: [SpoolAppend], isKnown: Bool) -> SpoolTransaction {
+        SpoolTransaction(appends: isKnown ? [] : message, erasures: [record])
+    }
+}
+
+/// How a submission leaves the outbox.
+package enum OutboxLedger {
+    /// A crash between noting an outcome and erasing the submission leaves both; those submissions were answered all the
+    /// same, and must not go out again.
+    package static func answered(_ outbox: [SpoolEntry], outcomes: [SpoolEntry]) -> [SpoolUID] {
+        let known = Set(outcomes.map(\.tag))
+        return outbox.filter { known.contains($0.tag) }.map(\.uid)
+    }
+
+    /// The outcome replaces the submission.
+    package static func settling(_ submission: SpoolUID, outcome: SpoolAppend) -> SpoolTransaction {
+        SpoolTransaction(appends: [outcome], erasures: [submission])
+    }
+}
