@@ -1,6 +1,8 @@
 // What the rest of the program may know of a spool: records in mailboxes, atomic transactions, erasure. Segments, slots
 // and files stay behind this seam, so that a community can move its maildrops elsewhere later.
 
+package import DDSCore
+
 /// A numbered mailbox of a spool. Who uses which number is the role's affair.
 package struct MailboxID: Hashable, Comparable, Sendable {
     package var rawValue: UInt64
@@ -85,7 +87,8 @@ package struct SpoolEntry: Hashable, Sendable {
     package var payloadSize: Int
 
     package init(
-        uid: SpoolUID, mailbox: MailboxID, tag: RecordTag, flags: UInt16, day: Int, size: Int, payload: SpoolUID?, payloadSize: Int
+        uid: SpoolUID, mailbox: MailboxID, tag: RecordTag, flags: UInt16, day: Int, size: Int, payload: SpoolUID?,
+        payloadSize: Int
     ) {
         self.uid = uid
         self.mailbox = mailbox
@@ -138,12 +141,41 @@ package struct SpoolStatistics: Hashable, Sendable {
     package var commits = 0
     package var syncs = 0
     package var erased = 0
+    /// Records that compaction has moved.
+    package var moved = 0
     /// Erased records whose body bytes are not yet overwritten (level E1 reached, E2 not).
     package var awaitingOverwrite = 0
-    /// What recovery set aside as damaged, in words.
+    /// The root that the spool hangs on, and what is left of its last change.
+    package var rotation = SpoolRotation(epoch: 1, remaining: 0)
+    /// When that root was made, where roots change: what was erased before is at level E3 once nothing remains.
+    package var rootMade: WallTime?
+    /// When something was last erased; before this process no later than it opened the spool.
+    package var lastErased: WallTime?
+    /// What lies under the spool, where there is a file system.
+    package var fileSystem: FileSystem?
+    /// What is known to be damaged, in words: places and files.
     package var damage: [String] = []
 
     package init() {}
+}
+
+extension SpoolStatistics {
+    /// The level that everything erased so far has reached (ddsnode-spool(5), ERASURE).
+    package var eraseLevel: String {
+        guard awaitingOverwrite == 0 else { return "E1" }
+        guard rotation.remaining == 0, let rootMade, let lastErased, lastErased < rootMade else { return "E2" }
+        return "E3"
+    }
+}
+
+/// Where the bytes of a record are.
+package struct SpoolPlace: Hashable, Sendable {
+    package var file: String
+    /// Of the slot's 128 bytes.
+    package var slotOffset: Int
+    package var bodyFile: String
+    package var bodyOffset: Int
+    package var bodyBytes: Int
 }
 
 /// Part of a record's body.

@@ -67,6 +67,7 @@ extension SpoolLog {
         segment.forget(slot)
         moved[meta.uid] = nil
         counters.erased += 1
+        counters.lastErased = time.wall
         if lastRead?.uid == meta.uid { lastRead = nil }
         if meta.isBig {
             countBigFile(meta, by: -1)

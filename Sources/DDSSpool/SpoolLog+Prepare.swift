@@ -52,6 +52,7 @@ extension SpoolLog {
         if let raw = rawFiles.popLast() {
             try disk.rename(raw, to: name)
         } else if let emptied = spare.last, try keepMark(outside: emptied) {
+            try strike(emptied.sequence)
             closeFile(of: emptied)
             openFiles.removeAll { $0 === emptied }
             spare.removeLast()
@@ -85,9 +86,11 @@ extension SpoolLog {
             preparing?.offset = end
             return true
         }
-        let salt = cipher.random(16)
-        let segment = Segment(sequence: current.sequence, keys: cipher.segment(sequence: current.sequence, salt: salt))
-        try disk.write(file, at: 0, headerPage(sequence: current.sequence, salt: salt, keys: segment.keys))
+        let header = SegmentHeader(
+            sequence: current.sequence, uuid: identity.uuid, salt: cipher.random(16), rootEpoch: identity.generation,
+            createdDay: UInt32(today))
+        let segment = Segment(header, keys: keys(of: header))
+        try disk.write(file, at: 0, headerPage(header, keys: segment.keys))
         try disk.sync(file)
         try disk.rename(current.name, to: segment.name)
         try disk.syncFolder()
@@ -97,13 +100,19 @@ extension SpoolLog {
         return false
     }
 
-    private func headerPage(sequence: UInt64, salt: [UInt8], keys: any SegmentCipher) -> [UInt8] {
-        let header = SegmentHeader(
-            sequence: sequence, uuid: identity.uuid, salt: salt, rootEpoch: identity.generation, createdDay: UInt32(today))
+    /// The keys of a segment under a root that is known: that of the spool's own epoch.
+    func keys(of header: SegmentHeader) -> any SegmentCipher {
+        guard let keys = cipher.segment(epoch: header.rootEpoch, sequence: header.sequence, salt: header.salt) else {
+            preconditionFailure("the root of the spool's epoch is known")
+        }
+        return keys
+    }
+
+    private func headerPage(_ header: SegmentHeader, keys: any SegmentCipher) -> [UInt8] {
         let headerBytes = header.encoded(keys)
         markCounter += 1
         let mark = SegmentMark(counter: markCounter, durableThrough: markedThrough, isClean: false)
-        let markBytes = mark.encoded(sequence: sequence, keys)
+        let markBytes = mark.encoded(sequence: header.sequence, keys)
         var page = [UInt8](repeating: 0, count: SpoolFormat.headerBytes)
         for offset in SpoolFormat.headerOffsets { page.replaceSubrange(offset..<offset + headerBytes.count, with: headerBytes) }
         for offset in SpoolFormat.markOffsets { page.replaceSubrange(offset..<offset + markBytes.count, with: markBytes) }

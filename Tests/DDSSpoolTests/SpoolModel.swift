@@ -30,8 +30,8 @@ struct SpoolModel {
     private var issuedErasures: Set<RecordTag> = []
     private var highestUID: UInt64 = 0
     private var head: SpoolHead?
-    /// Sealed slots of records whose erasure was acknowledged.
-    private(set) var erasedSlots: [[UInt8]] = []
+    /// Records whose erasure was acknowledged.
+    private(set) var erased: Set<RecordTag> = []
     /// Bodies of records whose erasure was acknowledged.
     private(set) var erasedBodies: [[UInt8]] = []
 
@@ -55,10 +55,6 @@ struct SpoolModel {
         let group = planned.map { plan in
             PlannedTransaction(appends: plan.appends, erasures: plan.erasures.filter { live[$0] != nil })
         }
-        var slots: [RecordTag: [UInt8]] = [:]
-        for tag in group.flatMap(\.erasures) {
-            if let uid = live[tag]?.uid { slots[tag] = sealedSlot(uid, disk) }
-        }
         let transactions = group.map { plan in
             SpoolTransaction(appends: plan.appends, erasures: plan.erasures.compactMap { live[$0]?.uid })
         }
@@ -77,7 +73,7 @@ struct SpoolModel {
             for tag in plan.erasures {
                 guard let record = live.removeValue(forKey: tag) else { continue }
                 erasedBodies.append(record.body)
-                if let slot = slots[tag] { erasedSlots.append(slot) }
+                erased.insert(tag)
             }
         }
         try checkHead(of: log, hasChanged: hasChanged)
@@ -107,13 +103,6 @@ struct SpoolModel {
             record.uid = uid
             live[record.tag] = record
         }
-    }
-
-    private func sealedSlot(_ uid: SpoolUID, _ disk: SimDisk) -> [UInt8]? {
-        let digits = String(uid.rawValue >> 16, radix: 16)
-        let name = "seg-" + String(repeating: "0", count: 16 - digits.count) + digits
-        let start = 4096 + Int(uid.rawValue & 0xffff) * 128
-        return disk.durableContents[name].flatMap { start + 128 <= $0.count ? Array($0[start..<start + 128]) : nil }
     }
 
     /// Compares with what `log` holds after a fault, and adopts what was in flight as it turned out.
