@@ -1,5 +1,7 @@
 // Small files of the host outside of any spool: configuration, keys, certificates, invitations. Whole-file operations only.
 
+// Which module timespec belongs to depends on what else the compiler looks at: libuv's includes it, too.
+import CUV
 package import DDSCore
 import Glibc
 

@@ -1,5 +1,7 @@
 // The program's two clocks. Deadlines use the monotonic one, which is also the clock of libuv's timers.
 
+// Which module timespec belongs to depends on what else the compiler looks at: libuv's includes it, too.
+import CUV
 package import DDSCore
 import Glibc
 

@@ -39,7 +39,8 @@ import DDSSpool
             let delivery = try await DeliveryService.open(
                 store: state.store, spool: state.spool, book: book, services: services, keys: state.keys)
             let server = OfflineServer(state)
-            KeyAdmin(state: state, config: config, time: services.time, random: services.random).register(in: server.commands)
+            SpoolAdmin(spool: state.spool).register(in: server.commands)
+        KeyAdmin(state: state, config: config, time: services.time, random: services.random).register(in: server.commands)
             ServerAdmin(
                 store: state.store, facts: state.facts(config: config, pop3sPort: nil, submissionsPort: nil), time: services.time,
                 random: services.random, delivery: delivery,

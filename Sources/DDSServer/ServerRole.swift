@@ -14,16 +14,17 @@ import Logging
     package static let name = "server"
 
     let services: Services
-    private var state: ServerState?
-    private var context: ServerContext?
-    private var housekeeping: Housekeeping?
+    private(set) var state: ServerState?
+    private(set) var context: ServerContext?
+    private(set) var housekeeping: Housekeeping?
+    private(set) var rootKeeper: RootKeeper?
     private var tls: TLSContext?
-    private var listeners: [String: [Listener]] = [:]
-    private var sessions: [String: any RunningSession] = [:]
+    private(set) var listeners: [String: [Listener]] = [:]
+    private(set) var sessions: [String: any RunningSession] = [:]
     private var limits: ConnectionLimits
     private var whenEmpty: CheckedContinuation<Void, Never>?
     /// The node waits for its passphrase and serves nobody.
-    private var isSealed = false
+    private(set) var isSealed = false
     private var isUnsealing = false
 
     package init(services: Services) throws(Failure) {
@@ -72,6 +73,7 @@ import Logging
                 services.requestStop(Failure.Code.bug.rawValue)
             })
         self.state = state
+        report(state.spool)
         let context = try await makeContext(state)
         self.context = context
         tls = try Self.tlsContext(state.identity)
@@ -82,7 +84,17 @@ import Logging
             keepUndelivered: services.config.server.spool.keepUndelivered)
         self.housekeeping = housekeeping
         housekeeping.start()
+        let rootKeeper = RootKeeper(spool: state.spool, services: services, every: services.config.server.spool.rotateRoot)
+        self.rootKeeper = rootKeeper
+        rootKeeper.start()
         context.delivery.reports.start()
+    }
+
+    /// What opening the spool has found, for whoever reads the log.
+    private func report(_ spool: EmbeddedSpool) {
+        services.log.info("\(spool.recovery.words)")
+        for lost in spool.recovery.lost { services.log.error("lost", metadata: ["what": "\(lost)"]) }
+        if spool.ground.verdict != .overwritesInPlace { services.log.warning("\(spool.ground.words)") }
     }
 
     private func makeContext(_ state: ServerState) async throws(Failure) -> ServerContext {
@@ -110,6 +122,7 @@ import Logging
             onRemoved: { context.book.forget(MailboxID(rawValue: $0.mailbox)) })
         admin.register(in: services.control)
         KeyAdmin(state: state, config: services.config, time: services.time, random: services.random).register(in: services.control)
+        SpoolAdmin(spool: state.spool).register(in: services.control)
     }
 
     private func boundPort(_ name: String) -> UInt16? {
@@ -126,6 +139,7 @@ import Logging
         context?.delivery.reports.pace.every = config.server.spool.statesEvery
         context?.login.adopt(config)
         housekeeping?.keepUndelivered = config.server.spool.keepUndelivered
+        rootKeeper?.every = config.server.spool.rotateRoot
         reloadCertificate(config)
     }
 
@@ -155,6 +169,8 @@ import Logging
         closeListeners()
         housekeeping?.stop()
         housekeeping = nil
+        rootKeeper?.stop()
+        rootKeeper = nil
         context?.delivery.reports.stop()
         await Loop.inTurns(sessions.values) { $0.abort("the node stops") }
         await state?.close()
@@ -259,85 +275,5 @@ extension ServerRole {
         guard sessions.isEmpty else { return }
         whenEmpty?.resume()
         whenEmpty = nil
-    }
-}
-
-// MARK: Status
-
-extension ServerRole {
-    package func status() async -> RoleStatus {
-        if isSealed {
-            return RoleStatus(
-                fields: ["sealed": true, "node": .text(services.config.node.name)],
-                problems: ["the node is sealed and serves nobody; open it with: ddsnode unlock"])
-        }
-        guard let state, let context else { return RoleStatus(fields: .null, problems: ["the server role is not running"]) }
-        let directory = state.store.directory
-        let statistics = try? await state.spool.statistics()
-        let waiting = context.book.usage.filter { $0.key.rawValue >= Directory.firstMailbox }
-        var problems: [String] = (statistics?.damage ?? []).map { "damage in the spool: \($0); see ddsnode-spool(5)" }
-        if statistics == nil { problems.append("the spool has stopped; the node restarts to read its disk again") }
-        let oldest = await oldestWaiting(waiting.keys, state, context)
-        let held = heldByMember(context)
-        problems += held.map { held in
-            "\(held.count) message\(held.count == 1 ? "" : "s") held for \(held.member) since \(held.since): \(held.cause). See: ddsnode queue list --to \(held.member)"
-        }
-        let addresses = listeners.mapValues { listeners in JSONValue.texts(listeners.map { "\($0.endpoint)" }) }
-        return RoleStatus(
-            fields: [
-                "sealed": false, "node": .text(context.domain), "listen": .object(addresses), "sessions": .number(sessions.count),
-                "users": .number(directory.accounts.count), "groups": .number(directory.groups.count),
-                "invites_open": .number(directory.openInvites(now: services.time.wall).count),
-                "waiting_messages": .number(waiting.values.reduce(0) { $0 + $1.count }),
-                "waiting_members": .number(waiting.count),
-                "oldest_waiting_days": oldest.map { .number($0.days) } ?? .null, "oldest_waiting_member": oldest.map { .text($0.member) } ?? .null,
-                "held_messages": .number(context.delivery.held.items.count),
-                "held": .list(
-                    held.map { ["member": .text($0.member), "count": .number($0.count), "cause": .text($0.cause), "since": .text($0.since)] }),
-                "accepted": .number(context.delivery.acceptedCount),
-                "expired": .number(housekeeping?.expiredCount ?? 0),
-                "seal_recipient": .text("\(context.keys.sealIdentity.recipient)"), "tls_key_sha256": .text(Hex.encode(state.identity.keyHash)),
-                "certificate_expires": .text(CivilTime(secondsSinceEpoch: state.identity.notAfter.seconds).rfc3339),
-                "spool": statistics.map(Self.describe) ?? .null,
-            ], problems: problems)
-    }
-
-    /// Who has mail waiting longest, and for how many days.
-    private func oldestWaiting(
-        _ mailboxes: some Sequence<MailboxID>, _ state: ServerState, _ context: ServerContext
-    ) async -> (days: Int, member: String)? {
-        var oldest: (day: Int, mailbox: MailboxID)?
-        for mailbox in mailboxes {
-            if context.book.oldestDay[mailbox] == nil, let first = try? await state.spool.entries(in: mailbox).first {
-                context.book.noteOldest(first.day, in: mailbox)
-            }
-            guard let day = context.book.oldestDay[mailbox], day < oldest?.day ?? .max else { continue }
-            oldest = (day, mailbox)
-        }
-        guard let oldest, let account = state.store.directory.accounts.values.first(where: { $0.mailbox == oldest.mailbox.rawValue }) else {
-            return nil
-        }
-        return (services.time.wall.day - oldest.day, account.name)
-    }
-
-    /// What is held for whom, by name.
-    private func heldByMember(_ context: ServerContext) -> [(member: String, count: Int, cause: String, since: String)] {
-        let names = Dictionary(context.store.directory.accounts.values.map { ($0.mailbox, $0.name) }, uniquingKeysWith: { first, _ in first })
-        return Dictionary(grouping: context.delivery.held.items.values, by: \.member).compactMap { member, items in
-            guard let name = names[member], let first = items.min(by: { $0.uid < $1.uid }) else { return nil }
-            let day = CivilTime(secondsSinceEpoch: Int64(first.day) * 86400)
-            return (name, items.count, context.delivery.held.words(first.cause, member: name), "\(day.day) \(day.monthName)")
-        }.sorted { $0.member < $1.member }
-    }
-
-    private static func describe(_ statistics: SpoolStatistics) -> JSONValue {
-        [
-            "records": .number(statistics.records), "live_bytes": .number(statistics.liveBytes),
-            "segments": .number(statistics.segments), "disk_bytes": .number(statistics.diskBytes),
-            "free_disk_bytes": .number(statistics.freeDiskBytes), "commits": .number(statistics.commits),
-            "syncs": .number(statistics.syncs), "erased": .number(statistics.erased),
-            "erase_level": .text(statistics.awaitingOverwrite == 0 ? "E2" : "E1"),
-            "awaiting_overwrite": .number(statistics.awaitingOverwrite),
-        ]
     }
 }

@@ -54,8 +54,9 @@ import Logging
         let deviceSeed = try folder.loadSecret(folder.deviceKey)
         let link = try NodeLink(host: account.host, nodeKeyHash: account.nodeKeyHash, deviceSeed: deviceSeed, time: services.time)
         let spool = try await EmbeddedSpool.open(
-            folder: folder.spool, root: try folder.loadSecret(folder.spoolKey), random: services.random, time: services.time,
-            onStopped: onSpoolStopped)
+            folder: folder.spool, keys: .fixed(try folder.loadSecret(folder.spoolKey)), acceptLoss: services.config.acceptLoss,
+            random: services.random, time: services.time, onStopped: onSpoolStopped)
+        for lost in spool.recovery.lost { services.log.error("lost", metadata: ["what": "\(lost)"]) }
         return Agent(services: services, account: account, folder: folder, spool: spool, link: link)
     }
 

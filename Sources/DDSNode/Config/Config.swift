@@ -74,6 +74,8 @@ package struct Config: Sendable, Equatable {
             package var engine = Engine.embedded
             /// Bytes.
             package var segmentSize = 0
+            /// Age of a root key at which it changes.
+            package var rotateRoot = Duration.zero
             package var keepUndelivered = Duration.zero
             /// Bytes.
             package var mailboxQuota = 0
@@ -135,6 +137,8 @@ package struct Config: Sendable, Equatable {
     package var server = Server()
     package var agent = Agent()
     package var log = Log()
+    /// A spool that has lost something is opened all the same (`run --accept-loss`). No setting: it holds for one start.
+    package var acceptLoss = false
 
     /// Where a setting came from.
     package enum Origin: Sendable, Hashable, CustomStringConvertible {

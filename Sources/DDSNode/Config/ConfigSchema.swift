@@ -89,6 +89,10 @@ package enum ConfigSchema {
             restart: true,
             "The size of a new segment of the spool."),
         ConfigKey(
+            "server.spool.rotate_root", .duration(\.server.spool.rotateRoot, .seconds(60)...days(365)), .value(.text("24h")),
+            "How old the key above all keys of the spool gets once something was erased under it. With its end everything that "
+                + "was erased before has reached level E3: what old blocks, snapshots and copies still hold of it is worthless."),
+        ConfigKey(
             "server.spool.keep_undelivered", .duration(\.server.spool.keepUndelivered, .seconds(60)...days(3650)),
             .value(.text("30d")),
             "How long mail waits for a member who does not fetch. Then it is erased unread: the member gets a notice, and the author sees it in the delivery state."),

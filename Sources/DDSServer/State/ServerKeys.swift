@@ -25,7 +25,13 @@ struct ServerFolder: Sendable {
     var certificate: String { path + "/certificate.pem" }
     var spool: String { path + "/spool" }
 
-    var isInitialised: Bool { [keyring, masterKey, keys, spool].contains { HostFiles.exists($0) } }
+    /// The roots that the spool's keys hang on.
+    var roots: String { path + "/" + SpoolRoots.fileName }
+
+    var isInitialised: Bool { [keyring, masterKey, keys, spool, roots].contains { HostFiles.exists($0) } }
+
+    /// Where the spool's root comes from, sealed under `wrap`.
+    func spoolKeys(_ wrap: SecretBytes) -> SpoolKeySource { .rotating(folder: path, wrap: wrap) }
 }
 
 final class ServerKeys: Sendable {
@@ -47,7 +53,7 @@ final class ServerKeys: Sendable {
     private static let binding = Array("ddsnode/v1/node-keys".utf8)
     private static let seedBytes = 32
 
-    /// What the spool's own keys are sealed under.
+    /// What the spool's root keys are sealed under.
     var spoolKey: SecretBytes { DeriveKey.subkey(master, number: 1, context: "DDSkring") }
 
     /// New keys under `master`, written to `folder`, which must not hold any.

@@ -39,7 +39,7 @@ import Logging
         let master = try await MasterKey.create(in: folder, config.server.keys.master, passphrase: passphrase, random: random)
         let keys = try backup?.keys(master: master) ?? ServerKeys.generate(master: master, random: random)
         try keys.write(to: folder, random: random)
-        try await EmbeddedSpool.create(folder: folder.spool, root: keys.spoolKey, bodyBytes: config.server.spool.segmentSize, random: random, time: time)
+        try await EmbeddedSpool.create(folder: folder.spool, keys: folder.spoolKeys(keys.spoolKey), bodyBytes: config.server.spool.segmentSize, random: random, time: time)
         let identity = try certificate(config: config, keys: keys)
         do {
             try HostFiles.write(folder.certificate, identity.certificatePEM, mode: 0o644)
@@ -68,7 +68,8 @@ import Logging
         let keys = try ServerKeys.open(in: folder, master: master)
         let identity = try certificate(config: config, keys: keys)
         let spool = try await EmbeddedSpool.open(
-            folder: folder.spool, root: keys.spoolKey, random: random, time: time, onStopped: onSpoolStopped)
+            folder: folder.spool, keys: folder.spoolKeys(keys.spoolKey), acceptLoss: config.acceptLoss, random: random, time: time,
+            onStopped: onSpoolStopped)
         do throws(Failure) {
             return ServerState(keys: keys, identity: identity, spool: spool, store: try await DirectoryStore.open(spool: spool))
         } catch {

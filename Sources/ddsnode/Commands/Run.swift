@@ -11,14 +11,16 @@ struct RunCommand: NodeCommand {
         discussion: "TERM and INT stop gracefully, HUP reloads the configuration, USR1 writes the state to the log.")
 
     @Flag(help: "Check the configuration and exit.") var checkConfig = false
+    @Flag(help: "Start although the spool has lost something, and list what.") var acceptLoss = false
     @OptionGroup(title: "Global options") var globals: GlobalOptions
 
     func perform(_ context: Context) async throws(Failure) -> Int32 {
-        checkConfig ? try ConfigCommand.Check.check(context) : try await Self.run(context)
+        checkConfig ? try ConfigCommand.Check.check(context) : try await Self.run(context, acceptLoss: acceptLoss)
     }
 
-    @LoopActor static func run(_ context: Context) async throws(Failure) -> Int32 {
-        let config = try context.config(for: nil)
+    @LoopActor static func run(_ context: Context, acceptLoss: Bool = false) async throws(Failure) -> Int32 {
+        var config = try context.config(for: nil)
+        config.acceptLoss = acceptLoss
         guard !config.roles.isEmpty else {
             throw Failure(
                 .configuration,

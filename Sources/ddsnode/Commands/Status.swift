@@ -58,9 +58,8 @@ struct StatusCommand: NodeCommand {
             ["spool", spool(fields)],
         ]
         if let spool = fields["spool"], let used = spool["disk_bytes"]?.integer, let free = spool["free_disk_bytes"]?.integer {
-            rows.append([
-                "disk", "\(size(used)) used, \(size(free)) free   erased to level \(SafeWord.text(spool["erase_level"]))",
-            ])
+            rows.append(["disk", "\(size(used)) used, \(size(free)) free"])
+            rows.append(["erased", "to level \(SafeWord.text(spool["erase_level"]))   \(SafeWord.text(spool["file_system_words"]))"])
         }
         if case .object(let listeners)? = fields["listen"] {
             for (name, addresses) in listeners.sorted(by: { $0.key < $1.key }) {
@@ -104,7 +103,7 @@ struct StatusCommand: NodeCommand {
             ? "\(seconds / 3600) h \(seconds / 60 % 60) min" : "\(seconds / 86400) d \(seconds / 3600 % 24) h"
     }
 
-    private static func size(_ bytes: Int64) -> String {
+    static func size(_ bytes: Int64) -> String {
         let units = ["B", "KiB", "MiB", "GiB", "TiB"]
         var value = bytes
         var unit = 0
