@@ -20,8 +20,8 @@ struct Root: NodeCommand {
         subcommands: [
             InitCommand.self, RunCommand.self, StatusCommand.self, ReloadCommand.self, StopCommand.self, ConfigCommand.self,
             UserCommand.self, GroupCommand.self, InviteCommand.self, KeyringCommand.self, BackupCommand.self, EventsCommand.self,
-            JoinCommand.self, OpenCommand.self, LockCommand.self, UnlockCommand.self, FetchCommand.self, SendCommand.self, ListCommand.self, ShowCommand.self,
-            DemoCommand.self, CompletionCommand.self,
+            JoinCommand.self, OpenCommand.self, LockCommand.self, UnlockCommand.self, FetchCommand.self, SendCommand.self,
+            ListCommand.self, ShowCommand.self, SpoolCommand.self, DemoCommand.self, CompletionCommand.self,
         ])
 
     @OptionGroup(title: "Global options") var globals: GlobalOptions
