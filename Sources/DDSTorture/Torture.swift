@@ -34,6 +34,8 @@ package struct Torture {
 
     package private(set) var summary = TortureSummary()
     private let sabotage: Sabotage?
+    /// Told step by step what happens.
+    package var trace: ((String) -> Void)?
 
     package init(sabotage: Sabotage? = nil) {
         self.sabotage = sabotage
@@ -43,6 +45,7 @@ package struct Torture {
     package mutating func run(seed: UInt64) throws(TortureFailure) {
         summary.runs += 1
         let village = village(seed)
+        village.trace = trace
         do throws(BrokenPromise) {
             if let place = TortureSweep.Place(seed: seed) {
                 try TortureSweep.play(place, in: village, &summary.schedules)
@@ -73,6 +76,7 @@ package struct Torture {
             let (victim, fault) = life.misfortune()
             let crashes = village.crashes(of: victim)
             village.machine(victim).arm(fault)
+            trace?("next for \(victim): \(fault.map { "\($0)" } ?? "nothing")")
             for step in life.steps() { try village.perform(step) }
             village.machine(victim).arm(nil)
             if village.crashes(of: victim) == crashes {

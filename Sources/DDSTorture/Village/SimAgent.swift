@@ -21,6 +21,8 @@ final class SimAgent {
     private var ledger = FetchLedger([], mailbox: seen, inbox: inbox)
     private(set) var waiting: [(uid: SpoolUID, number: Int)] = []
     private var known: Set<RecordTag> = []
+    /// The inbox was emptied since the process began. Before that an erased message might come back out of it.
+    private var hasImported = false
     private var postponed: [SpoolTransaction] = []
     /// A message was kept durably.
     var onStored: ([UInt8]) -> Void = { _ in }
@@ -40,6 +42,7 @@ final class SimAgent {
     /// Starts the process; false when the machine went down meanwhile.
     func boot() throws(BrokenPromise) -> Bool {
         postponed = []
+        hasImported = false
         guard try machine.boot() else { return false }
         ledger = FetchLedger(machine.entries(in: Self.seen), mailbox: Self.seen, inbox: Self.inbox)
         known = Set(machine.entries(in: Self.summaries).map(\.tag))
@@ -130,7 +133,8 @@ final class SimAgent {
 
     /// The person erases the oldest message from the store.
     func discard() {
-        guard let summary = machine.entries(in: Self.summaries).first, let log = machine.log,
+        if !hasImported { importFetched() }
+        guard hasImported, let summary = machine.entries(in: Self.summaries).first, let log = machine.log,
             let message = machine.entries(in: Self.messages).first(where: { $0.tag == summary.tag }),
             let bytes = try? log.read(message.uid, offset: 0, count: .max)
         else { return }
@@ -155,6 +159,7 @@ final class SimAgent {
             guard case .success = machine.commit(moving) else { return }
             if known.insert(tag).inserted { onShown(bytes) }
         }
+        hasImported = true
         let outcomes = machine.entries(in: Self.outcomes)
         if !outcomes.isEmpty { _ = machine.commit(SpoolTransaction(erasures: outcomes.map(\.uid))) }
     }

@@ -13,6 +13,8 @@ final class SimNode {
     private let random: SeededRandom
     private let sabotage: Sabotage?
     private var submissions = SubmissionLedger([])
+    /// What a session saw that may not be.
+    private(set) var complaint: BrokenPromise?
     private(set) var leases: Set<Int> = []
     /// Counts the processes, so that a session of an earlier one does nothing.
     private(set) var life = 0
@@ -20,8 +22,6 @@ final class SimNode {
     var isGathering = false
     private var gathered: [(transaction: SpoolTransaction, finish: (Result<[SpoolUID], SpoolError>) -> Void)] = []
     private var postponed: [SpoolTransaction] = []
-    /// Submissions refused because the disk is full.
-    private(set) var refusals = 0
 
     init(machine: SimMachine, groups: [[Int]], seed: UInt64, sabotage: Sabotage?) {
         self.machine = machine
@@ -126,9 +126,7 @@ final class SimNode {
     private func reply(to result: Result<[SpoolUID], SpoolError>) -> SMTPReply {
         switch result {
         case .success: return SMTPReply(250, EnhancedCode(2, 0, 0), "sealed and stored")
-        case .failure(.full):
-            refusals += 1
-            return SMTPReply(452, EnhancedCode(4, 3, 1), "the disk is full")
+        case .failure(.full): return SMTPReply(452, EnhancedCode(4, 3, 1), "the disk is full")
         case .failure(.tooLarge): return SMTPReply(552, EnhancedCode(5, 3, 4), "too large")
         case .failure: return SMTPReply(451, EnhancedCode(4, 3, 0), "the storage has stopped")
         }
@@ -156,6 +154,11 @@ final class SimNode {
             postponed.append(transaction)
             return finish(.success([]))
         }
-        commit(transaction, finish: finish)
+        commit(transaction) { [self] result in
+            if case .failure(let error) = result, !machine.disk.hasFailed, !machine.disk.isStopped {
+                complaint = BrokenPromise(.other, "an erasure failed though nothing but space was missing: \(error)")
+            }
+            finish(result)
+        }
     }
 }

@@ -83,6 +83,8 @@ final class Village {
     private(set) var counts = VillageCounts()
     private let random: SeededRandom
     private let time = ManualTime()
+    /// Told what happens, for whoever looks into one schedule.
+    var trace: ((String) -> Void)?
     private var lingering: [() -> Void] = []
     private var crashesByMachine: [VillageMachine: Int] = [:]
     /// What the first connection of each kind has carried.
@@ -156,6 +158,7 @@ final class Village {
     private func powerFails(_ which: VillageMachine) {
         counts.crashes += 1
         crashesByMachine[which, default: 0] += 1
+        trace?("the power of \(machine(which).name) fails")
         machine(which).crash()
     }
 
@@ -174,6 +177,7 @@ final class Village {
             if machine.disk.isStopped {
                 powerFails(which)
             } else {
+                trace?("the process of \(machine.name) ends")
                 // After a failed write or sync nothing is acknowledged before the disk has been read again.
                 let probe = SpoolAppend.record(mailbox: MailboxID(rawValue: 999), tag: .none, flags: 0, body: [])
                 if machine.log != nil, case .success = machine.commit(SpoolTransaction(appends: [probe])) {
@@ -209,6 +213,7 @@ final class Village {
     // MARK: Steps
 
     func perform(_ step: VillageStep) throws(BrokenPromise) {
+        trace?("\(step)")
         switch step {
         case .write(let member, let destinations, let octets): write(member, destinations, octets)
         case .submit(let member, let cut, let isLingering): try submit(member, cut, isLingering)
@@ -225,6 +230,7 @@ final class Village {
         case .kill(let which): machine(which).kill()
         case .late: endLingering()
         }
+        if let complaint = node.complaint { throw complaint }
         try recover()
         node.commitPostponed()
         for agent in agents { agent.commitPostponed() }
@@ -258,6 +264,7 @@ final class Village {
 
     /// The author's client has its reply.
     func submitted(_ number: Int, _ outcome: SMTPOutcome?) throws(BrokenPromise) -> Bool {
+        if let outcome { trace?("submitted \(number): \(outcome)") }
         switch outcome {
         case .delivered(let replies) where replies.allSatisfy(\.isPositive):
             counts.accepted += 1
@@ -273,6 +280,7 @@ final class Village {
     }
 
     func fetched(_ outcome: POP3FetchOutcome?) throws(BrokenPromise) {
+        if let outcome { trace?("fetched: \(outcome)") }
         guard case .confirmed(let uidls)? = outcome?.erasure else { return }
         counts.confirmed += uidls.count
         let uids = uidls.compactMap { UInt64($0, radix: 16) }.map { SpoolUID(rawValue: $0) }

@@ -32,7 +32,8 @@ struct TortureCommand: NodeCommand {
 
     func perform(_ context: Context) async throws(Failure) -> Int32 {
         var work = TortureWork(limit: try limit(), first: seed ?? 1, isSweeping: seed == nil)
-        let progress = TortureProgress(isShown: isatty(2) == 1 && !globals.json && !globals.quiet)
+        let progress = TortureProgress(isShown: isatty(2) == 1 && !globals.json && !globals.quiet && !globals.verbose)
+        if globals.verbose { work.torture.trace = { Output.write("\($0)\n", to: 2) } }
         var failure: TortureFailure?
         do throws(TortureFailure) {
             try work.prepare()
@@ -52,8 +53,9 @@ struct TortureCommand: NodeCommand {
     }
 
     private func limit() throws(Failure) -> TortureLimit {
-        if let runs { return time == nil ? .runs(runs) : .both(runs, try duration()) }
-        return .time(try duration())
+        guard let runs else { return .time(try duration()) }
+        if time == nil { return .runs(runs) }
+        return .both(runs, try duration())
     }
 
     private func duration() throws(Failure) -> Duration {
