@@ -30,7 +30,8 @@ package struct ConnectionPair<Client: WireSession, Server: WireSession> {
     /// With `isServerBlind` the server does not learn of that before `deliverLate`.
     package init(
         client: SessionHarness<Client>, server: SessionHarness<Server>, clientPeer: TLSPeer?, serverPeer: TLSPeer?,
-        isImplicit: Bool, pieceOctets: Int = .max, cutToServer: Int? = nil, cutToClient: Int? = nil, isServerBlind: Bool = false,
+        isImplicit: Bool, pieceOctets: Int = .max, cutToServer: Int? = nil, cutToClient: Int? = nil,
+        isServerBlind: Bool = false,
         cutsReplyWhen: @escaping () -> Bool = { false }
     ) {
         self.client = client

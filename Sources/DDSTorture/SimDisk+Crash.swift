@@ -125,17 +125,10 @@ extension SimDisk {
         names[name]?.flip(bit: bit, at: offset)
     }
 
-    /// Everywhere that `needle` is on the medium.
-    package func durablePlaces(of needle: [UInt8]) -> [(name: String, offset: Int)] {
-        guard let first = needle.first else { return [] }
-        var places: [(name: String, offset: Int)] = []
-        for (name, file) in durableNames where file.durable.count >= needle.count {
-            for offset in 0...file.durable.count - needle.count
-            where file.durable[offset] == first && file.durable[offset...].starts(with: needle) {
-                places.append((name, offset))
-            }
-        }
-        return places
+    /// Where `needle` begins in a file of the medium.
+    package func durableOffsets(of needle: [UInt8], in name: String) -> [Int] {
+        guard let first = needle.first, let image = durableNames[name]?.durable, image.count >= needle.count else { return [] }
+        return (0...image.count - needle.count).filter { image[$0] == first && image[$0...].starts(with: needle) }
     }
 
     /// True when any of `needles` is on the medium at a multiple of its length.
@@ -157,14 +150,14 @@ extension SimDisk {
     /// True when any of `needles`, of at least two bytes each, is anywhere on the medium.
     package func durablyContains(anyOf needles: [[UInt8]]) -> Bool {
         // Nearly every place is ruled out by its first two bytes.
-        var byStart = [[Int]](repeating: [], count: 1 << 16)
-        for (number, needle) in needles.enumerated() { byStart[Int(needle[0]) << 8 | Int(needle[1])].append(number) }
+        var starts = [UInt64](repeating: 0, count: 1 << 10)
+        for needle in needles { starts[Int(needle[0]) << 2 | Int(needle[1] >> 6)] |= 1 << UInt64(needle[1] & 63) }
         for image in durableNames.values.map(\.durable) where image.count >= 2 {
             var start = Int(image[0])
             for index in 1..<image.count {
-                start = start << 8 & 0xffff | Int(image[index])
-                guard !byStart[start].isEmpty else { continue }
-                for number in byStart[start] where image[(index - 1)...].starts(with: needles[number]) { return true }
+                start = (start << 8 | Int(image[index])) & 0xffff
+                guard starts[start >> 6] >> UInt64(start & 63) & 1 != 0 else { continue }
+                for needle in needles where image[(index - 1)...].starts(with: needle) { return true }
             }
         }
         return false

@@ -10,7 +10,8 @@ package struct SimFaults: Hashable, Sendable {
     /// This operation fails with an input/output error; of a failed sync an arbitrary part is on the medium, and the rest
     /// will never get there although reads show it.
     package var failAt: Int?
-    /// This operation, when it is a write, gets only a part of its bytes into the file and fails.
+    /// This operation, when it is a write, gets only some of its sectors into the file and fails. Kernels write page by page,
+    /// so that no sector is cut in two.
     package var shortAt: Int?
     /// From this operation on nothing can grow.
     package var fullFrom: Int?
@@ -144,7 +145,8 @@ package final class SimDisk: Disk {
             operations += 1
             hasFailed = true
             injected += 1
-            target.write(at: offset, Array(bytes.prefix(random.below(bytes.count + 1))))
+            let end = (offset + random.below(bytes.count + 1)) / SimFile.sectorBytes * SimFile.sectorBytes
+            target.write(at: offset, Array(bytes.prefix(max(0, end - offset))))
             throw DiskError(.inputOutput, operation: "write", detail: "only a part was written")
         }
         try change("write", nil) { if !isFull { target.write(at: offset, bytes) } }

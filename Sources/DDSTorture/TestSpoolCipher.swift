@@ -20,7 +20,8 @@ package final class TestSpoolCipher: SpoolCipher {
         var pairs: [Pair: UInt64] = [:]
         var epochs: ClosedRange<UInt32> = 1...UInt32.max
         var repeated = 0
-        var recorded: [[UInt8]: [UInt8]] = [:]
+        /// By a digest of the body, which no two of a test share.
+        var recorded: [UInt64: [UInt8]] = [:]
         var slots: [UInt64: [[UInt8]]] = [:]
         var isRecording = false
     }
@@ -37,7 +38,7 @@ package final class TestSpoolCipher: SpoolCipher {
     package func recordCiphertexts() { uses.withLock { $0.isRecording = true } }
 
     /// The ciphertext of `body`, of long ones the first chunk without its tag; nil when none was recorded.
-    package func ciphertext(of body: [UInt8]) -> [UInt8]? { uses.withLock { $0.recorded[body] } }
+    package func ciphertext(of body: [UInt8]) -> [UInt8]? { uses.withLock { $0.recorded[ToyCipher.digest(body, 0)] } }
 
     /// Every sealed form of the slots of the record `uid`, wherever they were written.
     package func sealedSlots(of uid: SpoolUID) -> [[UInt8]] { uses.withLock { $0.slots[uid.rawValue] ?? [] } }
@@ -72,7 +73,7 @@ package final class TestSpoolCipher: SpoolCipher {
         let secret = ToyCipher.digest(key, 1)
         note(secret, 0, body)
         let ciphertext = ToyCipher.crypt(body, secret)
-        uses.withLock { if $0.isRecording { $0.recorded[body] = ciphertext } }
+        uses.withLock { if $0.isRecording { $0.recorded[ToyCipher.digest(body, 0)] = ciphertext } }
         return (ciphertext, ToyCipher.tag(ciphertext, secret))
     }
 
@@ -85,7 +86,7 @@ package final class TestSpoolCipher: SpoolCipher {
         let secret = ToyCipher.digest(key, 2) ^ ToyCipher.mix(index * 2 + (isLast ? 1 : 0))
         note(secret, index * 2 + (isLast ? 1 : 0), chunk)
         let ciphertext = ToyCipher.crypt(chunk, secret)
-        uses.withLock { if $0.isRecording { $0.recorded[chunk] = ciphertext } }
+        uses.withLock { if $0.isRecording { $0.recorded[ToyCipher.digest(chunk, 0)] = ciphertext } }
         return ciphertext + ToyCipher.tag(ciphertext, secret)
     }
 
@@ -120,8 +121,8 @@ private struct TestSegmentCipher: SegmentCipher {
     func seal(slot index: Int, _ plaintext: [UInt8]) -> [UInt8] {
         let secret = key ^ ToyCipher.mix(UInt64(index) + 1)
         owner.note(key, UInt64(index), plaintext)
-        let ciphertext = ToyCipher.crypt(plaintext, secret)
-        let sealed = ciphertext + ToyCipher.tag(ciphertext, secret ^ sequence)
+        var sealed = ToyCipher.crypt(plaintext, secret)
+        sealed += ToyCipher.tag(sealed, secret ^ sequence)
         owner.record(slot: sealed, plaintext)
         return sealed
     }
@@ -129,7 +130,8 @@ private struct TestSegmentCipher: SegmentCipher {
     func open(slot index: Int, _ sealed: [UInt8]) -> [UInt8]? {
         guard sealed.count == 128 else { return nil }
         let secret = key ^ ToyCipher.mix(UInt64(index) + 1)
-        let ciphertext = Array(sealed[0..<112])
+        var ciphertext = sealed
+        ciphertext.removeLast(16)
         return ToyCipher.tag(ciphertext, secret ^ sequence) == Array(sealed[112..<128])
             ? ToyCipher.crypt(ciphertext, secret) : nil
     }
@@ -151,24 +153,23 @@ private enum ToyCipher {
 
     static func digest(_ bytes: [UInt8], _ key: UInt64) -> UInt64 {
         var state = mix(key ^ UInt64(bytes.count))
-        var word: UInt64 = 0
-        var held = 0
-        for byte in bytes {
-            word = word << 8 | UInt64(byte)
-            held += 1
-            if held == 8 {
-                state = (state ^ word) &* 0x9E37_79B9_7F4A_7C15
-                state ^= state >> 29
-                word = 0
-                held = 0
-            }
+        let whole = bytes.count & ~7
+        var index = 0
+        while index < whole {
+            var word: UInt64 = 0
+            for offset in 0..<8 { word = word << 8 | UInt64(bytes[index &+ offset]) }
+            state = (state ^ word) &* 0x9E37_79B9_7F4A_7C15
+            state ^= state >> 29
+            index &+= 8
         }
-        return mix(state ^ mix(word))
+        let rest = bytes[whole...].reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
+        return mix(state ^ mix(rest))
     }
 
     static func tag(_ bytes: [UInt8], _ key: UInt64) -> [UInt8] {
         let digest = digest(bytes, key)
         var tag: [UInt8] = []
+        tag.reserveCapacity(16)
         append(digest, to: &tag)
         append(mix(digest ^ key), to: &tag)
         return tag
@@ -176,10 +177,14 @@ private enum ToyCipher {
 
     static func crypt(_ bytes: [UInt8], _ key: UInt64) -> [UInt8] {
         var output = bytes
-        var word: UInt64 = 0
-        for index in output.indices {
-            if index & 7 == 0 { word = mix(key &+ UInt64(index)) }
-            output[index] ^= UInt8(truncatingIfNeeded: word >> UInt64(8 * (index & 7)))
+        var start = 0
+        while start < output.count {
+            var word = mix(key &+ UInt64(start))
+            for index in start..<min(start &+ 8, output.count) {
+                output[index] ^= UInt8(truncatingIfNeeded: word)
+                word >>= 8
+            }
+            start &+= 8
         }
         return output
     }

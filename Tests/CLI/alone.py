@@ -40,6 +40,23 @@ def part_words(world):
         result.code == 3 and b"ddsnode demo" in result.err and b"join INVITE" in result.err, result)
 
 
+def part_torture(world):
+    """The shipped simulator: no configuration, no file, a summary, and the same numbers for the same schedule."""
+    before = sorted(os.listdir(world.folder))
+    result = world.run("spool", "torture", "--time", "5s", "--json")
+    need("torture says JSON", result.code == 0 and result.json is not None, result)
+    summary = result.json
+    report.check("torture breaks things and loses nothing", summary["lost"] == 0 and summary["doubled"] == 0
+                 and summary["broken_otherwise"] == 0 and summary["crashes"] > 0 and summary["accepted"] > 0
+                 and summary["sweep_done"] > 0, summary)
+    expect("torture sums up in words", world.run("spool", "torture", "--seed", "3", "--runs", "2"), 0,
+           "messages accepted", "every promise was kept", stream="out")
+    first, second = (world.run("spool", "torture", "--seed", "7", "--runs", "1", "--json") for _ in range(2))
+    report.check("a seed is the same schedule every time", first.code == 0 and first.out == second.out, first)
+    expect("a time without a unit", world.run("spool", "torture", "--time", "5"), 64, "60s")
+    report.check("torture leaves no file", sorted(os.listdir(world.folder)) == before)
+
+
 def part_manual(world, page):
     """The manual page against the parser, both ways."""
     if not page:

@@ -10,7 +10,7 @@ import argparse
 import os
 import sys
 
-from alone import part_configuration, part_demo, part_manual, part_terminal, part_words
+from alone import part_configuration, part_demo, part_manual, part_terminal, part_torture, part_words
 from harness import Failed, World, report
 from keys import part_keys
 from node import part_both, part_running, part_stopped_server
@@ -31,7 +31,7 @@ def main():
     chosen = arguments.parse_args()
     world = World(chosen.binary)
     parts = [
-        ("words", part_words), ("manual", lambda world: part_manual(world, chosen.man)), ("configuration", part_configuration),
+        ("words", part_words), ("torture", part_torture), ("manual", lambda world: part_manual(world, chosen.man)), ("configuration", part_configuration),
         ("stopped", part_stopped_server), ("running", part_running), ("terminal", part_terminal), ("both", part_both),
         ("keys", part_keys), ("demo", part_demo)]
     try:

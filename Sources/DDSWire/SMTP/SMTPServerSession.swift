@@ -257,6 +257,9 @@ package struct SMTPServerSession: WireSession {
         resetTransaction(&turn)
         state = .closed
         reader.discardAll()
+        // Nothing follows the close.
+        if isIdleTimerSet { turn.actions.append(.cancelTimer(.idle)) }
+        isIdleTimerSet = false
         turn.actions.append(.close(reason))
     }
 

@@ -1,4 +1,4 @@
-// `spool`: the node's store, looked at, verified, and given a new root key.
+// `spool`: the node's store, looked at, verified, and given a new root key; `torture` is in a file of its own.
 
 import ArgumentParser
 import DDSCore
@@ -7,7 +7,8 @@ import DDSNode
 
 struct SpoolCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "spool", abstract: "The node's store.", subcommands: [Stat.self, Verify.self, Shred.self])
+        commandName: "spool", abstract: "The node's store.",
+        subcommands: [Stat.self, Verify.self, Shred.self, TortureCommand.self])
 
     @LoopActor static func describe(_ spool: JSONValue, _ output: Output) -> String {
         func number(_ name: String) -> String { SafeWord.text(spool[name]) }

@@ -1,0 +1,331 @@
+// A node and some members with their agents, each on a machine of its own, and the steps that people, clients and faults take
+// there. Decides what a step does; which steps there are, TortureLife and TortureSweep say.
+
+import DDSCore
+import DDSSpool
+import DDSWire
+
+package enum VillageMachine: Hashable, Sendable {
+    case node
+    case agent(Int)
+}
+
+/// How a connection breaks.
+package enum ConnectionCut: Hashable, Sendable {
+    case never
+    /// Before this octet.
+    case toServer(Int)
+    case toClient(Int)
+    /// Instead of the reply to the end of the message, or to QUIT.
+    case lastReply
+}
+
+package enum VillageStep: Hashable, Sendable {
+    case write(member: Int, to: [LetterDestination], octets: Int)
+    /// Everything in the outbox, a connection each. With `isLingering` the node does not notice that a line is dead.
+    case submit(member: Int, ConnectionCut, isLingering: Bool)
+    /// The first letter of each member's outbox, committed in one pass.
+    case rush
+    /// With `hasRival` another login is tried in the middle.
+    case fetch(member: Int, ConnectionCut, isLingering: Bool, hasRival: Bool)
+    case show(member: Int)
+    /// The person erases a message that was shown.
+    case discard(member: Int)
+    /// Marks everything as deleted, and leaves without QUIT, or takes it back with RSET.
+    case careless(member: Int, resets: Bool)
+    case maintain(VillageMachine)
+    case reopen(VillageMachine)
+    case kill(VillageMachine)
+    /// Lines that are dead without the node's knowledge carry what was on its way, and end.
+    case late
+}
+
+/// What happened, for the summary.
+package struct VillageCounts: Hashable, Sendable {
+    package var crashes = 0
+    package var faults = 0
+    package var cuts = 0
+    package var written = 0
+    package var accepted = 0
+    package var fetched = 0
+    package var confirmed = 0
+    package var refused = 0
+    /// Changing operations of all disks.
+    package var operations = 0
+
+    package init() {}
+
+    mutating func add(_ other: VillageCounts) {
+        crashes += other.crashes
+        faults += other.faults
+        cuts += other.cuts
+        written += other.written
+        accepted += other.accepted
+        fetched += other.fetched
+        confirmed += other.confirmed
+        refused += other.refused
+        operations += other.operations
+    }
+}
+
+/// Octets that went over a line each way.
+struct ConnectionOctets: Hashable, Sendable {
+    var submissionToNode = 0
+    var submissionToAgent = 0
+    var retrievalToNode = 0
+    var retrievalToAgent = 0
+}
+
+final class Village {
+    let node: SimNode
+    let agents: [SimAgent]
+    var promises: Promises
+    private(set) var counts = VillageCounts()
+    private let random: SeededRandom
+    private let time = ManualTime()
+    /// Told what happens, for whoever looks into one schedule.
+    var trace: ((String) -> Void)?
+    private var lingering: [() -> Void] = []
+    private var crashesByMachine: [VillageMachine: Int] = [:]
+    /// What the first connection of each kind has carried.
+    private(set) var octets = ConnectionOctets()
+    /// The node was started anew: what it holds is read from its disk.
+    private var isNodeFresh = true
+
+    /// `groups` are lists of members.
+    init(seed: UInt64, members: Int, groups: [[Int]], sabotage: Sabotage? = nil) {
+        random = SeededRandom(seed: seed)
+        promises = Promises(members: members)
+        let time = time
+        func made(_ name: String, _ number: UInt64) -> SimMachine {
+            SimMachine(name: name, seed: seed &* 64 &+ number, time: time, sabotage: sabotage)
+        }
+        node = SimNode(machine: made("the node", 0), groups: groups, seed: seed ^ 0x6e6f_6465, sabotage: sabotage)
+        agents = (0..<members).map { member in
+            SimAgent(machine: made("the agent of member \(member)", UInt64(member) + 1), member: member, sabotage: sabotage)
+        }
+        for agent in agents {
+            agent.onStored = { [unowned self] bytes in
+                counts.fetched += 1
+                if let number = LetterCopy.read(bytes)?.number { promises.noteStored(number, by: agent.member) }
+            }
+            agent.onShown = { [unowned self] bytes in
+                if let number = LetterCopy.read(bytes)?.number { promises.noteShown(number, to: agent.member) }
+            }
+            agent.onDiscarded = { [unowned self] bytes in
+                if let number = LetterCopy.read(bytes)?.number { promises.noteDiscarded(number, by: agent.member) }
+            }
+        }
+    }
+
+    /// Starts every machine.
+    func begin() throws(BrokenPromise) {
+        for machine in machines { try start(machine) }
+    }
+
+    var machines: [VillageMachine] { [.node] + agents.indices.map { .agent($0) } }
+
+    func machine(_ which: VillageMachine) -> SimMachine {
+        switch which {
+        case .node: node.machine
+        case .agent(let member): agents[member].machine
+        }
+    }
+
+    private func boot(_ which: VillageMachine) throws(BrokenPromise) -> Bool {
+        switch which {
+        case .node:
+            isNodeFresh = true
+            lingering = []
+            return try node.boot()
+        case .agent(let member): return try agents[member].boot()
+        }
+    }
+
+    // MARK: Ends and beginnings
+
+    /// Starts a process, again after each power failure that an armed fault brings. Afterwards everything promised is there.
+    func start(_ which: VillageMachine) throws(BrokenPromise) {
+        let machine = machine(which)
+        while try !boot(which) {
+            if machine.disk.isStopped { powerFails(which) } else { machine.kill() }
+        }
+        try judge(which)
+    }
+
+    func crashes(of which: VillageMachine) -> Int { crashesByMachine[which, default: 0] }
+
+    private func powerFails(_ which: VillageMachine) {
+        counts.crashes += 1
+        crashesByMachine[which, default: 0] += 1
+        trace?("the power of \(machine(which).name) fails")
+        machine(which).crash()
+    }
+
+    /// The machine loses its power and comes back; `again` is what happens to it while it does.
+    func crash(_ which: VillageMachine, again: MachineFault? = nil) throws(BrokenPromise) {
+        powerFails(which)
+        machine(which).arm(again)
+        try start(which)
+        machine(which).arm(nil)
+    }
+
+    /// Brings back every machine that went down.
+    private func recover() throws(BrokenPromise) {
+        for which in machines where machine(which).isDown || machine(which).disk.isStopped {
+            let machine = machine(which)
+            if machine.disk.isStopped {
+                powerFails(which)
+            } else {
+                trace?("the process of \(machine.name) ends")
+                // After a failed write or sync nothing is acknowledged before the disk has been read again.
+                let probe = SpoolAppend.record(mailbox: MailboxID(rawValue: 999), tag: .none, flags: 0, body: [])
+                if machine.log != nil, case .success = machine.commit(SpoolTransaction(appends: [probe])) {
+                    throw BrokenPromise(.other, "\(machine.name) accepted something after a failed write")
+                }
+                machine.kill()
+            }
+            try start(which)
+        }
+    }
+
+    private func judge(_ which: VillageMachine) throws(BrokenPromise) {
+        let machine = machine(which)
+        guard let log = machine.log else { return }
+        if let damage = log.recovery.damage.first, !promises.isDamaged {
+            throw BrokenPromise(.other, "\(machine.name) reports damage that nobody did: \(damage)")
+        }
+        guard machine.cipher.repeatedNonces == 0 else {
+            throw BrokenPromise(.other, "\(machine.name) used a key and nonce twice")
+        }
+        if case .agent(let member) = which { try promises.read(machine, member: member) }
+        try checkDelivery()
+    }
+
+    /// Compares what is there with what was promised; nothing while a machine is down.
+    private func checkDelivery() throws(BrokenPromise) {
+        guard !node.machine.isDown, !agents.contains(where: { $0.machine.isDown }) else { return }
+        try promises.read(node.machine, isFresh: isNodeFresh)
+        isNodeFresh = false
+        try promises.checkDelivery()
+    }
+
+    // MARK: Steps
+
+    func perform(_ step: VillageStep) throws(BrokenPromise) {
+        trace?("\(step)")
+        switch step {
+        case .write(let member, let destinations, let octets): write(member, destinations, octets)
+        case .submit(let member, let cut, let isLingering): try submit(member, cut, isLingering)
+        case .rush: try rush()
+        case .fetch(let member, let cut, let isLingering, let hasRival): try fetch(member, cut, isLingering, hasRival)
+        case .show(let member): agents[member].importFetched()
+        case .discard(let member): agents[member].discard()
+        case .careless(let member, let resets): try careless(member, resets)
+        case .maintain(let which): _ = machine(which).maintain()
+        case .reopen(let which):
+            // A failure while closing concerns overwriting only; the next process finds out.
+            _ = machine(which).close()
+            if !machine(which).disk.isStopped { machine(which).kill() }
+        case .kill(let which): machine(which).kill()
+        case .late: endLingering()
+        }
+        if let complaint = node.complaint { throw complaint }
+        try recover()
+        node.commitPostponed()
+        for agent in agents { agent.commitPostponed() }
+        try recover()
+    }
+
+    private func write(_ member: Int, _ destinations: [LetterDestination], _ octets: Int) {
+        let letter = Letter(
+            number: promises.letters.count, author: member, destinations: destinations,
+            readers: node.readers(of: destinations, author: member), size: octets)
+        promises.written(letter)
+        if agents[member].write(letter) {
+            counts.written += 1
+            promises.noteQueued(letter.number)
+        }
+    }
+
+    private func endLingering() {
+        let ends = lingering
+        lingering = []
+        for end in ends { end() }
+    }
+
+    func finishLingering(_ end: @escaping () -> Void) { lingering.append(end) }
+
+    // MARK: What connections report
+
+    func noteCut() { counts.cuts += 1 }
+
+    func note(_ change: (inout ConnectionOctets) -> Void) { change(&octets) }
+
+    /// The author's client has its reply.
+    func submitted(_ number: Int, _ outcome: SMTPOutcome?) throws(BrokenPromise) -> Bool {
+        if let outcome { trace?("submitted \(number): \(outcome)") }
+        switch outcome {
+        case .delivered(let replies) where replies.allSatisfy(\.isPositive):
+            counts.accepted += 1
+            promises.noteAccepted(number)
+            return true
+        case .refused(_, let reply, permanent: true):
+            throw BrokenPromise(.other, "letter \(number) was refused for good: \(reply)")
+        case .refused(_, let reply, permanent: false):
+            if reply.code == 452 { counts.refused += 1 }
+            return false
+        case .delivered, .lost, .offered, nil: return false
+        }
+    }
+
+    func fetched(_ outcome: POP3FetchOutcome?) throws(BrokenPromise) {
+        if let outcome { trace?("fetched: \(outcome)") }
+        guard case .confirmed(let uidls)? = outcome?.erasure else { return }
+        counts.confirmed += uidls.count
+        let uids = uidls.compactMap { UInt64($0, radix: 16) }.map { SpoolUID(rawValue: $0) }
+        try promises.noteErased(uids, on: node.machine)
+    }
+
+    func isNodeAlive() -> Bool { !node.machine.disk.isStopped }
+
+    // MARK: The end
+
+    /// Without further faults everything arrives, once, and nothing is left behind.
+    func finish() throws(BrokenPromise) {
+        for which in machines { machine(which).arm(nil) }
+        endLingering()
+        try recover()
+        for round in 0..<2 where round == 0 || !isEverybodyDone {
+            for member in agents.indices { try perform(.submit(member: member, .never, isLingering: false)) }
+            for member in agents.indices {
+                try perform(.fetch(member: member, .never, isLingering: false, hasRival: false))
+                try perform(.show(member: member))
+            }
+        }
+        try perform(.maintain(.node))
+        try promises.checkBodies(on: node.machine)
+        try perform(.reopen(.node))
+        for agent in agents { try promises.read(agent.machine, member: agent.member) }
+        try checkDelivery()
+        try promises.checkArrival()
+        try promises.checkAllKeys(on: node.machine)
+        if let left = agents.first(where: { !$0.waiting.isEmpty }) {
+            throw BrokenPromise(.other, "the outbox of member \(left.member) does not get empty")
+        }
+    }
+
+    private var isEverybodyDone: Bool {
+        agents.allSatisfy { $0.waiting.isEmpty && node.machine.entries(in: SimNode.mailbox(of: $0.member)).isEmpty }
+    }
+
+    func collectCounts() -> VillageCounts {
+        var result = counts
+        for which in machines {
+            result.faults += machine(which).faultsInjected
+            result.operations += machine(which).operations
+        }
+        result.faults += counts.cuts
+        return result
+    }
+}

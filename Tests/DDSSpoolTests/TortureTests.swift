@@ -1,0 +1,52 @@
+// The shipped simulator, shorter than people run it: the sweep, some thousand schedules, and that it finds what it should.
+
+import DDSTorture
+import Foundation
+import Testing
+
+@Suite struct TortureTests {
+    /// Random villages; `DDSNODE_RUNS` makes the search longer.
+    private static let runs = UInt64(ProcessInfo.processInfo.environment["DDSNODE_RUNS"] ?? "") ?? 300
+
+    @Test func sweep_keepsEveryPromise() throws {
+        var torture = Torture()
+        let places = try torture.sweepSeeds()
+        #expect(places.count > 1000)
+        // The long way is `ddsnode spool torture`; here every third place, and each within three commits.
+        for place in places where place % 3 == 0 { try torture.run(seed: place) }
+        #expect(torture.summary.schedules == places.count { $0 % 3 == 0 })
+        #expect(torture.summary.counts.crashes > places.count)
+    }
+
+    @Test func randomLives_keepEveryPromise() throws {
+        var torture = Torture()
+        for seed in 1...Self.runs { try torture.run(seed: seed) }
+        let counts = torture.summary.counts
+        #expect(torture.summary.schedules >= Int(Self.runs) * 4)
+        #expect(counts.accepted > 0 && counts.fetched > 0 && counts.confirmed > 0 && counts.cuts > 0 && counts.faults > 0)
+    }
+
+    @Test(arguments: Sabotage.allCases) func sabotage_isFound(_ sabotage: Sabotage) {
+        var torture = Torture(sabotage: sabotage)
+        for seed in UInt64(1)...400 {
+            do throws(TortureFailure) {
+                try torture.run(seed: seed)
+            } catch {
+                #expect(error.seed == seed)
+                #expect(torture.summary.lost + torture.summary.doubled + torture.summary.otherwise == 1)
+                return
+            }
+        }
+        Issue.record("\(sabotage) was not found in \(torture.summary.schedules) schedules")
+    }
+
+    @Test func aSeed_givesTheSameRun() throws {
+        var first = Torture()
+        var second = Torture()
+        for seed in UInt64(1)...5 {
+            try first.run(seed: seed)
+            try second.run(seed: seed)
+        }
+        #expect(first.summary == second.summary)
+    }
+}
