@@ -76,6 +76,7 @@ final class SimMaildrop {
         case .authenticate(_, let peer): return authenticate(peer)
         case .body(let index, let offset): return body(index, offset)
         case .erase(let indices): return erase(indices)
+        case .head: return .unavailable("heads are not what is simulated")
         case .wait, .pause: return .proceed
         }
     }
