@@ -2,7 +2,7 @@
 """Figures of the release binary, each beside what the machine gives in the same run.
 
 Starts a node with a state folder of its own, loads it with ddsbench, and prints a table. Environment: DDSNODE and DDSBENCH
-(the programs), BENCH_DIR (the disk to measure; default .build/bench). Takes about two minutes. Arguments: --json, --keep,
+(the programs), BENCH_DIR (the disk to measure; default .build/bench). Takes about three minutes. Arguments: --json, --keep,
 --only NAME[,NAME...] with the names of the functions below that begin with figure_.
 """
 
@@ -46,9 +46,10 @@ class Node:
 
     lags = {}
 
-    def __init__(self, phase):
+    def __init__(self, phase, config=None):
         self.phase = phase
-        self.log = os.path.join(FOLDER, "node.log")
+        self.config = config or CONFIG
+        self.log = self.config + ".log"
         ready = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         path = os.path.join(FOLDER, "notify")
         if os.path.exists(path):
@@ -58,14 +59,20 @@ class Node:
         self.offset = os.path.getsize(self.log) if os.path.exists(self.log) else 0
         begin = time.monotonic()
         self.process = subprocess.Popen(
-            [NODE, "--config", CONFIG, "run"], stdout=subprocess.DEVNULL, stderr=open(self.log, "ab"),
+            [NODE, "--config", self.config, "run"], stdout=subprocess.DEVNULL, stderr=open(self.log, "ab"),
             env={**os.environ, "NOTIFY_SOCKET": path})
         while b"READY=1" not in ready.recv(4096):
             pass
         self.start_ms = (time.monotonic() - begin) * 1000
         ready.close()
         names = {name: port for port, name in re.findall(r"listening address=127\.0\.0\.1:(\d+) listener=(\w+)", self.text())}
-        self.pop3s, self.submissions = names["pop3s"], names["submissions"]
+        self.pop3s, self.submissions = names.get("pop3s"), names.get("submissions")
+
+    def command(self, *words):
+        """What a command of ours answers."""
+        done = subprocess.run([NODE, "--config", self.config, *map(str, words), "--json"], check=True, capture_output=True, text=True)
+        answer = json.loads(done.stdout)
+        return answer.get("result", answer) if isinstance(answer, dict) else answer
 
     def text(self):
         with open(self.log, "rb") as file:
@@ -164,6 +171,8 @@ class Serve:
 
 
 def figure_submissions():
+    """Accepted messages of 4 KiB a second on 1 and on 64 connections, beside fdatasync of as many records with 1 and 64 to a sync;
+    the node's processor time for each beside a TLS echo of 4 KiB."""
     disk = bench("disk", "--folder", FOLDER, "--seconds", 2)
     with Serve() as port:
         echo = {count: bench("echo", "--port", port, "--connections", count, "--seconds", 2)["per_second"] for count in (1, 64)}
@@ -186,6 +195,7 @@ def figure_submissions():
 
 
 def figure_fanout():
+    """Deliveries a second to a group of 1,000, beside the bare primitives of as many age headers on all cores."""
     cores = os.cpu_count()
     raw = bench("headers", "--threads", cores, "--seconds", 1)
     with Node("fan-out to 1,000") as node:
@@ -198,6 +208,7 @@ def figure_fanout():
 
 
 def figure_drain():
+    """POP3 over TLS from a full maildrop, beside the same bytes through TLS, base64 and ChaCha20 one after the other."""
     with Serve() as port:
         bulk = bench("bulk", "--port", port)["kib_per_second"] / 1024
     chacha = bench("chacha", "--seconds", 1)["kib_per_second"] / 1024
@@ -280,6 +291,7 @@ class Held:
 
 
 def figure_start():
+    """From exec to READY=1, beside a process that reads the spool's slot tables and opens as many slots."""
     def spawn(words):
         times = []
         for _ in range(7):
@@ -294,7 +306,44 @@ def figure_start():
     for _ in range(5):
         with Node("start") as node:
             times.append(node.start_ms)
-    row(f"start to listening, {MEMBERS:,} members", sorted(times)[2], "ms", f"`true` {true:.1f} ms; `ddsnode --version`", version)
+            records = node.command("status")["server"]["spool"]["records"]
+    spool = os.path.join(FOLDER, "state/server/spool")
+    base = spawn([BENCH, "opening", "--folder", spool, "--records", str(records)])
+    row(f"start to listening, {MEMBERS:,} members", sorted(times)[2], "ms",
+        f"a process (`true` {true:.1f}, --version {version:.1f}) that reads and opens {records:,} slots", base)
+
+
+def figure_unlock():
+    """Unlocking an agent that keeps many messages, beside one scrypt as hard as the vault's."""
+    count = 5000
+    folder = os.path.join(FOLDER, "agent")
+    os.makedirs(folder)
+    config, passphrase = os.path.join(folder, "agent.toml"), os.path.join(folder, "passphrase")
+    with open(config, "w") as file:
+        file.write(f"""roles = ["agent"]
+[node]
+state_dir = "{folder}/state"
+runtime_dir = "{folder}/run"
+[agent.web]
+listen = "127.0.0.1:0"
+""")
+    with open(passphrase, "w") as file:
+        file.write(PASSWORD)
+    with Node("an agent fetches 5,000") as node:
+        invite = node.command("invite", "new", "reader")["invite"]
+        subprocess.run([NODE, "--config", config, "join", invite, "--passphrase-file", passphrase, "--no-browser"],
+                       check=True, capture_output=True)
+        bench("submit", "--port", node.submissions, "--connections", 32, "--count", count, "--to", "reader@bench.test")
+        with Node("agent, locked", config) as agent:
+            agent.command("fetch")
+        with Node("agent, first unlock and list", config) as agent:
+            agent.command("unlock", "--passphrase-file", passphrase)
+            kept = len(agent.command("list"))
+    with Node("agent, unlock", config) as agent:
+        begin = time.monotonic()
+        agent.command("unlock", "--passphrase-file", passphrase)
+        took = (time.monotonic() - begin) * 1000
+    row(f"unlock with {kept:,} messages", took, "ms", "scrypt as hard as the vault's", bench("scrypt")["milliseconds"])
 
 
 def table():
@@ -313,7 +362,8 @@ def table():
 
 
 def main():
-    parser = argparse.ArgumentParser()
+    known = [f"{name[7:]}: {value.__doc__}" for name, value in globals().items() if name.startswith("figure_")]
+    parser = argparse.ArgumentParser(epilog="\n".join(known), formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--only", default="")

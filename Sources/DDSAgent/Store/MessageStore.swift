@@ -70,17 +70,31 @@ import DDSSpool
         var messageRecords: [RecordTag: SpoolUID] = [:]
         for entry in try await spool.entries(in: AgentMailbox.messages) { messageRecords[entry.tag] = entry.uid }
         var replaced: [SpoolUID] = []
-        for entry in try await spool.entries(in: AgentMailbox.summaries) {
-            let sealed = try await spool.read(entry.uid, offset: 0, count: entry.size)
-            guard let message = messageRecords[entry.tag],
-                let summary = seal.open(StoredSummary.self, sealed, mailbox: AgentMailbox.summaries, tag: entry.tag)
-            else { throw .damaged(entry.uid, "a summary of the local store does not open") }
+        for (entry, summary) in try await readSummaries() {
+            guard let message = messageRecords[entry.tag] else {
+                throw .damaged(entry.uid, "a summary of the local store belongs to no message")
+            }
             // A crash between writing a summary anew and erasing the old one leaves both; they come oldest first.
             if let older = items[summary.id] { replaced.append(older.summaryRecord) }
             put(Item(summary: summary, tag: entry.tag, summaryRecord: entry.uid, messageRecord: message))
         }
         if !replaced.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: replaced)) }
-        order.sort { (items[$0]?.messageRecord.rawValue ?? 0) < (items[$1]?.messageRecord.rawValue ?? 0) }
+        order = order.compactMap { id in items[id].map { (id, $0.messageRecord.rawValue) } }.sorted { $0.1 < $1.1 }.map(\.0)
+    }
+
+    /// All summaries in order of their records, opened beside the loop: a store has thousands.
+    private func readSummaries() async throws(SpoolError) -> [(SpoolEntry, StoredSummary)] {
+        let entries = try await spool.entries(in: AgentMailbox.summaries)
+        let sealed = try await spool.read(entries.map { SpoolRange($0.uid, offset: 0, count: $0.size) })
+        let opened = try? await Loop.offload { [seal] in
+            zip(entries, sealed).map { seal.open(StoredSummary.self, $1, mailbox: AgentMailbox.summaries, tag: $0.tag) }
+        }
+        var summaries: [(SpoolEntry, StoredSummary)] = []
+        for (entry, summary) in zip(entries, opened ?? []) {
+            guard let summary else { throw .damaged(entry.uid, "a summary of the local store does not open") }
+            summaries.append((entry, summary))
+        }
+        return summaries
     }
 
     private func put(_ item: Item) {

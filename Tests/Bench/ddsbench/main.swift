@@ -71,6 +71,9 @@ struct Options {
         _ = try await Loop.offload { getchar() }
     case "disk": Report.line(try Machine.disk(folder: try options.text("folder"), seconds: options.seconds(2)))
     case "headers": Report.line(try await Machine.headers(threads: options.number("threads", 1), seconds: options.seconds(1)))
+    case "opening":
+        Report.line(try Opening.spool(folder: try options.text("folder"), records: options.number("records", 0)))
+    case "scrypt": Report.line(try await Opening.scrypt())
     case "chacha": Report.line(try await Machine.chacha(seconds: options.seconds(1)))
     case "serve": try await Machine.serve()
     case "bare": try Bare.serve(isLoggedIn: options.number("login", 0) == 1)
