@@ -70,7 +70,7 @@ let package = Package(
 
         // The load generator of `make bench`; not a product, never installed.
         .executableTarget(
-            name: "ddsbench", dependencies: ["CSodium", "DDSCore", "DDSLoop", "DDSTLS", "DDSSeal", "DDSMail", "DDSNode"],
+            name: "ddsbench", dependencies: ["COpenSSL", "CSodium", "DDSCore", "DDSLoop", "DDSTLS", "DDSSeal", "DDSMail", "DDSNode"],
             path: "Tests/Bench/ddsbench", swiftSettings: dialect),
 
         source("DDSTestKit", ["DDSCore", "DDSLoop", "DDSSpool", "DDSBus", "DDSWire", "DDSTorture"]),

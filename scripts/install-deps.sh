@@ -30,6 +30,7 @@ test=(
     "mandoc|checking the manual pages"
     "procps|looking at processes"
     "systemd|checking the units"
+    "fiu-utils|a disk that returns errors"
 )
 
 fail() {

@@ -48,6 +48,9 @@ static inline int dds_ssl_set_tlsext_host_name(SSL *ssl, const char *name) {
     return SSL_set_tlsext_host_name(ssl, name);
 }
 
+static inline void dds_bio_set_retry_read(BIO *bio) { BIO_set_retry_read(bio); }
+static inline void dds_bio_clear_retry_flags(BIO *bio) { BIO_clear_retry_flags(bio); }
+
 static inline int dds_err_get_lib(unsigned long code) { return ERR_GET_LIB(code); }
 static inline int dds_err_get_reason(unsigned long code) { return ERR_GET_REASON(code); }
 

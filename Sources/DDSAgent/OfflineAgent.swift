@@ -7,7 +7,7 @@ package import DDSNode
 import DDSSeal
 
 @LoopActor package final class OfflineAgent {
-    /// `agent.send`, `agent.list`, `agent.show`, as a running agent answers them.
+    /// `agent.send`, `agent.list`, `agent.show` and those of the store, as a running agent answers them.
     package let commands = ControlCommands()
     private let agent: Agent
     private let services: Services
@@ -15,7 +15,7 @@ import DDSSeal
     private init(_ agent: Agent, _ services: Services) {
         self.agent = agent
         self.services = services
-        for (name, action) in AgentMailCommands.all {
+        for (name, action) in AgentMailCommands.all + AgentStoreCommands.all {
             commands.register(name) { request, _ throws(Failure) in try await action(agent, request) }
         }
     }
@@ -45,9 +45,11 @@ import DDSSeal
         return welcome
     }
 
-    /// Opens the agent of `config` unlocked. What is sent waits in the outbox until the daemon runs, or for `flush`.
-    package static func open(services: Services, passphrase: Redacted<[UInt8]>) async throws(Failure) -> OfflineAgent {
+    /// Opens the agent of `config`, unlocked where there is a passphrase. What is sent waits in the outbox until the daemon
+    /// runs, or for `flush`.
+    package static func open(services: Services, passphrase: Redacted<[UInt8]>?) async throws(Failure) -> OfflineAgent {
         let agent = try await Agent.open(services: services, onSpoolStopped: { _ in })
+        guard let passphrase else { return OfflineAgent(agent, services) }
         do throws(Failure) {
             var bytes = passphrase.exposed
             try await agent.unlock(passphrase: SecretBytes(consuming: &bytes))

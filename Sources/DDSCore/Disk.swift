@@ -17,6 +17,8 @@ package struct DiskError: Error, Hashable, Sendable, CustomStringConvertible {
         case exists
         case full
         case permission
+        /// The file system is mounted without writing.
+        case readOnly
         /// Another process holds the lock.
         case locked
         /// Anything else: EIO, EROFS, a short write...

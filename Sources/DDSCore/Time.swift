@@ -97,6 +97,12 @@ package struct CivilTime: Hashable, Sendable {
         "\(Self.weekdays[weekday]), \(day) \(Self.months[month - 1]) \(year) \(two(hour)):\(two(minute)):\(two(second)) +0000"
     }
 
+    /// `Mon Nov 23 16:46:00 2026`, as asctime(3) writes it: the day has two columns.
+    package var asctime: String {
+        let column = day < 10 ? " \(day)" : "\(day)"
+        return "\(Self.weekdays[weekday]) \(Self.months[month - 1]) \(column) \(two(hour)):\(two(minute)):\(two(second)) \(four(year))"
+    }
+
     /// `Nov`.
     package var monthName: String { Self.months[month - 1] }
 

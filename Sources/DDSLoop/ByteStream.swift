@@ -73,6 +73,8 @@ package final class ByteStream: LoopHandle {
     private static let discardBytesMax = 1024 * 1024
     /// After so much in one turn a stream lets the others go first: libuv alone would read 32 buffers full.
     private static let turnBytesMax = 128 * 1024
+    /// So many resting streams read again in the next turn; more would only be sent back to rest.
+    private static let wakingPerTurnMax = 128
     private static var dirty: [ByteStream] = []
     /// Streams that read on in the next turn.
     private static var resting: [ByteStream] = []
@@ -103,6 +105,8 @@ package final class ByteStream: LoopHandle {
         let status = unsafe uv_read_start(
             stream,
             { _, _, buffer in
+                // Without a buffer libuv reads nothing and says so: what has arrived, or the end, waits in the kernel.
+                guard Loop.allows(.reading) else { return }
                 unsafe buffer?.pointee = ReadBuffer.shared.description
             },
             { stream, count, buffer in
@@ -127,7 +131,12 @@ package final class ByteStream: LoopHandle {
             turnBytes = 0
         }
         turnBytes += count
-        guard turnBytes >= Self.turnBytesMax, isReading, isOpen else { return }
+        if turnBytes >= Self.turnBytesMax { rest() }
+    }
+
+    /// Reads no more in this turn.
+    private func rest() {
+        guard isReading, isOpen, !isResting else { return }
         turnBytes = 0
         isResting = true
         unsafe uv_read_stop(stream)
@@ -143,6 +152,8 @@ package final class ByteStream: LoopHandle {
                 discarded += count
                 if discarded > Self.discardBytesMax { close() }
             }
+        } else if count == Int(UV_ENOBUFS.rawValue) {
+            rest()
         } else if count == Int(UV_EOF.rawValue) {
             hasSeenEnd = true
             stopReading()
@@ -189,26 +200,33 @@ package final class ByteStream: LoopHandle {
         Self.dirty.append(self)
     }
 
-    /// True when something was written since the last `flushAll` began.
-    static var hasUnflushed: Bool { !dirty.isEmpty }
+    /// True when a stream rests or something is written and not yet handed to the kernel.
+    static var hasWorkLeft: Bool { !dirty.isEmpty || !resting.isEmpty }
 
-    /// The end of a turn: everything written in it goes to the kernel.
+    /// The end of a turn: what was written in it goes to the kernel, as far as there is time, and streams that rest wake up.
     static func flushAll() {
         turn += 1
-        if !resting.isEmpty {
-            let streams = resting
-            resting = []
-            for stream in streams {
-                stream.isResting = false
-                if stream.isReading, stream.isOpen { stream.beginReading() }
-            }
-        }
+        wakeResting()
         guard !dirty.isEmpty else { return }
         let streams = dirty
         dirty = []
-        for stream in streams {
+        for (index, stream) in streams.enumerated() {
+            guard Loop.allows(.sending) else {
+                // Before those that were written to meanwhile.
+                dirty = Array(streams[index...]) + dirty
+                return
+            }
             stream.isDirty = false
             stream.flush()
+        }
+    }
+
+    private static func wakeResting() {
+        let streams = resting.prefix(wakingPerTurnMax)
+        resting.removeFirst(streams.count)
+        for stream in streams {
+            stream.isResting = false
+            if stream.isReading, stream.isOpen { stream.beginReading() }
         }
     }
 

@@ -159,9 +159,20 @@ package enum HostFiles {
         }
     }
 
+    /// Renames without waiting for the disk; `syncFolder` makes many such renames durable at once.
+    package static func renameUnsynced(_ path: String, to newPath: String) throws(DiskError) {
+        try SystemCall.check("rename \(path) to \(newPath)") { unsafe Glibc.rename(path, newPath) }
+    }
+
+    /// Makes the names in a folder durable.
+    package static func syncFolder(_ folder: String) throws(DiskError) { try sync(folder: folder, "sync \(folder)") }
+
     private static func syncFolder(of path: String, _ operation: String) throws(DiskError) {
         let slash = path.lastIndex(of: "/")
-        let folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+        try sync(folder: slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? ".", operation)
+    }
+
+    private static func sync(folder: String, _ operation: String) throws(DiskError) {
         let descriptor = try SystemCall.check(operation) { unsafe open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         defer { close(descriptor) }
         try SystemCall.check(operation) { fsync(descriptor) }

@@ -79,7 +79,7 @@ package final class Listener {
 
     private func accept() {
         let isUnix = if case .unix = endpoint { true } else { false }
-        for _ in 0..<Self.acceptsPerTurnMax where poll != nil {
+        for _ in 0..<Self.acceptsPerTurnMax where poll != nil && Loop.allows(.reading) {
             let connection = accept4(
                 descriptor, nil, nil, Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue))
             if connection >= 0 {

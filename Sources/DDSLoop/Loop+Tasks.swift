@@ -34,6 +34,15 @@ extension Loop {
         try Task.checkCancellation()
     }
 
+    /// Calls `body` with each of `items`, in as many turns as that takes: for whatever concerns everybody at once.
+    @LoopActor
+    package static func inTurns<Items: Sequence>(_ items: Items, _ body: (Items.Element) -> Void) async {
+        for item in items {
+            body(item)
+            await Task.yield()
+        }
+    }
+
     /// Runs `work` on libuv's thread pool and waits for what it returns or throws: for whatever computes longer than the
     /// others on the loop should wait. Cancelling the task does not stop work that has begun.
     @LoopActor

@@ -2,6 +2,7 @@
 // do, and every handle of theirs, is elsewhere. The rules it follows are in DESIGN.md 3.5.
 
 import CUV
+package import DDSCore
 import Glibc
 import Synchronization
 
@@ -145,9 +146,21 @@ package final class Loop: SerialExecutor, TaskExecutor {
 
     @LoopActor var uvLoop: UnsafeMutablePointer<uv_loop_t> { unsafe core.loop }
 
-    /// How long the iterations of the loop took, not counting the wait for events.
+    /// How long the turns of the loop took, not counting the wait for events but with what the system gave to others meanwhile.
     @LoopActor package static var lag: LagHistogram {
         get { unsafe main.core.lag.histogram }
         set { unsafe main.core.lag.histogram = newValue }
     }
+
+    /// The processor time of the same turns: what of `lag` is the program's own.
+    @LoopActor package static var cpu: LagHistogram { unsafe main.core.cpu }
+
+    /// What the budget of a turn is measured with; tests take one that they put forward.
+    @LoopActor package static var budgetTime: any TimeSource {
+        get { unsafe main.core.budgetTime }
+        set { unsafe main.core.budgetTime = newValue }
+    }
+
+    /// Whether this turn has time for one more piece of `work`.
+    @LoopActor static func allows(_ work: TurnBudget.Work) -> Bool { unsafe main.core.allows(work) }
 }

@@ -1,11 +1,15 @@
-// The loop-thread half of the executor: the ring of jobs, the libuv handles that drain it, and the measurement of lag.
+// The loop-thread half of the executor: the ring of jobs, the libuv handles that drain it, and the measurement of its turns.
 
 import CUV
 import DDSCore
+import Glibc
 
 /// State of `Loop` that only the loop's thread touches.
 @safe
 final class LoopCore {
+    /// So many jobs run before I/O gets its turn again, if the turn's budget does not end them sooner.
+    private static let jobBudget = 256
+
     let loop = UnsafeMutablePointer<uv_loop_t>.allocate(capacity: 1)
     private let async = UnsafeMutablePointer<uv_async_t>.allocate(capacity: 1)
     private let prepare = UnsafeMutablePointer<uv_prepare_t>.allocate(capacity: 1)
@@ -14,7 +18,12 @@ final class LoopCore {
 
     private var jobs: [UnownedJob] = []
     private var isIdleArmed = false
+    private var processorTime: UInt64 = 0
+    private var budget = TurnBudget()
+    /// What the budget is measured with.
+    var budgetTime: any TimeSource = Loop.time
     var lag = LagMeter(now: 0)
+    var cpu = LagHistogram()
 
     func append(_ job: UnownedJob) {
         jobs.append(job)
@@ -43,6 +52,7 @@ final class LoopCore {
         unsafe idle.pointee.data = nil
         precondition(status == 0, "a fresh process can open an event loop")
         lag = LagMeter(now: uv_hrtime())
+        processorTime = Self.threadProcessorTime()
     }
 
     /// Runs until `stop`.
@@ -60,8 +70,7 @@ final class LoopCore {
         jobs.append(contentsOf: Loop.main.takeInbox())
         let loop = Loop.main
         var next = 0
-        var budget = TurnBudget(now: uv_hrtime())
-        while next < jobs.count, budget.takeJob(now: uv_hrtime()) {
+        while next < jobs.count, next < Self.jobBudget, allows(.jobs) {
             let job = jobs[next]
             next += 1
             unsafe job.runSynchronously(
@@ -71,11 +80,13 @@ final class LoopCore {
         ByteStream.flushAll()
     }
 
-    /// With jobs or unsent bytes left, an idle handle keeps the poll from sleeping. The bytes are those that `onDrain`
-    /// wrote when the turn's own had gone out.
+    /// Whether the turn has time for one more piece of `work`.
+    func allows(_ work: TurnBudget.Work) -> Bool { budget.allows(work, now: budgetTime.now) }
+
+    /// With jobs, unsent bytes or resting streams left, an idle handle keeps the poll from sleeping.
     @LoopActor
     func armIdle() {
-        let isNeeded = !jobs.isEmpty || ByteStream.hasUnflushed
+        let isNeeded = !jobs.isEmpty || ByteStream.hasWorkLeft
         guard isNeeded != isIdleArmed else { return }
         isIdleArmed = isNeeded
         if isNeeded {
@@ -85,9 +96,20 @@ final class LoopCore {
         }
     }
 
-    /// An iteration ends where the next poll begins; libuv tells how much of it was sleep.
+    /// A turn ends where the next poll begins; libuv tells how much of it was sleep.
     func measure() {
         lag.iterationEnded(now: uv_hrtime(), idle: unsafe uv_metrics_idle_time(loop))
+        let processorNow = Self.threadProcessorTime()
+        cpu.record(.nanoseconds(Int64(bitPattern: processorNow &- processorTime)))
+        processorTime = processorNow
+        budget.begin()
+    }
+
+    /// Nanoseconds for which the calling thread has had a processor.
+    private static func threadProcessorTime() -> UInt64 {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
     /// Closes every handle: the program's by their wrappers, then our own, and lets the close callbacks run.

@@ -65,6 +65,8 @@ package final class LoopTimer: LoopHandle {
             arm(at: deadline)
             return
         }
+        // After a machine slept, every timer is due at once.
+        guard Loop.allows(.timers) else { return arm(at: Loop.time.now + .milliseconds(1)) }
         self.deadline = nil
         fire?()
     }

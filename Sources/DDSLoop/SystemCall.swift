@@ -67,6 +67,7 @@ extension DiskError {
             case EEXIST: .exists
             case ENOSPC, EDQUOT, EFBIG: .full
             case EACCES, EPERM: .permission
+            case EROFS: .readOnly
             default: .inputOutput
             }
         self.init(kind, operation: operation, detail: LoopError.text(of: -code))

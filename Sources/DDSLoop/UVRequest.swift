@@ -118,3 +118,12 @@ final class WriteRequest {
         if Self.free.count < Self.freeMax { Self.free.append(self) }
     }
 }
+
+/// The type number of the file system that `path` is on, as statfs(2) gives it; Glibc's module lacks that call.
+func fileSystemMagic(of path: String) -> UInt64? {
+    let request = UnsafeMutablePointer<uv_fs_t>.allocate(capacity: 1)
+    defer { unsafe request.deallocate() }
+    guard unsafe uv_fs_statfs(nil, request, path, nil) == 0 else { return nil }
+    defer { unsafe uv_fs_req_cleanup(request) }
+    return unsafe request.pointee.ptr?.assumingMemoryBound(to: uv_statfs_t.self).pointee.f_type
+}

@@ -71,4 +71,70 @@ package struct SpoolKeys: Sendable {
         }
         return isAuthentic ? plain : nil
     }
+
+    /// What is known of one box of a table.
+    package enum BoxState: UInt8, Sendable {
+        /// All zeros.
+        case empty
+        case open
+        case sealed
+    }
+
+    /// Opens a table of boxes of `plainBytes` plus a tag each, whose nonces are their numbers from `first` on. In `plain` the
+    /// places of boxes that are not open hold nothing of use.
+    package static func open(
+        table: [UInt8], plainBytes: Int, key: SecretBytes, first: Int, associated: [UInt8]
+    ) -> (plain: [UInt8], states: [BoxState]) {
+        let boxBytes = plainBytes + ChaCha20Poly1305.tagBytes
+        let count = table.count / boxBytes
+        var states = [BoxState](repeating: .empty, count: count)
+        var plain = [UInt8](repeating: 0, count: count * plainBytes)
+        unsafe key.withBytes { keyBytes in
+            unsafe plain.withUnsafeMutableBytes { output in
+                unsafe table.withUnsafeBytes { input in
+                    for index in 0..<count {
+                        let box = unsafe UnsafeRawBufferPointer(rebasing: input[index * boxBytes..<(index + 1) * boxBytes])
+                        guard unsafe box.contains(where: { $0 != 0 }) else { continue }
+                        let place = unsafe UnsafeMutableRawBufferPointer(
+                            rebasing: output[index * plainBytes..<(index + 1) * plainBytes])
+                        let isOpen = unsafe ChaCha20Poly1305.open(
+                            box, key: keyBytes, nonce: nonce(first + index), associated: associated, into: place.octets)
+                        states[index] = isOpen ? .open : .sealed
+                    }
+                }
+            }
+        }
+        return (plain, states)
+    }
+
+    /// The reverse; boxes that are not open become zeros.
+    package static func seal(
+        table plain: [UInt8], plainBytes: Int, states: [BoxState], key: SecretBytes, first: Int, associated: [UInt8]
+    ) -> [UInt8] {
+        let boxBytes = plainBytes + ChaCha20Poly1305.tagBytes
+        var table = [UInt8](repeating: 0, count: states.count * boxBytes)
+        unsafe key.withBytes { keyBytes in
+            unsafe table.withUnsafeMutableBytes { output in
+                unsafe plain.withUnsafeBytes { input in
+                    for index in states.indices where states[index] == .open {
+                        let source = unsafe UnsafeRawBufferPointer(
+                            rebasing: input[index * plainBytes..<(index + 1) * plainBytes])
+                        let place = unsafe UnsafeMutableRawBufferPointer(
+                            rebasing: output[index * boxBytes..<(index + 1) * boxBytes])
+                        unsafe ChaCha20Poly1305.seal(
+                            source, key: keyBytes, nonce: nonce(first + index), associated: associated, into: place.octets)
+                    }
+                }
+            }
+        }
+        return table
+    }
+
+    /// 96 bits, big-endian.
+    private static func nonce(_ number: Int) -> [UInt8] {
+        unsafe [UInt8](unsafeUninitializedCapacity: 12) { buffer, initialized in
+            for index in 0..<12 { unsafe buffer[index] = index < 4 ? 0 : UInt8(truncatingIfNeeded: number >> (88 - 8 * index)) }
+            initialized = 12
+        }
+    }
 }

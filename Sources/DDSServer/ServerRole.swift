@@ -142,10 +142,10 @@ import Logging
 
     package func drain() async {
         closeListeners()
+        await Loop.inTurns(sessions.values) { $0.drain() }
         await withCheckedContinuation { continuation in
             if sessions.isEmpty { return continuation.resume() }
             whenEmpty = continuation
-            for session in sessions.values { session.drain() }
         }
     }
 
@@ -156,7 +156,7 @@ import Logging
         housekeeping?.stop()
         housekeeping = nil
         context?.delivery.reports.stop()
-        for session in sessions.values { session.abort("the node stops") }
+        await Loop.inTurns(sessions.values) { $0.abort("the node stops") }
         await state?.close()
         state = nil
         context = nil
@@ -215,8 +215,9 @@ extension ServerRole {
     }
 
     private func pop3(_ stream: ByteStream, _ context: ServerContext, isImplicit: Bool) {
-        let machine = POP3ServerSession(
-            configuration: POP3ServerConfiguration(hostName: context.domain, tls: isImplicit ? .implicit : .stlsRequired))
+        var configuration = POP3ServerConfiguration(hostName: context.domain, tls: isImplicit ? .implicit : .stlsRequired)
+        configuration.extraCapabilities = [IdentityAnnouncement.capability(context.keys.nodeIdentity.publicKey)]
+        let machine = POP3ServerSession(configuration: configuration)
         run(stream, machine, MaildropHandler(server: context, peerHost: stream.peerHost), tls, tlsFirst: isImplicit, name: "pop3")
     }
 

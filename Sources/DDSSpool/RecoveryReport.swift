@@ -13,9 +13,10 @@ package struct RecoveryReport: Hashable, Sendable {
     /// Records whose erasure had been begun, or whose last reference is gone: erased now.
     package var finishedErasures = 0
     package var damagedSupers = 0
-    /// What does not authenticate, each with file and offset. It is kept as it is and stands in no mailbox, or answers
-    /// `.damaged` when read.
+    /// What does not authenticate, each with file and offset; what is lost of it is in `lost` as well.
     package var damage: [String] = []
+    /// What was accepted and is gone, each place in words: the spool was opened with `acceptLoss`.
+    package var lost: [String] = []
 
     package init() {}
 
@@ -23,6 +24,6 @@ package struct RecoveryReport: Hashable, Sendable {
     package var words: String {
         let start = wasClean ? "closed in order" : "not closed in order"
         return "spool \(start): \(records) records in \(segments) segments, \(keptSets) unmarked sets kept, "
-            + "\(tornSets) torn sets dropped, \(finishedErasures) erasures finished, \(damage.count) damaged places"
+            + "\(tornSets) torn sets dropped, \(finishedErasures) erasures finished, \(damage.count) damaged places, \(lost.count) losses"
     }
 }

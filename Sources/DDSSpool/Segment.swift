@@ -6,7 +6,15 @@ import DDSCore
 /// A segment file whose header was verified, or that this process made.
 final class Segment {
     let sequence: UInt64
-    let keys: any SegmentCipher
+    let salt: [UInt8]
+    let createdDay: UInt32
+    /// Epoch of the root that `keys` hang on; the first header copy names it.
+    var epoch: UInt32
+    var keys: any SegmentCipher
+    /// While the segment changes its root: what slots may still be sealed under.
+    var formerKeys: (any SegmentCipher)?
+    /// Slots below this are sealed under `keys`; only of use while there are former keys.
+    var rekeyed = 0
     /// Name in the folder; a segment that is put to new use gets another object.
     let name: String
     /// Open handle, if any; see `SpoolLog.file(of:)`.
@@ -14,6 +22,12 @@ final class Segment {
     /// By slot index as far as slots were used; nil is empty, erased or unreadable.
     var slots: [SlotMeta?] = []
     var liveCount = 0
+    /// Room that the bodies of live records take: whole sectors, but of headers of deliveries, which are packed, their bytes.
+    var liveBytes = 0
+    /// What the file has of its bytes, when it was opened shorter than it should be.
+    var fileBytes = Int.max
+    /// A body in it does not authenticate: its records are not moved.
+    var isSpoiled = false
     /// Slots that do not unseal. A segment with any is never put to new use.
     var unreadable: Set<Int> = []
     /// Highest commit number in the segment.
@@ -29,8 +43,11 @@ final class Segment {
     /// How far that has been seen to.
     var scrubbed = 0
 
-    init(sequence: UInt64, keys: any SegmentCipher) {
-        self.sequence = sequence
+    init(_ header: SegmentHeader, keys: any SegmentCipher) {
+        sequence = header.sequence
+        salt = header.salt
+        createdDay = header.createdDay
+        epoch = header.rootEpoch
         self.keys = keys
         name = SpoolFileName.segment(sequence, isTemporary: false).text
     }
@@ -48,9 +65,22 @@ final class Segment {
     func isLive(_ slot: Int) -> Bool { slot < slots.count && slots[slot] != nil }
 
     func forget(_ slot: Int) {
-        guard slots[slot] != nil else { return }
+        guard let meta = slots[slot] else { return }
         slots[slot] = nil
         liveCount -= 1
+        liveBytes -= meta.room
+    }
+
+    /// Enters a record that is durable in `slot`.
+    func enter(_ meta: SlotMeta, at slot: Int) {
+        slots[slot] = meta
+        liveCount += 1
+        liveBytes += meta.room
+    }
+
+    /// The plaintext of slot `slot`, under whichever of its keys it is sealed.
+    func open(slot: Int, _ sealed: [UInt8]) -> [UInt8]? {
+        keys.open(slot: slot, sealed) ?? formerKeys?.open(slot: slot, sealed)
     }
 }
 

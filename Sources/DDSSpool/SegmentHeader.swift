@@ -42,8 +42,9 @@ struct SegmentHeader: Hashable {
         let header = SegmentHeader(
             sequence: plain.number(at: 16, bytes: 8), uuid: uuid, salt: Array(plain[40..<56]),
             rootEpoch: UInt32(plain.number(at: 56, bytes: 4)), createdDay: UInt32(plain.number(at: 60, bytes: 4)))
-        let keys = cipher.segment(sequence: header.sequence, salt: header.salt)
-        guard keys.authenticate(plain) == Array(page[start + plainBytes..<start + bytes]) else { return .invalid(uuid: uuid) }
+        guard let keys = cipher.segment(epoch: header.rootEpoch, sequence: header.sequence, salt: header.salt),
+            keys.authenticate(plain) == Array(page[start + plainBytes..<start + bytes])
+        else { return .invalid(uuid: uuid) }
         return .valid(header, keys)
     }
 }

@@ -1,18 +1,21 @@
 // What the spool needs of cryptography, and nothing of how it is done: DDSSeal implements this over libsodium and the
 // root key, DDSTorture with a toy that detects every flipped bit. Nothing here is asked to keep state between calls.
 
-/// The keys of one spool: everything that hangs on its root key. Values that come out of it are for the disk; keys that it
+/// The keys of one spool: everything that hangs on its root keys. A root has a number, its epoch; there are two while one
+/// takes the place of the other, and else one. Values that come out of it are for the disk; keys that it
 /// is handed were made by `random` and are used for one body each.
 package protocol SpoolCipher: Sendable {
     /// `count` random bytes fit for keys, salts and ids.
     func random(_ count: Int) -> [UInt8]
 
-    /// The keys of the segment `sequence` that was created with `salt` (16 bytes): a 32-byte key derived from the root, the
-    /// sequence (64 bits, big-endian) and the salt. The same arguments give the same keys.
-    func segment(sequence: UInt64, salt: [UInt8]) -> any SegmentCipher
+    /// The keys of the segment `sequence` that was created with `salt` (16 bytes): a 32-byte key derived from the root of
+    /// `epoch`, the sequence (64 bits, big-endian) and the salt. The same arguments give the same keys; nil when that root
+    /// is not known.
+    func segment(epoch: UInt32, sequence: UInt64, salt: [UInt8]) -> (any SegmentCipher)?
 
-    /// A 16-byte MAC of `message` under a key derived from the root for this use only (the `super` file).
-    func authenticate(_ message: [UInt8]) -> [UInt8]
+    /// A 16-byte MAC of `message` under a key derived from the root of `epoch` for this use only (the files `super` and
+    /// `segments`); nil when that root is not known.
+    func authenticate(epoch: UInt32, _ message: [UInt8]) -> [UInt8]?
 
     /// Encrypts a body under a 32-byte key that is never used again, with the all-zero nonce and no associated data.
     /// The ciphertext has the body's length (which may be 0), the tag 16 bytes.
@@ -30,7 +33,7 @@ package protocol SpoolCipher: Sendable {
     func openChunk(key: [UInt8], index: UInt64, isLast: Bool, sealed: [UInt8]) -> [UInt8]?
 }
 
-/// The keys of one segment. A slot is sealed at most once: its index is the nonce.
+/// The keys of one segment under one root. A slot's index is the nonce: no two plaintexts are ever sealed for one index.
 package protocol SegmentCipher {
     /// Seals the 112 bytes of slot `index` into 128: nonce is the index, associated data the segment's sequence.
     func seal(slot index: Int, _ plaintext: [UInt8]) -> [UInt8]
@@ -41,4 +44,61 @@ package protocol SegmentCipher {
     /// A 16-byte MAC of `message` under a key derived from the segment's for this use only (headers and marks). The caller
     /// keeps the kinds of message apart by their first bytes.
     func authenticate(_ message: [UInt8]) -> [UInt8]
+
+    /// Opens a piece of a slot table, 128 bytes a slot, from `firstSlot` on.
+    func open(table: [UInt8], firstSlot: Int) -> OpenedTable
+
+    /// Seals those slots of `table` that are open; all others become zeros.
+    func seal(_ table: OpenedTable, firstSlot: Int) -> [UInt8]
+}
+
+/// A piece of a slot table without its seals.
+package struct OpenedTable {
+    package enum State: UInt8, Sendable {
+        case empty
+        case open
+        /// Neither zero nor authentic.
+        case sealed
+    }
+
+    /// 112 bytes a slot; meaningful where the slot is open.
+    package var plain: [UInt8]
+    package var states: [State]
+
+    package init(plain: [UInt8], states: [State]) {
+        self.plain = plain
+        self.states = states
+    }
+}
+
+extension SegmentCipher {
+    /// Slot by slot; ciphers that can do better do.
+    package func open(table: [UInt8], firstSlot: Int) -> OpenedTable {
+        let count = table.count / SpoolFormat.slotBytes
+        var result = OpenedTable(plain: [], states: [])
+        result.plain.reserveCapacity(count * SpoolFormat.slotPlainBytes)
+        result.states.reserveCapacity(count)
+        for index in 0..<count {
+            let start = index * SpoolFormat.slotBytes
+            var plain: [UInt8]?
+            var state = OpenedTable.State.empty
+            if !table.isZero(in: start..<start + SpoolFormat.slotBytes) {
+                plain = open(slot: firstSlot + index, Array(table[start..<start + SpoolFormat.slotBytes]))
+                state = plain == nil ? .sealed : .open
+            }
+            result.states.append(state)
+            result.plain += plain ?? [UInt8](repeating: 0, count: SpoolFormat.slotPlainBytes)
+        }
+        return result
+    }
+
+    package func seal(_ table: OpenedTable, firstSlot: Int) -> [UInt8] {
+        var sealed = [UInt8](repeating: 0, count: table.states.count * SpoolFormat.slotBytes)
+        for index in table.states.indices where table.states[index] == .open {
+            let start = index * SpoolFormat.slotPlainBytes
+            let slot = seal(slot: firstSlot + index, Array(table.plain[start..<start + SpoolFormat.slotPlainBytes]))
+            sealed.replaceSubrange(index * SpoolFormat.slotBytes..<(index + 1) * SpoolFormat.slotBytes, with: slot)
+        }
+        return sealed
+    }
 }

@@ -1,6 +1,8 @@
 // What the rest of the program may know of a spool: records in mailboxes, atomic transactions, erasure. Segments, slots
 // and files stay behind this seam, so that a community can move its maildrops elsewhere later.
 
+package import DDSCore
+
 /// A numbered mailbox of a spool. Who uses which number is the role's affair.
 package struct MailboxID: Hashable, Comparable, Sendable {
     package var rawValue: UInt64
@@ -85,7 +87,8 @@ package struct SpoolEntry: Hashable, Sendable {
     package var payloadSize: Int
 
     package init(
-        uid: SpoolUID, mailbox: MailboxID, tag: RecordTag, flags: UInt16, day: Int, size: Int, payload: SpoolUID?, payloadSize: Int
+        uid: SpoolUID, mailbox: MailboxID, tag: RecordTag, flags: UInt16, day: Int, size: Int, payload: SpoolUID?,
+        payloadSize: Int
     ) {
         self.uid = uid
         self.mailbox = mailbox
@@ -111,8 +114,23 @@ package enum SpoolError: Error, Hashable, Sendable {
     case stopped(String)
 }
 
+/// How far a spool has come. Whoever saw a head later meets the same uuid and no lower counter, whatever stopped in between:
+/// a lower one means that files were put back to an earlier state.
+package struct SpoolHead: Hashable, Sendable {
+    /// 16 bytes, random, made with the spool.
+    package var uuid: [UInt8]
+    /// Grows with every pass that appended or erased, and is durable with it.
+    package var counter: UInt64
+
+    package init(uuid: [UInt8], counter: UInt64) {
+        self.uuid = uuid
+        self.counter = counter
+    }
+}
+
 /// Counters for `status`; all sizes in bytes.
 package struct SpoolStatistics: Hashable, Sendable {
+    package var head = SpoolHead(uuid: [UInt8](repeating: 0, count: 16), counter: 0)
     package var records = 0
     package var liveBytes = 0
     package var segments = 0
@@ -123,12 +141,41 @@ package struct SpoolStatistics: Hashable, Sendable {
     package var commits = 0
     package var syncs = 0
     package var erased = 0
+    /// Records that compaction has moved.
+    package var moved = 0
     /// Erased records whose body bytes are not yet overwritten (level E1 reached, E2 not).
     package var awaitingOverwrite = 0
-    /// What recovery set aside as damaged, in words.
+    /// The root that the spool hangs on, and what is left of its last change.
+    package var rotation = SpoolRotation(epoch: 1, remaining: 0)
+    /// When that root was made, where roots change: what was erased before is at level E3 once nothing remains.
+    package var rootMade: WallTime?
+    /// When something was last erased; before this process no later than it opened the spool.
+    package var lastErased: WallTime?
+    /// What lies under the spool, where there is a file system.
+    package var fileSystem: FileSystem?
+    /// What is known to be damaged, in words: places and files.
     package var damage: [String] = []
 
     package init() {}
+}
+
+extension SpoolStatistics {
+    /// The level that everything erased so far has reached (ddsnode-spool(5), ERASURE).
+    package var eraseLevel: String {
+        guard awaitingOverwrite == 0 else { return "E1" }
+        guard rotation.remaining == 0, let rootMade, let lastErased, lastErased < rootMade else { return "E2" }
+        return "E3"
+    }
+}
+
+/// Where the bytes of a record are.
+package struct SpoolPlace: Hashable, Sendable {
+    package var file: String
+    /// Of the slot's 128 bytes.
+    package var slotOffset: Int
+    package var bodyFile: String
+    package var bodyOffset: Int
+    package var bodyBytes: Int
 }
 
 /// Part of a record's body.
@@ -157,6 +204,8 @@ package protocol SpoolEngine: Sendable {
     /// Several such reads at once, in order.
     func read(_ ranges: [SpoolRange]) async throws(SpoolError) -> [[UInt8]]
     func statistics() async throws(SpoolError) -> SpoolStatistics
+    /// The head as it is durable now: everything that was acknowledged before the call is in it.
+    func head() async throws(SpoolError) -> SpoolHead
     /// Finishes what was accepted, overwrites what awaits it, and releases the spool's lock.
     func close() async
 }
@@ -168,4 +217,7 @@ extension SpoolEngine {
         for range in ranges { bodies.append(try await read(range.uid, offset: range.offset, count: range.count)) }
         return bodies
     }
+
+    /// Out of the statistics; engines that can say it for less do so.
+    package func head() async throws(SpoolError) -> SpoolHead { try await statistics().head }
 }

@@ -47,6 +47,7 @@ enum SpoolFormat {
     static let headerOffsets = [0, 2048]
     static let markOffsets = [1024, 3072]
     static let superName = "super"
+    static let segmentListName = "segments"
 
     static func slotOffset(_ slot: Int) -> Int { headerBytes + slot * slotBytes }
 

@@ -83,6 +83,8 @@ extension SpoolLog {
 
     /// Overwrites a big file that no slot names any more, and removes it.
     func eraseBigFile(_ name: String) throws(DiskError) {
+        // One that is missing was named when the spool was opened.
+        guard try disk.list().contains(name) else { return }
         let file = try disk.open(name)
         do {
             defer { disk.close(file) }

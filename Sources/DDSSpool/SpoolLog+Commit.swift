@@ -17,33 +17,34 @@ private struct PassPart {
 
 /// Where the bodies of one atomic set go, relative to a 512-byte boundary. Headers of deliveries follow one another; every
 /// other body has sectors of its own.
-private struct SetLayout {
-    var offsets: [Int] = []
-    var areaBytes = 0
+struct SetLayout {
+    private(set) var offsets: [Int] = []
+    private var areaBytes = 0
+    private var isPacking = false
 
     /// Nil when no segment with these parameters can take the set.
     init?(_ appends: [SpoolAppend], _ parameters: SpoolParameters) {
         guard appends.count <= min(parameters.slots, Int(UInt16.max)) else { return nil }
-        var isPacking = false
         for append in appends {
-            let body = append.body
-            guard body.count <= Int(UInt32.max) else { return nil }
-            if append.isDelivery {
-                if !isPacking { areaBytes = SpoolFormat.aligned(areaBytes) }
-                offsets.append(areaBytes)
-                areaBytes += body.count
-                isPacking = true
-            } else if body.count > parameters.bigThreshold {
-                offsets.append(0)
-            } else {
-                isPacking = false
-                areaBytes = SpoolFormat.aligned(areaBytes)
-                offsets.append(areaBytes)
-                areaBytes += body.count
-            }
+            let size = append.body.count
+            guard size <= Int(UInt32.max) else { return nil }
+            place(size, isDelivery: append.isDelivery, isBig: !append.isDelivery && size > parameters.bigThreshold)
         }
-        areaBytes = SpoolFormat.aligned(areaBytes)
-        guard areaBytes <= parameters.bodyBytes else { return nil }
+        guard totalBytes <= parameters.bodyBytes else { return nil }
+    }
+
+    init() {}
+
+    /// Whole sectors of all bodies.
+    var totalBytes: Int { SpoolFormat.aligned(areaBytes) }
+
+    /// The next body.
+    mutating func place(_ size: Int, isDelivery: Bool, isBig: Bool) {
+        guard !isBig else { return offsets.append(0) }
+        if !isDelivery || !isPacking { areaBytes = SpoolFormat.aligned(areaBytes) }
+        offsets.append(areaBytes)
+        areaBytes += size
+        isPacking = isDelivery
     }
 }
 
@@ -89,7 +90,7 @@ extension SpoolLog {
         let appends = transaction.appends
         guard !appends.isEmpty else { return .success([]) }
         guard let layout = SetLayout(appends, parameters) else { return .failure(.tooLarge) }
-        guard let segment = try room(slots: appends.count, bytes: layout.areaBytes) else { return .failure(.full) }
+        guard let segment = try room(slots: appends.count, bytes: layout.totalBytes) else { return .failure(.full) }
         guard let bigFiles = try writeBigFiles(of: appends) else { return .failure(.full) }
 
         let firstSlot = segment.slots.count
@@ -126,7 +127,7 @@ extension SpoolLog {
         // The places are taken at once, so that the next transaction of the pass goes behind them.
         segment.isStaged = true
         segment.slots += [SlotMeta?](repeating: nil, count: appends.count)
-        segment.nextBody = bodyStart + layout.areaBytes
+        segment.nextBody = bodyStart + layout.totalBytes
         return .success((0..<appends.count).map { SpoolUID(rawValue: segment.uid(of: firstSlot + $0)) })
     }
 
@@ -169,9 +170,15 @@ extension SpoolLog {
                 return nil
             }
         }
-        let segment = ready.removeFirst()
+        return try activate(ready.removeFirst())
+    }
+
+    /// From now on appends go to `segment`.
+    func activate(_ segment: Segment) throws(DiskError) -> Segment {
+        try enlist(segment.sequence)
         segments[segment.sequence] = segment
         active = segment
+        activations.append(time.now)
         return segment
     }
 
@@ -182,13 +189,12 @@ extension SpoolLog {
             let file = try file(of: part.segment)
             if !part.bodyBytes.isEmpty { try disk.write(file, at: parameters.bodyStart + part.bodyStart, part.bodyBytes) }
             try disk.write(file, at: SpoolFormat.slotOffset(part.firstSlot), part.slotBytes)
-            if markedThrough < lastCommit || markHolder != part.segment.sequence { try writeMark(in: part.segment) }
+            try writeMark(in: part.segment)
             try sync(part.segment)
             marked(in: part.segment, through: lastCommit)
         }
         for part in parts {
-            for (position, meta) in part.metas.enumerated() { part.segment.slots[part.firstSlot + position] = meta }
-            part.segment.liveCount += part.metas.count
+            for (position, meta) in part.metas.enumerated() { part.segment.enter(meta, at: part.firstSlot + position) }
             part.segment.lastCommit = part.lastCommit
             part.segment.isStaged = false
             lastCommit = part.lastCommit

@@ -27,7 +27,11 @@ extension SpoolLog {
         for segment in touched { try coverErasure(in: segment) }
         for segment in touched {
             try zeroSlots(targets[segment.sequence] ?? [], of: segment)
+            // The head grows with the erasure; any segment may hold the mark, and here it costs no sync.
+            let isLast = segment === touched.last
+            if isLast { try writeMark(in: segment) }
             try sync(segment)
+            if isLast { marked(in: segment, through: lastCommit) }
         }
         // A delivery leaves before its payload, whose length its mailbox has counted.
         for isPayload in [false, true] {
@@ -63,6 +67,7 @@ extension SpoolLog {
         segment.forget(slot)
         moved[meta.uid] = nil
         counters.erased += 1
+        counters.lastErased = time.wall
         if lastRead?.uid == meta.uid { lastRead = nil }
         if meta.isBig {
             countBigFile(meta, by: -1)

@@ -15,17 +15,28 @@ extension SpoolLog {
         do {
             if try prepareNext() { return true }
             if try overwriteNext() { return true }
+            if try rekeyNext() { return true }
             if try scrubNext() { return true }
-            return try retireNext()
+            if try retireNext() { return true }
+            return try compactNext()
         } catch {
             throw stop(error)
         }
     }
 
-    /// One step towards the next segment when it is due; for whoever commits so busily that nothing is left for `maintain`.
-    package func prepareAhead() throws(SpoolError) {
+    /// For whoever commits so busily that nothing is left for `maintain`: the next segment is prepared in time, and now and
+    /// then a step of the rest is done, so that erased bodies do not wait for an idle moment that never comes.
+    package func keepUp() throws(SpoolError) {
         guard stopped == nil else { return }
-        do { _ = try prepareNext() } catch { throw stop(error) }
+        let now = time.now
+        do {
+            if try prepareNext() { return }
+            guard lastStep.map({ now - $0 >= policy.pauseUnderLoad }) ?? true else { return }
+        } catch {
+            throw stop(error)
+        }
+        lastStep = now
+        _ = try maintain()
     }
 
     /// The next segment is prepared when the active one is half full. A full disk is no error here: erasures free space.
@@ -101,20 +112,30 @@ extension SpoolLog {
         return true
     }
 
-    /// Emptied segments become spares; one spare and one ready segment are kept, the rest is given back to the disk.
+    /// Emptied segments become spares; surplus ones are given back to the disk.
     private func retireNext() throws(DiskError) -> Bool {
         if let emptied = segments.values.first(where: { $0.isEmpty && $0 !== active && $0.toOverwrite.isEmpty }) {
             segments[emptied.sequence] = nil
             spare.append(emptied)
             return true
         }
-        guard spare.count > 1, let surplus = spare.min(by: { $0.sequence < $1.sequence }) else { return false }
-        try keepMark(outside: surplus)
+        guard spare.count > 1, spare.count > sparesKept, let surplus = spare.min(by: { $0.sequence < $1.sequence }),
+            try keepMark(outside: surplus)
+        else { return false }
+        try strike(surplus.sequence)
         closeFile(of: surplus)
         openFiles.removeAll { $0 === surplus }
         spare.removeAll { $0 === surplus }
         try disk.remove(surplus.name)
         try disk.syncFolder()
         return true
+    }
+
+    /// What two minutes of the present traffic need, and not less than the policy's number; one when space is low.
+    private var sparesKept: Int {
+        let now = time.now
+        activations.removeAll { now - $0 > .seconds(120) }
+        guard spare.count > 1, !isSpaceLow else { return 1 }
+        return max(policy.sparesKept, activations.count)
     }
 }

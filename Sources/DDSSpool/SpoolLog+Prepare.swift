@@ -51,8 +51,8 @@ extension SpoolLog {
         }
         if let raw = rawFiles.popLast() {
             try disk.rename(raw, to: name)
-        } else if let emptied = spare.last {
-            try keepMark(outside: emptied)
+        } else if let emptied = spare.last, try keepMark(outside: emptied) {
+            try strike(emptied.sequence)
             closeFile(of: emptied)
             openFiles.removeAll { $0 === emptied }
             spare.removeLast()
@@ -86,9 +86,11 @@ extension SpoolLog {
             preparing?.offset = end
             return true
         }
-        let salt = cipher.random(16)
-        let segment = Segment(sequence: current.sequence, keys: cipher.segment(sequence: current.sequence, salt: salt))
-        try disk.write(file, at: 0, headerPage(sequence: current.sequence, salt: salt, keys: segment.keys))
+        let header = SegmentHeader(
+            sequence: current.sequence, uuid: identity.uuid, salt: cipher.random(16), rootEpoch: identity.generation,
+            createdDay: UInt32(today))
+        let segment = Segment(header, keys: keys(of: header))
+        try disk.write(file, at: 0, headerPage(header, keys: segment.keys))
         try disk.sync(file)
         try disk.rename(current.name, to: segment.name)
         try disk.syncFolder()
@@ -98,24 +100,32 @@ extension SpoolLog {
         return false
     }
 
-    private func headerPage(sequence: UInt64, salt: [UInt8], keys: any SegmentCipher) -> [UInt8] {
-        let header = SegmentHeader(
-            sequence: sequence, uuid: identity.uuid, salt: salt, rootEpoch: identity.generation, createdDay: UInt32(today))
+    /// The keys of a segment under a root that is known: that of the spool's own epoch.
+    func keys(of header: SegmentHeader) -> any SegmentCipher {
+        guard let keys = cipher.segment(epoch: header.rootEpoch, sequence: header.sequence, salt: header.salt) else {
+            preconditionFailure("the root of the spool's epoch is known")
+        }
+        return keys
+    }
+
+    private func headerPage(_ header: SegmentHeader, keys: any SegmentCipher) -> [UInt8] {
         let headerBytes = header.encoded(keys)
         markCounter += 1
         let mark = SegmentMark(counter: markCounter, durableThrough: markedThrough, isClean: false)
-        let markBytes = mark.encoded(sequence: sequence, keys)
+        let markBytes = mark.encoded(sequence: header.sequence, keys)
         var page = [UInt8](repeating: 0, count: SpoolFormat.headerBytes)
         for offset in SpoolFormat.headerOffsets { page.replaceSubrange(offset..<offset + headerBytes.count, with: headerBytes) }
         for offset in SpoolFormat.markOffsets { page.replaceSubrange(offset..<offset + markBytes.count, with: markBytes) }
         return page
     }
 
-    /// Before `segment` loses its content: if it holds the mark that covers all others, another segment gets one.
-    func keepMark(outside segment: Segment) throws(DiskError) {
-        guard markHolder == segment.sequence else { return }
-        let others = [active].compactMap { $0 } + segments.values + spare
-        let holder = others.filter { $0 !== segment }.max { $0.sequence < $1.sequence }
-        if let holder { try mark(in: holder) }
+    /// Before `segment` loses its content: if it holds the mark that covers all others, another segment gets one. False
+    /// when there is no other: then this one has to stay, or the head would be forgotten.
+    func keepMark(outside segment: Segment) throws(DiskError) -> Bool {
+        guard markHolder == segment.sequence else { return true }
+        let others = Array(segments.values) + spare + ready
+        guard let holder = others.filter({ $0 !== segment }).max(by: { $0.sequence < $1.sequence }) else { return false }
+        try mark(in: holder)
+        return true
     }
 }

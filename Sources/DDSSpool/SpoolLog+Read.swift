@@ -48,12 +48,15 @@ extension SpoolLog {
             if meta.isBig {
                 guard let bytes = try readBigFile(meta, key: sealed.key, start..<end) else {
                     let name = SpoolFileName.big(meta.reference, isTemporary: false).text
+                    noteDamage("\(name) does not authenticate")
                     throw SpoolError.damaged(uid, "\(name) does not authenticate")
                 }
                 return bytes
             }
             guard let body = try readBody(sealed, of: segment) else {
-                throw SpoolError.damaged(uid, bodyPlace(meta, of: segment) + " does not authenticate")
+                let words = bodyPlace(meta, of: segment) + " does not authenticate"
+                noteDamage(words)
+                throw SpoolError.damaged(uid, words)
             }
             lastRead = (uid.rawValue, body)
             return Array(body[start..<end])
@@ -67,15 +70,33 @@ extension SpoolLog {
         }
     }
 
+    /// Where a record is now: for those who look for what is left of it. Nil when there is no such record.
+    package func place(of uid: SpoolUID) -> SpoolPlace? {
+        guard let (segment, slot, meta) = locate(uid.rawValue) else { return nil }
+        let start = parameters.bodyStart + meta.bodyRange.lowerBound
+        return SpoolPlace(
+            file: segment.name, slotOffset: SpoolFormat.slotOffset(slot),
+            bodyFile: meta.isBig ? SpoolFileName.big(meta.reference, isTemporary: false).text : segment.name,
+            bodyOffset: meta.isBig ? 0 : start, bodyBytes: Int(meta.length))
+    }
+
+    /// How far this spool has come; see `SpoolHead`.
+    package func head() throws(SpoolError) -> SpoolHead {
+        try checkRunning()
+        return SpoolHead(uuid: identity.uuid, counter: durableCounter)
+    }
+
     /// Counters for people; sizes of the disk are of this moment.
     package func statistics() throws(SpoolError) -> SpoolStatistics {
         try checkRunning()
         var result = counters
+        result.head = try head()
+        result.rotation = rotation
         result.records = index.records
         result.liveBytes = index.liveBytes
         result.segments = segments.count
         result.freeSegments = ready.count + spare.count
-        result.diskBytes = (segments.count + ready.count + spare.count + quarantined.count) * parameters.fileBytes + bigBytes
+        result.diskBytes = (segments.count + ready.count + spare.count) * parameters.fileBytes + bigBytes
         result.awaitingOverwrite = bigToErase.count
         for segment in segments.values {
             result.awaitingOverwrite += segment.toOverwrite.count
@@ -101,8 +122,19 @@ extension SpoolLog {
         return .noSuchRecord(uid)
     }
 
-    private func checkRunning() throws(SpoolError) {
+    func checkRunning() throws(SpoolError) {
         if let stopped { throw .stopped(stopped) }
+    }
+
+    /// Damage that was met after opening; said once.
+    func noteDamage(_ words: String) {
+        if !recovery.damage.contains(words) { recovery.damage.append(words) }
+    }
+
+    /// Damage that cost something.
+    func noteLoss(_ words: String) {
+        noteDamage(words)
+        if !recovery.lost.contains(words) { recovery.lost.append(words) }
     }
 
     func bodyPlace(_ meta: SlotMeta, of segment: Segment) -> String {
@@ -112,7 +144,7 @@ extension SpoolLog {
     /// The opened slot, or nil when it does not unseal.
     func readSlot(_ slot: Int, of segment: Segment) throws(DiskError) -> SpoolSlot? {
         let sealed = try disk.read(file(of: segment), at: SpoolFormat.slotOffset(slot), count: SpoolFormat.slotBytes)
-        guard sealed.count == SpoolFormat.slotBytes, let plain = segment.keys.open(slot: slot, sealed) else { return nil }
+        guard sealed.count == SpoolFormat.slotBytes, let plain = segment.open(slot: slot, sealed) else { return nil }
         return SpoolSlot(plain, parameters)
     }
 

@@ -4,25 +4,70 @@
 import DDSCore
 
 extension SpoolLog {
-    func recover() throws(SpoolOpenError) {
+    /// Throws `.damaged` before the first byte is written when something is lost and `acceptLoss` is not given.
+    func recover(acceptLoss: Bool) throws(SpoolOpenError) {
         var result = try scan()
+        let kept: [UnmarkedSlot]
+        var leftovers: [UInt64: [Int]]
         do {
-            let kept = try judge(&result)
-            let leftovers = buildIndex()
+            kept = try judge(&result)
+            leftovers = try buildIndex()
+            try findLostBodies(result.bigNames, &leftovers)
+        } catch {
+            throw .disk(error)
+        }
+        if !recovery.lost.isEmpty, !acceptLoss { throw .damaged(recovery.lost) }
+        do {
             lastCommit = max(markedThrough, segments.values.map(\.lastCommit).max() ?? 0)
             nextCommit = max(result.highestCommit, lastCommit) + 1
             try disk.syncFolder()
             if !recovery.wasClean { try settle(kept) }
             if let holder = markSegment { try mark(in: holder) }
+            try giveUpWhatIsLost()
+            try heal()
             try finishErasures(leftovers)
             settleBigFiles(result.bigNames)
             retireEmptied()
-            try verifyNewest()
         } catch {
             throw .disk(error)
         }
-        recovery.segments = segments.count + spare.count + quarantined.count
+        counters.lastErased = time.wall
+        recovery.segments = segments.count + spare.count
         recovery.records = index.records
+    }
+
+    /// Headers, marks and ends of files that were damaged at no loss are written again from what is known.
+    private func heal() throws(DiskError) {
+        if recovery.damagedSupers > 0 {
+            do { try disk.replace(SpoolFormat.superName, with: identity.encoded(cipher)) } catch {
+                guard error.kind == .full else { throw error }
+            }
+        }
+        for sequence in toHeal.sorted() {
+            guard let segment = segments[sequence] else { continue }
+            let file = try file(of: segment)
+            var end = min(segment.fileBytes, parameters.fileBytes)
+            do throws(DiskError) {
+                while end < parameters.fileBytes {
+                    let count = min(1 << 20, parameters.fileBytes - end)
+                    try disk.write(file, at: end, [UInt8](repeating: 0, count: count))
+                    end += count
+                }
+            } catch {
+                guard error.kind == .full else { throw error }
+            }
+            if segment.formerKeys == nil {
+                let header = SegmentHeader(
+                    sequence: sequence, uuid: identity.uuid, salt: segment.salt, rootEpoch: segment.epoch,
+                    createdDay: segment.createdDay
+                ).encoded(segment.keys)
+                for offset in SpoolFormat.headerOffsets { try disk.write(file, at: offset, header) }
+            }
+            for _ in SpoolFormat.markOffsets { try writeMark(in: segment) }
+            try sync(segment)
+            marked(in: segment, through: lastCommit)
+        }
+        toHeal = []
     }
 
     /// Sets beyond the marks: complete with authentic bodies, or torn. A set that lacks a member because the medium lost
@@ -48,7 +93,8 @@ extension SpoolLog {
         let size = Int(first.content.setSize)
         var isPresent = [Bool](repeating: false, count: size)
         for member in members {
-            let isOfSet = member.segment === first.segment && Int(member.content.setSize) == size
+            let isOfSet =
+                member.segment === first.segment && Int(member.content.setSize) == size
                 && member.slot - Int(member.content.position) == start
             guard isOfSet else { return false }
             isPresent[Int(member.content.position)] = true
@@ -64,7 +110,7 @@ extension SpoolLog {
         return true
     }
 
-    private func isBodyAuthentic(_ content: SpoolSlot, of segment: Segment) throws(DiskError) -> Bool {
+    func isBodyAuthentic(_ content: SpoolSlot, of segment: Segment) throws(DiskError) -> Bool {
         do {
             guard content.meta.isBig else { return try readBody(content, of: segment) != nil }
             var start = 0
@@ -82,16 +128,16 @@ extension SpoolLog {
 
     /// Enters every adopted slot into the index. Returns what must not stay: lower copies of a moved record, payloads that
     /// nobody names, deliveries whose payload was erased with the last of them.
-    private func buildIndex() -> [UInt64: [Int]] {
+    private func buildIndex() throws(DiskError) -> [UInt64: [Int]] {
         var leftovers: [UInt64: [Int]] = [:]
-        var seen: Set<UInt64> = []
         var deliveries: [(segment: Segment, slot: Int, meta: SlotMeta)] = []
         for sequence in segments.keys.sorted(by: >) {
             guard let segment = segments[sequence] else { continue }
             for (slot, meta) in segment.slots.enumerated() {
                 guard let meta else { continue }
-                guard seen.insert(meta.uid).inserted else {
-                    leftovers[sequence, default: []].append(slot)
+                // Only a moved record has a second slot, and the higher one was met before.
+                if let copy = moved[meta.uid] {
+                    try settle(copy, and: SlotLocation(sequence: sequence, slot: slot), of: meta.uid, &leftovers)
                     continue
                 }
                 if meta.uid != segment.uid(of: slot) { moved[meta.uid] = SlotLocation(sequence: sequence, slot: slot) }
@@ -100,22 +146,41 @@ extension SpoolLog {
         }
         for (_, _, meta) in deliveries { index.insert(meta) }
         index.sort()
-        // As long as some slot cannot be read, who names what is not known, and nothing is concluded from absence.
-        guard !hasUnreadable else { return leftovers }
         for (uid, payload) in index.payloads where payload.uses == 0 {
             if let (segment, slot, _) = locate(uid) { leftovers[segment.sequence, default: []].append(slot) }
         }
         for (segment, slot, meta) in deliveries where index.payloads[meta.reference] == nil {
-            if segments[meta.reference >> 16] != nil {
-                leftovers[segment.sequence, default: []].append(slot)
-            } else {
-                recovery.damage.append("\(segment.place(slot)): the segment of its payload is missing")
+            leftovers[segment.sequence, default: []].append(slot)
+            // Only where nothing is missing does absence mean that the payload was erased.
+            if !recovery.lost.isEmpty {
+                noteLoss(
+                    "\(segment.place(slot)): the payload of this delivery in mailbox \(meta.mailbox) is gone with what is lost")
             }
         }
         return leftovers
     }
 
-    private var hasUnreadable: Bool { !quarantined.isEmpty || segments.values.contains { !$0.unreadable.isEmpty } }
+    /// Of two copies of a record the higher one stays, unless its body is damaged and that of the lower one is not.
+    private func settle(
+        _ higher: SlotLocation, and lower: SlotLocation, of uid: UInt64, _ leftovers: inout [UInt64: [Int]]
+    ) throws(DiskError) {
+        let isLowerKept = try isAuthentic(higher) ? false : isAuthentic(lower)
+        let leaving = isLowerKept ? higher : lower
+        leftovers[leaving.sequence, default: []].append(leaving.slot)
+        guard isLowerKept else { return }
+        moved[uid] = uid == lower.sequence << 16 | UInt64(lower.slot) ? nil : lower
+    }
+
+    private func isAuthentic(_ place: SlotLocation) throws(DiskError) -> Bool {
+        guard let segment = segments[place.sequence] else { return false }
+        do throws(DiskError) {
+            guard let content = try readSlot(place.slot, of: segment) else { return false }
+            return try isBodyAuthentic(content, of: segment)
+        } catch {
+            guard error.kind == .inputOutput else { throw error }
+            return false
+        }
+    }
 
     /// After a stop that was not in order, what was read may be the system's cache and not the medium (a failed sync drops
     /// its pages but leaves them readable). So sets that are kept are written once more as they are, every empty slot is
@@ -144,7 +209,7 @@ extension SpoolLog {
         var own: [UInt64: [Int]] = [:]
         for (sequence, slots) in leftovers {
             guard let segment = segments[sequence] else { continue }
-            for slot in slots {
+            for slot in Set(slots).sorted() {
                 recovery.finishedErasures += 1
                 // The lower copy of a moved record is in no mailbox: it only loses its slot.
                 if let meta = segment.slots[slot], let place = locate(meta.uid), place.segment === segment, place.slot == slot {
@@ -171,14 +236,7 @@ extension SpoolLog {
             }
         }
         let orphans = names.filter { !named.contains($0) }.map { SpoolFileName.big($0, isTemporary: false).text }
-        if hasUnreadable {
-            recovery.damage += orphans.map { "\($0): named by no slot that can be read; it is kept" }
-        } else {
-            bigToErase += orphans.filter { !bigToErase.contains($0) }
-        }
-        for missing in named.subtracting(names).sorted() {
-            recovery.damage.append("\(SpoolFileName.big(missing, isTemporary: false).text) is missing")
-        }
+        bigToErase += orphans.filter { !bigToErase.contains($0) }
     }
 
     private func retireEmptied() {
@@ -187,17 +245,5 @@ extension SpoolLog {
             spare.append(segment)
         }
         spare.sort { $0.sequence < $1.sequence }
-    }
-
-    /// The newest segment is where a stop does its harm: its bodies are all verified, older ones when they are read.
-    private func verifyNewest() throws(DiskError) {
-        guard let newest = segments.values.max(by: { $0.sequence < $1.sequence }) else { return }
-        for (slot, meta) in newest.slots.enumerated() {
-            guard let meta else { continue }
-            guard let content = try readSlot(slot, of: newest) else { continue }
-            guard try !isBodyAuthentic(content, of: newest) else { continue }
-            let place = meta.isBig ? SpoolFileName.big(meta.reference, isTemporary: false).text : bodyPlace(meta, of: newest)
-            recovery.damage.append("\(place) does not authenticate")
-        }
     }
 }

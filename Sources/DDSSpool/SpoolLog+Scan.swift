@@ -22,6 +22,9 @@ struct ScanResult {
 }
 
 extension SpoolLog {
+    /// More marks than can be written between two that are still on the disk.
+    private static let markGap: UInt64 = 1 << 20
+
     func scan() throws(SpoolOpenError) -> ScanResult {
         var result = ScanResult()
         let names: [String]
@@ -39,10 +42,17 @@ extension SpoolLog {
                 break
             }
         }
+        do { try readSegmentList() } catch { throw .disk(error) }
+        for sequence in segmentList.sequences.sorted() where segments[sequence] == nil && !quarantined.contains(sequence) {
+            noteLoss("segment \(SpoolFileName.segment(sequence, isTemporary: false).text) is missing with all that it held")
+        }
         let newest = result.marks.max { $0.mark.counter < $1.mark.counter }
         markedThrough = result.marks.map(\.mark.durableThrough).max() ?? 0
         markHolder = newest?.segment.sequence ?? 0
         markCounter = newest?.mark.counter ?? 0
+        // A damaged mark may have been the newest. The head must not go back for that, and any higher number is as good.
+        if result.isMarkDamaged { markCounter += Self.markGap }
+        durableCounter = markCounter
         recovery.wasClean = newest?.mark.isClean ?? true
         result.highestCommit = markedThrough
         for sequence in segments.keys.sorted() {
@@ -54,16 +64,17 @@ extension SpoolLog {
 
     private func scanHeader(_ name: String, _ sequence: UInt64, _ result: inout ScanResult) throws(SpoolOpenError) {
         let page: [UInt8]
+        let size: Int
         do {
             let file = try disk.open(name)
             defer { disk.close(file) }
             page = try readPieces(file, at: 0, count: SpoolFormat.headerBytes) { recovery.damage.append("\(name), \($0)") }
-            let size = try disk.size(file)
+            size = try disk.size(file)
             if size < parameters.fileBytes { recovery.damage.append("\(name) ends at byte \(size) of \(parameters.fileBytes)") }
         } catch {
             throw .disk(error)
         }
-        var segment: Segment?
+        var copies: [(header: SegmentHeader, keys: any SegmentCipher)] = []
         var strangers: [SpoolOpenError] = []
         for offset in SpoolFormat.headerOffsets {
             switch SegmentHeader.decode(page, at: offset, cipher) {
@@ -71,32 +82,54 @@ extension SpoolLog {
                 strangers.append(.newerVersion(version))
             case .valid(let header, let keys):
                 guard header.uuid == identity.uuid else { throw .foreign(name) }
-                if header.sequence == sequence { segment = segment ?? Segment(sequence: sequence, keys: keys) }
+                if header.sequence == sequence { copies.append((header, keys)) }
             case .invalid(let uuid):
                 if let uuid, uuid != identity.uuid { strangers.append(.foreign(name)) }
                 recovery.damage.append("\(name), header copy at byte \(offset) does not authenticate")
             }
         }
-        guard let segment else {
+        guard let segment = segment(copies) else {
             // One flipped bit is no newer version and no other spool: both copies have to say the same.
             if strangers.count == 2, strangers[0] == strangers[1] { throw strangers[0] }
             quarantined.insert(sequence)
-            recovery.damage.append("\(name): no header is valid; the whole segment is set aside")
+            noteLoss("segment \(name), headers at bytes 0 and 2048 do not authenticate: the whole segment is set aside")
             return
         }
         segments[sequence] = segment
+        segment.fileBytes = size
+        if copies.count < SpoolFormat.headerOffsets.count || size < parameters.fileBytes { toHeal.insert(sequence) }
         var marks: [SegmentMark?] = []
         for offset in SpoolFormat.markOffsets {
-            let mark = SegmentMark.decode(page, at: offset, sequence: sequence, segment.keys)
+            let mark =
+                SegmentMark.decode(page, at: offset, sequence: sequence, segment.keys)
+                ?? segment.formerKeys.flatMap { SegmentMark.decode(page, at: offset, sequence: sequence, $0) }
             marks.append(mark)
             if let mark { result.marks.append((segment, mark)) }
             if mark == nil {
                 result.isMarkDamaged = true
+                toHeal.insert(sequence)
                 recovery.damage.append("\(name), mark at byte \(offset) does not authenticate")
             }
         }
         // The next mark goes over the older one, or over the one that is damaged.
         segment.markSide = (marks[0]?.counter ?? 0) <= (marks[1]?.counter ?? 0) ? 0 : 1
+    }
+
+    /// The segment whose header copies these are. Where they name two roots, or one is lost while two roots are known, the
+    /// segment may be in the middle of a change: its slots are tried under both.
+    private func segment(_ copies: [(header: SegmentHeader, keys: any SegmentCipher)]) -> Segment? {
+        guard let newest = copies.max(by: { $0.header.rootEpoch < $1.header.rootEpoch }) else { return nil }
+        let segment = Segment(newest.header, keys: newest.keys)
+        let isOne = copies.count == SpoolFormat.headerOffsets.count && copies[0].header.rootEpoch == copies[1].header.rootEpoch
+        if isOne { return segment }
+        let epochs = [identity.generation &- 1, identity.generation]
+        let keys = epochs.map { cipher.segment(epoch: $0, sequence: segment.sequence, salt: segment.salt) }
+        if let former = keys[0], let present = keys[1] {
+            segment.epoch = identity.generation
+            segment.keys = present
+            segment.formerKeys = former
+        }
+        return segment
     }
 
     private func scanTable(of segment: Segment, _ result: inout ScanResult) throws(DiskError) {
@@ -112,7 +145,7 @@ extension SpoolLog {
             }
             guard !table.isZero(in: start..<start + SpoolFormat.slotBytes) else { continue }
             let sealed = Array(table[start..<start + SpoolFormat.slotBytes])
-            guard let plain = segment.keys.open(slot: slot, sealed), let content = SpoolSlot(plain, parameters) else {
+            guard let plain = segment.open(slot: slot, sealed), let content = SpoolSlot(plain, parameters) else {
                 setAside(slot, of: segment, "does not unseal")
                 continue
             }
@@ -129,13 +162,12 @@ extension SpoolLog {
 
     private func setAside(_ slot: Int, of segment: Segment, _ why: String) {
         segment.unreadable.insert(slot)
-        recovery.damage.append("\(segment.place(slot)) \(why)")
+        noteLoss("\(segment.place(slot)) \(why): its record is lost")
     }
 
     func adopt(_ content: SpoolSlot, _ slot: Int, of segment: Segment) {
         segment.slots += [SlotMeta?](repeating: nil, count: max(0, slot + 1 - segment.slots.count))
-        segment.slots[slot] = content.meta
-        segment.liveCount += 1
+        segment.enter(content.meta, at: slot)
         segment.lastCommit = max(segment.lastCommit, content.commit)
     }
 

@@ -9,8 +9,9 @@ package final class SpoolLog {
     let disk: any Disk
     let cipher: any SpoolCipher
     let time: any TimeSource
-    let identity: SpoolSuper
+    var identity: SpoolSuper
     let parameters: SpoolParameters
+    let policy: SpoolPolicy
 
     /// Segments that hold, held or may receive records, by sequence.
     var segments: [UInt64: Segment] = [:]
@@ -39,6 +40,8 @@ package final class SpoolLog {
     var markedThrough: UInt64 = 0
     var markHolder: UInt64 = 0
     var markCounter: UInt64 = 0
+    /// Counter of the newest mark that was synced: the head. It never leaves the disk before a higher one is there.
+    var durableCounter: UInt64 = 0
 
     /// Big files of erased records: to be overwritten and removed.
     var bigToErase: [String] = []
@@ -46,17 +49,43 @@ package final class SpoolLog {
     var openFiles: [Segment] = []
     var stopped: String?
     var counters = SpoolStatistics()
+    /// Which segments may hold records, as the disk says, and the root under which it says so.
+    var segmentList = SegmentList(counter: 0, sequences: [])
+    var segmentListEpoch: UInt32 = 0
+    /// Both copies on the disk say the same.
+    var isListHealthy = false
+    /// Segments whose header or marks are not as they should be, though nothing is lost.
+    var toHeal: Set<UInt64> = []
+    /// The change of the root waits for space.
+    var isRoomMissing = false
+    /// When segments became active, as far as the last two minutes go.
+    var activations: [Instant] = []
+    /// When maintenance last did a step, for the steps under load.
+    var lastStep: Instant?
     /// The body that was read last, because long bodies are read in pieces.
     var lastRead: (uid: UInt64, body: [UInt8])?
     package internal(set) var recovery = RecoveryReport()
 
     /// Opens the spool that `create` made: takes the lock, reads every slot, decides what a stopped machine left behind
-    /// and reports it in `recovery`. Throws without having changed anything unless the error is `.disk`.
-    package init(opening disk: any Disk, cipher: any SpoolCipher, time: any TimeSource) throws(SpoolOpenError) {
+    /// and reports it in `recovery`. Throws without having changed anything unless the error is `.disk`. Where something
+    /// that was accepted is lost it throws `.damaged`; with `acceptLoss` it erases what is left of that, and goes on.
+    package init(
+        opening disk: any Disk, cipher: any SpoolCipher, time: any TimeSource, policy: SpoolPolicy = SpoolPolicy(),
+        acceptLoss: Bool = false
+    ) throws(SpoolOpenError) {
         self.disk = disk
+        self.policy = policy
         self.cipher = cipher
         self.time = time
-        do { try disk.lock() } catch { throw .disk(error) }
+        do {
+            // A folder that holds no spool is not even locked, which would leave a file in it.
+            guard try disk.list().contains(SpoolFormat.superName) else { throw SpoolOpenError.missing }
+            try disk.lock()
+        } catch let error as DiskError {
+            throw .disk(error)
+        } catch {
+            throw .missing
+        }
         do {
             (identity, recovery.damagedSupers) = try Self.readSuper(disk, cipher)
             parameters = identity.parameters
@@ -64,7 +93,7 @@ package final class SpoolLog {
             disk.unlock()
             throw error
         }
-        do { try recover() } catch {
+        do { try recover(acceptLoss: acceptLoss) } catch {
             release()
             throw error
         }
@@ -81,6 +110,7 @@ package final class SpoolLog {
             for name in try disk.list() where name == SpoolFormat.superName || SpoolFileName(name) != nil {
                 throw SpoolOpenError.exists(name)
             }
+            try disk.replace(SpoolFormat.segmentListName, with: SegmentList.created(epoch: 1, cipher))
             let identity = SpoolSuper(
                 uuid: cipher.random(16), generation: 1, parameters: parameters, createdDay: UInt32(max(0, time.wall.day)))
             try disk.replace(SpoolFormat.superName, with: identity.encoded(cipher))
@@ -171,7 +201,7 @@ package final class SpoolLog {
 
     /// Where the next mark goes: the active segment, or the newest one whose header is good.
     var markSegment: Segment? {
-        active ?? segments.values.max { $0.sequence < $1.sequence } ?? spare.max { $0.sequence < $1.sequence }
+        active ?? segments.values.max { $0.sequence < $1.sequence } ?? spare.max { $0.sequence < $1.sequence } ?? ready.last
     }
 
     /// Writes, without syncing, that everything up to `lastCommit` is durable. Call `marked` once it is synced.
@@ -184,6 +214,7 @@ package final class SpoolLog {
     }
 
     func marked(in segment: Segment, through commit: UInt64) {
+        durableCounter = markCounter
         markedThrough = commit
         markHolder = segment.sequence
     }

@@ -24,6 +24,9 @@ struct SlotMeta: Hashable {
     var kind: SlotKind
     var isBig: Bool
 
+    /// What the body takes of a segment, nearly: headers of deliveries are packed.
+    var room: Int { kind == .delivery ? Int(length) : SpoolFormat.aligned(bodyRange.count) }
+
     var bodyRange: Range<Int> { isBig ? 0..<0 : Int(offset)..<Int(offset) + Int(length) }
 }
 

@@ -15,6 +15,8 @@ package enum SpoolOpenError: Error, Hashable, Sendable, CustomStringConvertible 
     case newerVersion(Int)
     /// A file belongs to another spool.
     case foreign(String)
+    /// Something that was accepted is lost; each place in words.
+    case damaged([String])
     /// Parameters that no spool can have.
     case invalid(String)
     case disk(DiskError)
@@ -26,6 +28,7 @@ package enum SpoolOpenError: Error, Hashable, Sendable, CustomStringConvertible 
         case .wrongRoot: "the file super does not authenticate: this is not the spool's root key, or the file is damaged"
         case .newerVersion(let version): "the spool has format version \(version); this program knows \(SpoolFormat.version)"
         case .foreign(let name): "\(name) belongs to another spool"
+        case .damaged(let losses): "it is damaged, and mail is lost:\n" + losses.map { "  " + $0 }.joined(separator: "\n")
         case .invalid(let what): "the spool cannot be used: \(what)"
         case .disk(let error): error.description
         }
@@ -43,7 +46,7 @@ struct SpoolSuper: Hashable {
     var parameters: SpoolParameters
     var createdDay: UInt32
 
-    /// All copies, as they are in the file.
+    /// All copies, as they are in the file; the cipher knows the root of the generation.
     func encoded(_ cipher: any SpoolCipher) -> [UInt8] {
         var copy = Self.magic
         copy.appendNumber(UInt64(SpoolFormat.version), bytes: 4)
@@ -55,7 +58,10 @@ struct SpoolSuper: Hashable {
         copy.appendNumber(UInt64(parameters.chunkBytes), bytes: 4)
         copy.appendNumber(UInt64(createdDay), bytes: 4)
         assert(copy.count == Self.plainBytes)
-        copy += cipher.authenticate(copy)
+        guard let tag = cipher.authenticate(epoch: generation, copy) else {
+            preconditionFailure("the root of a generation is known")
+        }
+        copy += tag
         copy += [UInt8](repeating: 0, count: Self.copyBytes - copy.count)
         return (0..<Self.copies).flatMap { _ in copy }
     }
@@ -76,7 +82,8 @@ struct SpoolSuper: Hashable {
             newest = max(newest, version)
             let plain = Array(bytes[start..<start + plainBytes])
             guard version == SpoolFormat.version,
-                cipher.authenticate(plain) == Array(bytes[start + plainBytes..<start + plainBytes + 16])
+                cipher.authenticate(epoch: UInt32(plain.number(at: 12, bytes: 4)), plain)
+                    == Array(bytes[start + plainBytes..<start + plainBytes + 16])
             else {
                 damaged += 1
                 continue

@@ -24,18 +24,15 @@ package import DDSCore
         case failed(TLSError)
     }
 
-    /// The largest piece that goes through OpenSSL's memory at once, one full record; its buffers never shrink.
+    /// One full record.
     private static let pieceSize = 16 * 1024
 
     private let context: TLSContext
     private let ssl: OpenSSLObject
-    // Owned by `ssl`.
-    private let input: OpaquePointer
-    private let output: OpaquePointer
+    // Behind `ssl`, which goes first and has its address.
+    private let bytes = ConnectionBytes()
     private var phase = Phase.handshake
-    private var incoming: ArraySlice<UInt8> = []
     private var plain: [UInt8] = []
-    private var outgoing: [UInt8] = []
     private var inputHasEnded = false
     private var hasSaidClose = false
 
@@ -45,14 +42,7 @@ package import DDSCore
         ERR_clear_error()
         self.context = context
         ssl = try unsafe OpenSSLObject(SSL_new(context.context.pointer), "making a TLS connection") { unsafe SSL_free($0) }
-        guard let input = unsafe BIO_new(BIO_s_mem()) else { throw .fromQueue(.systemFailure, during: "memory") }
-        guard let output = unsafe BIO_new(BIO_s_mem()) else {
-            _ = unsafe BIO_free(input)
-            throw .fromQueue(.systemFailure, during: "memory")
-        }
-        unsafe self.input = unsafe input
-        unsafe self.output = unsafe output
-        unsafe SSL_set_bio(ssl.pointer, input, output)
+        try unsafe bytes.attach(to: ssl.pointer)
         switch context.side {
         case .server: unsafe SSL_set_accept_state(ssl.pointer)
         case .client: unsafe SSL_set_connect_state(ssl.pointer)
@@ -66,7 +56,7 @@ package import DDSCore
 
     /// Stores bytes from the network.
     package func feed(_ cipher: ArraySlice<UInt8>) {
-        if incoming.isEmpty { incoming = cipher } else { incoming += cipher }
+        if bytes.incoming.isEmpty { bytes.incoming = cipher } else { bytes.incoming += cipher }
     }
 
     /// The network's stream has ended. Unless close_notify came before, the next `advance` throws `.truncated`.
@@ -100,12 +90,13 @@ package import DDSCore
         return plain
     }
 
-    /// Encrypts `bytes` behind what was written before. Throws `.notEstablished` before the handshake is complete and after
+    /// Encrypts `plain` behind what was written before. Throws `.notEstablished` before the handshake is complete and after
     /// `sendCloseNotify`.
-    package func write(_ bytes: ArraySlice<UInt8>) throws(TLSError) {
+    package func write(_ plain: ArraySlice<UInt8>) throws(TLSError) {
         if case .failed(let error) = phase { throw error }
         guard !isShakingHands, !hasSaidClose else { throw TLSError(.notEstablished, detail: "writing outside a connection") }
-        var rest = bytes
+        var rest = plain
+        if bytes.outgoing.isEmpty { bytes.outgoing.reserveCapacity(plain.count + plain.count / 512 + 64) }
         while !rest.isEmpty {
             ERR_clear_error()
             let piece = rest.prefix(Self.pieceSize)
@@ -115,18 +106,17 @@ package import DDSCore
             // Memory takes everything and renegotiation is off, so there is nothing that a write could wait for.
             guard written > 0 else { throw fail(.systemFailure, "writing", result: written) }
             rest = rest.dropFirst(Int(written))
-            collect()
         }
     }
 
     /// Bytes for the network, in order; empties the store.
     package func pendingCipher() -> [UInt8] {
-        defer { outgoing = [] }
-        return outgoing
+        defer { bytes.outgoing = [] }
+        return bytes.outgoing
     }
 
     /// True while `pendingCipher` has something.
-    package var hasPendingCipher: Bool { !outgoing.isEmpty }
+    package var hasPendingCipher: Bool { !bytes.outgoing.isEmpty }
 
     /// Tells the peer that nothing more will come (RFC 8446 section 6.1). Without effect unless the connection stands.
     package func sendCloseNotify() {
@@ -139,7 +129,6 @@ package import DDSCore
         ERR_clear_error()
         _ = unsafe SSL_shutdown(ssl.pointer)
         ERR_clear_error()
-        collect()
     }
 
     /// Keying material that both ends derive alike and nobody between them knows (RFC 8446 section 7.5, without context; for
@@ -165,23 +154,17 @@ package import DDSCore
     }
 
     private func shakeHands() throws(TLSError) -> Progress {
-        while true {
-            ERR_clear_error()
-            let result = unsafe SSL_do_handshake(ssl.pointer)
-            if result == 1 {
-                collect()
-                phase = .open
-                return .established(peer())
-            }
-            guard unsafe SSL_get_error(ssl.pointer, result) == SSL_ERROR_WANT_READ else {
-                throw fail(.protocolViolation, "handshake", result: result)
-            }
-            collect()
-            guard moveInput() else {
-                if inputHasEnded { throw fail(truncation: "the peer left during the handshake") }
-                return .needsInput
-            }
+        ERR_clear_error()
+        let result = unsafe SSL_do_handshake(ssl.pointer)
+        if result == 1 {
+            phase = .open
+            return .established(peer())
         }
+        guard unsafe SSL_get_error(ssl.pointer, result) == SSL_ERROR_WANT_READ else {
+            throw fail(.protocolViolation, "handshake", result: result)
+        }
+        if inputHasEnded { throw fail(truncation: "the peer left during the handshake") }
+        return .needsInput
     }
 
     /// Decrypts whatever is complete into `plain`.
@@ -201,34 +184,14 @@ package import DDSCore
             switch unsafe SSL_get_error(ssl.pointer, result) {
             case SSL_ERROR_ZERO_RETURN:
                 phase = .closedByPeer
-                incoming = []
-                return collect()
+                bytes.incoming = []
+                return
             case SSL_ERROR_WANT_READ:
-                collect()
-                guard moveInput() else {
-                    if inputHasEnded { throw fail(truncation: "the peer left without close_notify") }
-                    return
-                }
+                if inputHasEnded { throw fail(truncation: "the peer left without close_notify") }
+                return
             default: throw fail(.protocolViolation, "reading", result: result)
             }
         }
-    }
-
-    /// Hands OpenSSL the next piece of the input; false when there is none.
-    private func moveInput() -> Bool {
-        guard !incoming.isEmpty else { return false }
-        let piece = incoming.prefix(Self.pieceSize)
-        let written = unsafe piece.withUnsafeBytes { unsafe BIO_write(input, $0.baseAddress, Int32($0.count)) }
-        guard written > 0 else { return false }
-        incoming = incoming.dropFirst(Int(written))
-        if incoming.isEmpty { incoming = [] }
-        return true
-    }
-
-    /// Takes what OpenSSL wants sent.
-    private func collect() {
-        let bytes = unsafe OpenSSLBytes.drain(output)
-        if outgoing.isEmpty { outgoing = bytes } else { outgoing += bytes }
     }
 
     private func peer() -> TLSPeer {
@@ -256,8 +219,7 @@ package import DDSCore
 
     /// The alert, if there is one, stays in `pendingCipher`.
     private func fail(_ error: TLSError) -> TLSError {
-        collect()
-        incoming = []
+        bytes.incoming = []
         phase = .failed(error)
         return error
     }

@@ -16,14 +16,16 @@ package final class MemorySpool: SpoolEngine {
         var whenHeld: [CheckedContinuation<Void, Never>] = []
         var commits = 0
         var statistics = SpoolStatistics()
+        var head: SpoolHead
     }
 
     private let time: any TimeSource
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     /// Empty. Days of acceptance are those of `time`.
-    package init(time: any TimeSource) {
+    package init(time: any TimeSource, uuid: [UInt8] = Array(1...16)) {
         self.time = time
+        state = Mutex(State(head: SpoolHead(uuid: uuid, counter: 0)))
     }
 
     // MARK: What tests do
@@ -60,6 +62,9 @@ package final class MemorySpool: SpoolEngine {
     package var recordCount: Int { state.withLock { $0.entries.count } }
     package var payloadCount: Int { state.withLock { state in state.entries.values.count { $0.mailbox == Self.nowhere } } }
 
+    /// Makes the spool show this head from now on, as if its files had been put back or replaced.
+    package func setHead(_ head: SpoolHead) { state.withLock { $0.head = head } }
+
     /// Spoils a record's body.
     package func damage(_ uid: SpoolUID) { state.withLock { $0.bodies[uid] = nil } }
 
@@ -82,6 +87,7 @@ package final class MemorySpool: SpoolEngine {
         let result: Result<[SpoolUID], SpoolError> = state.withLock { state in
             if !state.failures.isEmpty { return .failure(state.failures.removeFirst()) }
             state.commits += 1
+            state.head.counter += 1
             return .success(Self.apply(transaction, day: day, &state))
         }
         return try result.get()
@@ -145,7 +151,15 @@ package final class MemorySpool: SpoolEngine {
         return Array(body.dropFirst(offset).prefix(count))
     }
 
-    package func statistics() async throws(SpoolError) -> SpoolStatistics { state.withLock { $0.statistics } }
+    package func statistics() async throws(SpoolError) -> SpoolStatistics {
+        state.withLock { state in
+            var statistics = state.statistics
+            statistics.head = state.head
+            return statistics
+        }
+    }
+
+    package func head() async throws(SpoolError) -> SpoolHead { state.withLock { $0.head } }
 
     package func close() async {}
 }

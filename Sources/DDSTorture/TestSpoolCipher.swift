@@ -16,7 +16,9 @@ package final class TestSpoolCipher: SpoolCipher {
     }
 
     private struct Uses {
-        var pairs: Set<Pair> = []
+        /// With a digest of the plaintext: sealing the same again tells nobody anything.
+        var pairs: [Pair: UInt64] = [:]
+        var epochs: ClosedRange<UInt32> = 1...UInt32.max
         var repeated = 0
         var recorded: [[UInt8]: [UInt8]] = [:]
         var slots: [UInt64: [[UInt8]]] = [:]
@@ -28,7 +30,7 @@ package final class TestSpoolCipher: SpoolCipher {
         source = SeededRandom(seed: seed)
     }
 
-    /// How often a (key, nonce) pair was used that had been used before. Must stay 0.
+    /// How often a (key, nonce) pair was used for a second plaintext. Must stay 0.
     package var repeatedNonces: Int { uses.withLock { $0.repeated } }
 
     /// From now on remembers every sealed slot and the ciphertext of every body, for whoever looks for them on the medium.
@@ -47,15 +49,28 @@ package final class TestSpoolCipher: SpoolCipher {
         return Array(bytes[0..<count])
     }
 
-    package func segment(sequence: UInt64, salt: [UInt8]) -> any SegmentCipher {
-        TestSegmentCipher(key: ToyCipher.digest(salt, root ^ ToyCipher.mix(sequence)), sequence: sequence, owner: self)
+    /// Roots of other epochs are not known from now on. At first every epoch has one.
+    package func know(_ epochs: ClosedRange<UInt32>) { uses.withLock { $0.epochs = epochs } }
+
+    package var knownEpochs: ClosedRange<UInt32> { uses.withLock { $0.epochs } }
+
+    /// The root of an epoch; nil when it is not known.
+    private func root(_ epoch: UInt32) -> UInt64? {
+        uses.withLock { $0.epochs.contains(epoch) } ? ToyCipher.mix(root &+ UInt64(epoch) << 32) : nil
     }
 
-    package func authenticate(_ message: [UInt8]) -> [UInt8] { ToyCipher.tag(message, root ^ 0x5357) }
+    package func segment(epoch: UInt32, sequence: UInt64, salt: [UInt8]) -> (any SegmentCipher)? {
+        guard let root = root(epoch) else { return nil }
+        return TestSegmentCipher(key: ToyCipher.digest(salt, root ^ ToyCipher.mix(sequence)), sequence: sequence, owner: self)
+    }
+
+    package func authenticate(epoch: UInt32, _ message: [UInt8]) -> [UInt8]? {
+        root(epoch).map { ToyCipher.tag(message, $0 ^ 0x5357) }
+    }
 
     package func sealBody(key: [UInt8], body: [UInt8]) -> (ciphertext: [UInt8], tag: [UInt8]) {
         let secret = ToyCipher.digest(key, 1)
-        note(secret, 0)
+        note(secret, 0, body)
         let ciphertext = ToyCipher.crypt(body, secret)
         uses.withLock { if $0.isRecording { $0.recorded[body] = ciphertext } }
         return (ciphertext, ToyCipher.tag(ciphertext, secret))
@@ -68,7 +83,7 @@ package final class TestSpoolCipher: SpoolCipher {
 
     package func sealChunk(key: [UInt8], index: UInt64, isLast: Bool, chunk: [UInt8]) -> [UInt8] {
         let secret = ToyCipher.digest(key, 2) ^ ToyCipher.mix(index * 2 + (isLast ? 1 : 0))
-        note(secret, index * 2 + (isLast ? 1 : 0))
+        note(secret, index * 2 + (isLast ? 1 : 0), chunk)
         let ciphertext = ToyCipher.crypt(chunk, secret)
         uses.withLock { if $0.isRecording { $0.recorded[chunk] = ciphertext } }
         return ciphertext + ToyCipher.tag(ciphertext, secret)
@@ -81,8 +96,11 @@ package final class TestSpoolCipher: SpoolCipher {
         return ToyCipher.tag(ciphertext, secret) == Array(sealed.suffix(16)) ? ToyCipher.crypt(ciphertext, secret) : nil
     }
 
-    func note(_ key: UInt64, _ nonce: UInt64) {
-        uses.withLock { if !$0.pairs.insert(Pair(key: key, nonce: nonce)).inserted { $0.repeated += 1 } }
+    func note(_ key: UInt64, _ nonce: UInt64, _ plaintext: [UInt8]) {
+        let digest = ToyCipher.digest(plaintext, 3)
+        uses.withLock {
+            if $0.pairs.updateValue(digest, forKey: Pair(key: key, nonce: nonce)) ?? digest != digest { $0.repeated += 1 }
+        }
     }
 
     /// The UID stands behind the mailbox in a slot's plaintext (ddsnode-spool(5)).
@@ -101,7 +119,7 @@ private struct TestSegmentCipher: SegmentCipher {
 
     func seal(slot index: Int, _ plaintext: [UInt8]) -> [UInt8] {
         let secret = key ^ ToyCipher.mix(UInt64(index) + 1)
-        owner.note(key, UInt64(index))
+        owner.note(key, UInt64(index), plaintext)
         let ciphertext = ToyCipher.crypt(plaintext, secret)
         let sealed = ciphertext + ToyCipher.tag(ciphertext, secret ^ sequence)
         owner.record(slot: sealed, plaintext)

@@ -18,6 +18,7 @@ import DDSServer
 
 @LoopActor enum Dispatch {
     typealias Listener = @LoopActor (JSONValue) -> Void
+    typealias Asking = @LoopActor (ControlRequest) async throws(Failure) -> JSONValue
 
     /// How long `send` without a daemon waits for the node to take the message.
     private static var outboxDeadline: Duration { .seconds(20) }
@@ -94,10 +95,36 @@ import DDSServer
         }
     }
 
-    /// Fetches by the daemon, or with the locked agent opened here.
-    static func fetch(_ context: Context) async throws(Failure) -> JSONValue {
+    /// What a command about the local store works with: it asks the daemon, or the store opened here for all its requests.
+    /// `passphrase` gives what opens the store when no daemon runs; nil leaves it locked.
+    static func store<Result: Sendable>(
+        _ context: Context, unlocking passphrase: @LoopActor () throws(Failure) -> SecretBytes?,
+        work body: @LoopActor (_ ask: @escaping Asking) async throws(Failure) -> Result
+    ) async throws(Failure) -> Result {
         let config = try context.config(for: AgentRole.name)
-        let request = ControlRequest("agent.fetch")
+        if try await daemon(config, ControlRequest("status")) != nil {
+            return try await body { request throws(Failure) in try await runningDaemon(config, request) }
+        }
+        try requireMember(config)
+        let secret = try passphrase()
+        let agent = try await OfflineAgent.open(
+            services: context.services(config), passphrase: secret.map { $0.withExposed { Redacted($0) } })
+        do throws(Failure) {
+            let result = try await body { request throws(Failure) in
+                try await agent.commands.perform(request, output: LocalOutput())
+            }
+            await agent.close()
+            return result
+        } catch {
+            await agent.close()
+            throw error
+        }
+    }
+
+    /// Fetches by the daemon, or with the locked agent opened here.
+    static func fetch(_ context: Context, acceptingHead: Bool) async throws(Failure) -> JSONValue {
+        let config = try context.config(for: AgentRole.name)
+        let request = ControlRequest("agent.fetch", acceptingHead ? ["accept_head": true] : [:])
         if let result = try await daemon(config, request) { return result }
         try requireMember(config)
         return try await wholeAgent(context, config) { (commands, _) throws(Failure) in

@@ -36,6 +36,11 @@ def bench(*words, timeout=120):
     return json.loads(done.stdout)
 
 
+def rss_kib(pid):
+    with open(f"/proc/{pid}/status") as file:
+        return int(re.search(r"VmRSS:\s+(\d+)", file.read()).group(1))
+
+
 class Node:
     """One run of the node on the bench's state."""
 
@@ -68,8 +73,7 @@ class Node:
             return file.read().decode("utf-8", "replace")
 
     def rss_kib(self):
-        with open(f"/proc/{self.process.pid}/status") as file:
-            return int(re.search(r"VmRSS:\s+(\d+)", file.read()).group(1))
+        return rss_kib(self.process.pid)
 
     def cpu_seconds(self):
         with open(f"/proc/{self.process.pid}/stat") as file:
@@ -87,7 +91,7 @@ class Node:
             found = re.search(r"lag_max_us=\"?(\d+)", text)
         if found:
             line = next(line for line in text.splitlines() if "lag_max_us" in line)
-            Node.lags[self.phase] = {k: int(v) for k, v in re.findall(r"(lag_\w+_us)=\"?(\d+)", line)}
+            Node.lags[self.phase] = {k: int(v) for k, v in re.findall(r"((?:lag|cpu)_\w+_us)=\"?(\d+)", line)}
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(30)
 
@@ -218,30 +222,61 @@ def figure_drain():
         row("  DELE of all and QUIT", got["erase_us"] / 1000, "ms", "", None)
 
 
+class Bare:
+    """OpenSSL alone behind a listening socket, under the node's rules; see Bare.swift."""
+
+    def __init__(self, login):
+        self.login = login
+
+    def __enter__(self):
+        self.process = subprocess.Popen([BENCH, "bare", "--login", str(self.login)], stdout=subprocess.PIPE, text=True)
+        self.pop3s = json.loads(self.process.stdout.readline())["port"]
+        return self
+
+    def rss_kib(self):
+        return rss_kib(self.process.pid)
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+
 def figure_idle():
+    """Resident memory per idle POP3 connection, beside a process that holds as many connections with OpenSSL alone."""
     for login in (0, 1):
+        with Bare(login) as bare:
+            own = idle_kib(bare, login)
         with Node(f"idle connections, login {login}") as node:
-            # What one connection leaves behind is not counted.
-            bench_idle(node, 8, login)
-            before = node.rss_kib()
-            delta = bench_idle(node, MEMBERS, login) - before
-        what = "logged in, TLS 1.3 with client certificate" if login else "greeted, TLS 1.3 with client certificate"
-        row(f"memory per idle POP3 connection of {MEMBERS:,}, {what}", delta / MEMBERS, "KiB",
-            "OpenSSL alone as measured in DESIGN", 20.0)
+            ours = idle_kib(node, login)
+        what = "logged in" if login else "greeted"
+        row(f"memory per idle POP3 connection of {MEMBERS:,}, {what}", ours, "KiB",
+            "OpenSSL alone, as many connections, same rules", own)
 
 
-def bench_idle(node, count, login):
-    process = subprocess.Popen([BENCH, "idle", "--port", node.pop3s, "--count", str(count), "--login", str(login)],
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    line = process.stdout.readline()
-    if not line:
-        raise RuntimeError("ddsbench idle failed")
-    time.sleep(0.3)
-    rss = node.rss_kib()
-    process.stdin.close()
-    process.wait(30)
-    time.sleep(0.2)
-    return rss
+def idle_kib(server, login):
+    """What each of many connections adds to the server; the first ones stay open and are not counted."""
+    with Held(server, 0, 64, login):
+        before = server.rss_kib()
+        with Held(server, 64, MEMBERS - 64, login):
+            return (server.rss_kib() - before) / (MEMBERS - 64)
+
+
+class Held:
+    """Connections that do nothing, of members from `first` on."""
+
+    def __init__(self, server, first, count, login):
+        self.words = ["--port", server.pop3s, "--first", first, "--count", count, "--login", login]
+
+    def __enter__(self):
+        self.process = subprocess.Popen([BENCH, "idle", *map(str, self.words)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if not self.process.stdout.readline():
+            raise RuntimeError("ddsbench idle failed")
+        time.sleep(0.3)
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait(30)
+        time.sleep(0.2)
 
 
 def figure_start():
@@ -300,9 +335,11 @@ def main():
         print(json.dumps(dict(rows=ROWS, lags=Node.lags, load=load)))
     else:
         table()
-        print(f"\nLoop, time between two looks at the network (us, with what the system gave to others):")
+        print("\nThe loop's turns, from one look at the network to the next, in us: its own processor time, and by the clock with what")
+        print("the system gave to others meanwhile.")
         for phase, lag in Node.lags.items():
-            print(f"  {phase:32} p50 {lag.get('lag_p50_us', 0):>8,}  p99 {lag.get('lag_p99_us', 0):>8,}  max {lag['lag_max_us']:>8,}")
+            times = "  ".join(f"{name} {lag[name + '_us']:>7,}" for name in ("cpu_p50", "cpu_p99", "cpu_max", "lag_p99", "lag_max"))
+            print(f"  {phase:32} {times}")
         busy = "; other programs were using the machine" if load > 0.5 else ""
         print(f"\n{os.cpu_count()} cores, load {load:.1f} at the start{busy}. {time.monotonic() - begin:.0f} s.")
     if not options.keep:

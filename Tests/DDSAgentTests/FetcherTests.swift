@@ -13,8 +13,10 @@ import Testing
     @LoopActor private func fetcher(_ fixture: AgentFixture) async throws -> Fetcher {
         let link = try NodeLink(
             host: "127.0.0.1", nodeKeyHash: [UInt8](repeating: 7, count: 16), deviceSeed: .random(32), time: fixture.time)
+        let services = try testServices(time: fixture.time)
+        let watch = NodeWatch(spool: fixture.spool, services: services, member: fixture.account.address, identity: nil, pin: { _ in })
         let fetcher = Fetcher(
-            spool: fixture.spool, services: try testServices(time: fixture.time), account: fixture.account, link: link, onMail: {})
+            spool: fixture.spool, services: services, account: fixture.account, link: link, watch: watch, onMail: {})
         try await fetcher.loadSeen()
         return fetcher
     }

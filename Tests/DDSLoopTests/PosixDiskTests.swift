@@ -63,6 +63,24 @@ import Testing
         }
     }
 
+    @Test func unlock_releasesTheLockThoughAChildStillHasTheDescriptor() throws {
+        try withFolder { folder in
+            let first = try PosixDisk(path: folder, createFolder: false)
+            try first.lock()
+            // What a fork in another thread leaves until the child executes its program: one more reference to the open file.
+            let descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap { Int32($0) }
+            let locks = descriptors.filter {
+                (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)"))?.hasPrefix("\(folder)/LOCK") == true
+            }
+            let child = dup(try #require(locks.first))
+            defer { close(child) }
+            first.unlock()
+            let second = try PosixDisk(path: folder, createFolder: false)
+            try second.lock()
+            second.unlock()
+        }
+    }
+
     @Test(arguments: ["", ".", "..", "a/b", "../a", "LOCK"])
     func namesThatLeaveTheFolder_areOurBug(_ name: String) async {
         await #expect(processExitsWith: .failure) { [name] in

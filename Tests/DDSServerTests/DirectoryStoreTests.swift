@@ -2,6 +2,7 @@ import DDSCore
 import DDSLoop
 import DDSSpool
 import DDSTestKit
+import Dispatch
 import Testing
 
 @testable import DDSServer
@@ -101,5 +102,41 @@ import Testing
         spool.damage(SpoolUID(rawValue: 1))
         let failure = await #expect(throws: Failure.self) { try await DirectoryStore.open(spool: spool) }
         #expect(failure?.code == .inputOutput)
+    }
+
+    @Test @LoopActor func largeCommandsAreWrittenBesideTheLoop_andSmallOnesAtOnce() async throws {
+        let store = try await DirectoryStore.open(spool: spool)
+        let names = (0..<65).map { "u\($0)" }
+        for name in names { try await add(name, to: store) }
+        let gate = PoolGate()
+        gate.close()
+        try await add("small", to: store)
+        let large = Task { @LoopActor in
+            try await store.change { d throws(Failure) in
+                try d.addingGroup("all-of-us", title: "", mode: .relay, posting: .all, members: names, owners: [])
+            }
+            gate.isPassed = true
+        }
+        for _ in 0..<200 { await Task.yield() }
+        #expect(!gate.isPassed)
+        gate.open()
+        try await large.value
+        #expect(store.directory.groups["all-of-us"]?.members.count == 65)
+    }
+}
+
+/// Keeps every thread of libuv's pool (four, unless the environment says otherwise) busy until it opens.
+@LoopActor private final class PoolGate {
+    private nonisolated let bar = DispatchSemaphore(value: 0)
+    var isPassed = false
+
+    func close() {
+        for _ in 0..<4 {
+            Loop.spawn { [bar] in try? await Loop.offload { bar.wait() } }
+        }
+    }
+
+    func open() {
+        for _ in 0..<4 { bar.signal() }
     }
 }

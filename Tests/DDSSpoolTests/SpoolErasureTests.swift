@@ -11,7 +11,7 @@ import Testing
         run.cipher.recordCiphertexts()
         #expect(try run.play(SpoolScript.everything() + [.maintain]))
         try run.verifyErased()
-        #expect(run.model.erasedSlots.count > 50)
+        #expect(run.model.erased.count > 50)
         try expectNoBodies(run)
         #expect(try run.opened().statistics().awaitingOverwrite == 0)
     }

@@ -24,7 +24,7 @@ import Testing
 
     @Test func erasingOnAFullDisk_worksAndMakesRoom() throws {
         var run = try SpoolRun(seed: 3)
-        run.arm(SimFaults(capacity: 80_000))
+        run.arm(SimFaults(capacity: 115_000))
         var script = SpoolScript(seed: 5)
         var log = try run.opened()
         var group = script.record(1, 400)

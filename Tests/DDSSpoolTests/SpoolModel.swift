@@ -29,8 +29,9 @@ struct SpoolModel {
     private var issuedSets: [[Expected]] = []
     private var issuedErasures: Set<RecordTag> = []
     private var highestUID: UInt64 = 0
-    /// Sealed slots of records whose erasure was acknowledged.
-    private(set) var erasedSlots: [[UInt8]] = []
+    private var head: SpoolHead?
+    /// Records whose erasure was acknowledged.
+    private(set) var erased: Set<RecordTag> = []
     /// Bodies of records whose erasure was acknowledged.
     private(set) var erasedBodies: [[UInt8]] = []
 
@@ -54,10 +55,6 @@ struct SpoolModel {
         let group = planned.map { plan in
             PlannedTransaction(appends: plan.appends, erasures: plan.erasures.filter { live[$0] != nil })
         }
-        var slots: [RecordTag: [UInt8]] = [:]
-        for tag in group.flatMap(\.erasures) {
-            if let uid = live[tag]?.uid { slots[tag] = sealedSlot(uid, disk) }
-        }
         let transactions = group.map { plan in
             SpoolTransaction(appends: plan.appends, erasures: plan.erasures.compactMap { live[$0]?.uid })
         }
@@ -68,16 +65,29 @@ struct SpoolModel {
         if results.contains(where: { if case .failure(.stopped) = $0 { true } else { false } }) { return false }
         issuedSets = []
         issuedErasures = []
+        var hasChanged = false
         for (plan, result) in zip(group, results) {
             guard case .success(let uids) = result else { continue }
+            hasChanged = hasChanged || !uids.isEmpty || !plan.erasures.isEmpty
             try learn(plan, uids)
             for tag in plan.erasures {
                 guard let record = live.removeValue(forKey: tag) else { continue }
                 erasedBodies.append(record.body)
-                if let slot = slots[tag] { erasedSlots.append(slot) }
+                erased.insert(tag)
             }
         }
+        try checkHead(of: log, hasChanged: hasChanged)
         return true
+    }
+
+    /// A head grows with every pass that changed anything and never goes back.
+    private mutating func checkHead(of log: SpoolLog, hasChanged: Bool) throws {
+        let now = try log.head()
+        defer { head = now }
+        guard let head else { return }
+        guard now.uuid == head.uuid, now.counter > head.counter || !hasChanged && now.counter == head.counter else {
+            throw Violation(description: "the head was \(head.counter) and is \(now.counter)")
+        }
     }
 
     private mutating func learn(_ plan: PlannedTransaction, _ uids: [SpoolUID]) throws {
@@ -95,15 +105,9 @@ struct SpoolModel {
         }
     }
 
-    private func sealedSlot(_ uid: SpoolUID, _ disk: SimDisk) -> [UInt8]? {
-        let digits = String(uid.rawValue >> 16, radix: 16)
-        let name = "seg-" + String(repeating: "0", count: 16 - digits.count) + digits
-        let start = 4096 + Int(uid.rawValue & 0xffff) * 128
-        return disk.durableContents[name].flatMap { start + 128 <= $0.count ? Array($0[start..<start + 128]) : nil }
-    }
-
     /// Compares with what `log` holds after a fault, and adopts what was in flight as it turned out.
     mutating func verify(_ log: SpoolLog) throws {
+        try checkHead(of: log, hasChanged: false)
         let found = try Self.contents(of: log)
         for (tag, record) in live {
             guard let present = found[tag] else {

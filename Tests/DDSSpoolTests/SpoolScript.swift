@@ -79,14 +79,35 @@ struct SpoolScript {
         script.add(.commit([script.erase(Array(script.live.suffix(30)))]))
         script.add(.maintain)
         script.add(.commit([script.record(6, 64)]))
+        script.addCompaction()
         return script.steps
+    }
+
+    /// Two segments of which little is left, with records of all kinds in one of them, moved into the active one; then some
+    /// of what was moved is erased, and the rest moved once more.
+    private mutating func addCompaction() {
+        add(.rotate)
+        let before = live
+        let kinds = [record(7, 3000), fanOut(2, payload: 400), record(7, 0), record(7, 700)]
+        let kept = live.filter { !before.contains($0) }
+        add(.commit(kinds))
+        let filler = live.count
+        for _ in 0..<5 { add(.commit((0..<12).map { _ in record(8, 150) })) }
+        add(.commit([erase(Array(live[filler..<filler + 55]))]))
+        add(.maintain)
+        add(.rotate)
+        add(.commit([erase(Array(kept.prefix(2))), record(9, 30)]))
+        add(.kill)
+        add(.commit([record(9, 40)]))
+        add(.maintain)
     }
 
     /// `count` random steps, over records that any earlier step may have appended.
     mutating func addRandomSteps(_ count: Int) {
         for _ in 0..<count {
-            switch random.below(16) {
+            switch random.below(17) {
             case 0: steps.append(.maintain)
+            case 3: steps.append(.rotate)
             case 1: steps.append(.kill)
             case 2: steps.append(.reopen)
             default:

@@ -13,6 +13,8 @@ final class POP3FetchStore {
     var refuses: Set<String> = []
     var outcome: POP3FetchOutcome?
     var listings = 0
+    var capabilities: [String] = []
+    var heads: [String?] = []
     /// Questions that stay without an answer.
     var isHeldBack: (POP3FetchQuestion) -> Bool = { _ in false }
 
@@ -22,6 +24,8 @@ final class POP3FetchStore {
             POP3FetchSession(configuration: configuration),
             perform: { effect in
                 switch effect {
+                case .capabilities(let lines): self.capabilities = lines
+                case .head(let words): self.heads.append(words)
                 case .finished(let outcome):
                     #expect(self.outcome == nil, "a session finishes once")
                     self.outcome = outcome

@@ -40,6 +40,8 @@ final class POP3ServerModel {
     /// Questions that stay without an answer.
     var isHeldBack: (POP3ServerQuestion) -> Bool = { _ in false }
     var eraseFails = false
+    /// What the node says about its store; nil when it cannot.
+    var head: String? = "00ff 7 c2lnbmF0dXJl"
     var stopsAsked = 0
 
     init(_ messages: [Message] = POP3ServerModel.fixture) {
@@ -51,8 +53,10 @@ final class POP3ServerModel {
     /// A harness whose questions this model answers as connection `number`.
     func harness(_ number: Int = 0, tls: POP3ServerConfiguration.TLSMode = .implicit) -> SessionHarness<POP3ServerSession> {
         views[number] = View()
+        var configuration = POP3ServerConfiguration(hostName: "mail.test", tls: tls)
+        configuration.extraCapabilities = ["XDDS-IDENTITY a2V5"]
         return SessionHarness(
-            POP3ServerSession(configuration: POP3ServerConfiguration(hostName: "mail.test", tls: tls)),
+            POP3ServerSession(configuration: configuration),
             perform: { self.perform($0, number) }, answer: { self.answer($0, number) })
     }
 
@@ -69,7 +73,7 @@ final class POP3ServerModel {
         if isHeldBack(question) {
             switch question {
             case .authenticate, .wait: views[number]?.isClaiming = true
-            case .body, .erase, .pause: break
+            case .body, .erase, .pause, .head: break
             }
             return nil
         }
@@ -78,6 +82,7 @@ final class POP3ServerModel {
         case .authenticate(let credentials, let peer): return login(credentials, peer, number)
         case .wait: return lock(number)
         case .pause: return .proceed
+        case .head: return head.map { .head($0) } ?? .unavailable("the disk is tired")
         case .body(let index, let offset):
             guard let view = views[number], view.holdsLock else { return .gone }
             let bytes = view.snapshot[index].bytes

@@ -24,13 +24,14 @@ import Logging
     }
 
     let services: Services
-    let account: AgentAccount
+    private(set) var account: AgentAccount
     let folder: AgentFolder
     let spool: EmbeddedSpool
     private let link: NodeLink
     private(set) var unlocked: Unlocked?
     private(set) var fetcher: Fetcher?
     private(set) var outbox: Outbox?
+    private(set) var watch: NodeWatch?
     private var idleTimer: LoopTimer?
     private var lastActivity: Instant
     /// Grows with every lock: an unlock that was under way meanwhile does not count.
@@ -69,8 +70,13 @@ import Logging
 
     /// Begins fetching and sending.
     func start() async throws(Failure) {
+        let watch = NodeWatch(
+            spool: spool, services: services, member: account.address, identity: account.nodeIdentity,
+            pin: { [weak self] key throws(Failure) in try self?.pin(key) })
+        self.watch = watch
         let fetcher = Fetcher(
-            spool: spool, services: services, account: account, link: link, onMail: { [weak self] in await self?.mailCame() })
+            spool: spool, services: services, account: account, link: link, watch: watch,
+            onMail: { [weak self] in await self?.mailCame() })
         let outbox = Outbox(
             spool: spool, services: services, submit: { [weak self] in await self?.submit($0) ?? .unreachable("the agent is stopping") },
             onOutcome: { [weak self] in await self?.outcomeCame() })
@@ -78,11 +84,22 @@ import Logging
         self.outbox = outbox
         idleTimer = LoopTimer { [weak self] in self?.idleTimerFired() }
         do throws(SpoolError) {
+            try await watch.load()
             try await fetcher.start()
             try await outbox.start()
         } catch {
             throw Failure(.inputOutput, "the local store cannot be read: \(error)")
         }
+    }
+
+    /// Keeps the key that the node announced at the first contact after an enrolment without one.
+    private func pin(_ key: [UInt8]) throws(Failure) {
+        // What the configuration overrides is not written.
+        guard var kept = try folder.loadAccount(), kept.nodeIdentity == nil else { return }
+        kept.nodeIdentity = key
+        try folder.save(kept)
+        account.nodeIdentity = key
+        services.log.notice("the node's key for statements is pinned", metadata: ["key": "\(Hex.encode(key))"])
     }
 
     func stop() async {
@@ -91,6 +108,7 @@ import Logging
         outbox?.stop()
         idleTimer?.close()
         idleTimer = nil
+        await watch?.written()
         await spool.close()
     }
 }

@@ -26,12 +26,12 @@ import Logging
             try agent().lock()
             return ["locked": true]
         }
-        commands.register("agent.fetch") { [self] _, _ throws(Failure) in try await fetch() }
+        commands.register("agent.fetch") { [self] request, _ throws(Failure) in try await fetch(request) }
         commands.register("agent.open") { [self] _, _ throws(Failure) in
             guard let page = role.page else { throw Failure(.unavailable, "there is no page yet; run: ddsnode join INVITE") }
             return ["url": .text(page.makeOpenAddress()), "address": .text(page.gate.site.address)]
         }
-        for (name, action) in AgentMailCommands.all {
+        for (name, action) in AgentMailCommands.all + AgentStoreCommands.all {
             commands.register(name) { [self] request, _ throws(Failure) in try await action(agent(), request) }
         }
     }
@@ -53,8 +53,9 @@ import Logging
         return ["unlocked": true, "unread": .number(agent.unlocked?.store.unreadCount ?? 0)]
     }
 
-    private func fetch() async throws(Failure) -> JSONValue {
+    private func fetch(_ request: ControlRequest) async throws(Failure) -> JSONValue {
         let agent = try agent()
+        if request.arguments["accept_head"]?.boolean ?? false { await agent.watch?.accept() }
         guard let outcome = await agent.fetcher?.fetchNow() else { throw Failure(.unavailable, "the agent is stopping") }
         guard case .completed = outcome.end else {
             throw Failure(.unavailable, agent.fetcher?.lastTrouble ?? "the node did not finish the session; see: ddsnode status")

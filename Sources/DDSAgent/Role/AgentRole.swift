@@ -112,9 +112,9 @@ extension Agent {
         var problems = (statistics?.damage ?? []).map { "damage in the local store: \($0); restore it from a backup" }
         if let trouble = fetcher?.lastTrouble { problems.append("fetch: \(trouble)") }
         if let trouble = outbox?.lastTrouble { problems.append("send: \(trouble)") }
-        if let count = unlocked?.store.unopened, count > 0 {
-            problems.append("\(count) fetched message\(count == 1 ? " does" : "s do") not open with your key; kept")
-        }
+        problems += watch?.problems ?? []
+        let kept = await unopenedCount()
+        if let words = Self.unopenedWords(kept) { problems.append("\(words); see: ddsnode store check") }
         if let count = unlocked?.drafts.unreadable, count > 0 {
             problems.append("\(count) draft\(count == 1 ? " does" : "s do") not open; kept, restore the state folder from a backup")
         }
@@ -125,10 +125,25 @@ extension Agent {
             "page": page.map { .text($0) } ?? .null, "store_bytes": .number(statistics?.liveBytes ?? 0),
             "last_fetch": fetcher?.lastSuccess.map { .text(CivilTime(secondsSinceEpoch: $0.seconds).rfc3339) } ?? .null,
         ]
+        fields["unopened"] = .number(kept)
+        if let head = watch?.watch.stores.last {
+            fields["node_store"] = ["uuid": .text(Hex.encode(head.uuid)), "counter": .text("\(head.latest)")]
+        }
         if let store = unlocked?.store {
             fields["messages"] = .number(store.order.count)
             fields["unread"] = .number(store.unreadCount)
         }
         return RoleStatus(fields: .object(fields), problems: problems)
+    }
+
+    /// Fetched messages that could not be opened and are kept. While locked those are known that failed at an earlier unlock.
+    func unopenedCount() async -> Int {
+        if let store = unlocked?.store { return store.unopened }
+        let failed = (try? await spool.entries(in: AgentMailbox.inbox).count { $0.flags > 0 }) ?? 0
+        return failed + ((try? await spool.entries(in: AgentMailbox.quarantine).count) ?? 0)
+    }
+
+    nonisolated static func unopenedWords(_ count: Int) -> String? {
+        count == 0 ? nil : "\(count) message\(count == 1 ? "" : "s") could not be opened and \(count == 1 ? "is" : "are") kept"
     }
 }

@@ -139,8 +139,18 @@ import DDSSpool
             groups: groupNames.map(group), inboxUnread: unreadCount { contains(.inbox, $0) }, allUnread: unreadCount { _ in true },
             privateUnread: unreadCount { contains(.privateMail, $0) }, drafts: agent.unlocked?.drafts.open.count ?? 0,
             waitingToBeSent: agent.outbox?.waiting.count ?? 0, state: stateLine(),
-            trouble: agent.outbox?.lastTrouble.map { "Not sent yet: \($0). It is kept and tried again." }
-                ?? agent.fetcher?.lastTrouble.map { "Not fetched: \($0). It is tried again." } ?? agent.importTrouble)
+            trouble: trouble())
+    }
+
+    /// Everything that a person should know of, each in a sentence.
+    private func trouble() -> String? {
+        var found: [String] = []
+        if let words = agent.outbox?.lastTrouble { found.append("Not sent yet: \(words). It is kept and tried again.") }
+        if let words = agent.fetcher?.lastTrouble { found.append("Not fetched: \(words). It is tried again.") }
+        if let words = agent.importTrouble { found.append(words) }
+        if let words = Agent.unopenedWords(agent.unlocked?.store.unopened ?? 0) { found.append("\(words).") }
+        found += (agent.watch?.problems ?? []).map { "Attention: \($0)." }
+        return found.isEmpty ? nil : found.joined(separator: " ")
     }
 
     func list(_ folder: FolderReference, cursor: String?) async -> ThreadListModel? {

@@ -215,7 +215,7 @@ extension DraftBook {
             SpoolTransaction(appends: [.record(mailbox: AgentMailbox.sheltered, tag: .named(draft.id), flags: 0, body: sealed)]))
     }
 
-    private nonisolated static func openSheltered(_ sealed: [UInt8], _ identity: AgeIdentity) -> Draft? {
+    nonisolated static func openSheltered(_ sealed: [UInt8], _ identity: AgeIdentity) -> Draft? {
         var opener = AgeDecryptor(identities: [identity])
         guard let head = try? opener.feed(sealed), let rest = try? opener.finish() else { return nil }
         return try? JSONDecoder().decode(Draft.self, from: Data(head + rest))

@@ -19,20 +19,24 @@ import DDSSpool
 
     /// What makes records of messages; free to use beside the loop.
     nonisolated let intake: StoreIntake
-    private let spool: any SpoolEngine
-    private let keys: VaultKeys
+    let spool: any SpoolEngine
+    let keys: VaultKeys
     private let seal: StoreSeal
-    private let time: any TimeSource
+    let time: any TimeSource
     /// Shared with whatever else writes to this spool's local records, a store that was opened earlier included.
-    private let gate: StoreGate
+    let gate: StoreGate
     private(set) var items: [String: Item] = [:]
     /// Ids in order of arrival.
     private(set) var order: [String] = []
-    /// Fetched mail that could not be opened: kept, never deleted, not tried again before the next unlock.
-    private var unopenable: Set<SpoolUID> = []
-    private var isClosed = false
-    private var isImporting = false
-    private var importAgain = false
+    /// Fetched mail in the inbox that could not be opened: kept, never deleted, not tried again before the next unlock.
+    var unopenable: Set<SpoolUID> = []
+    /// The same, set aside after the last try.
+    var quarantined: Set<SpoolUID> = []
+    /// Of messages that an import compared; each is read once for it.
+    var digests: [String: [UInt8]] = [:]
+    private(set) var isClosed = false
+    var isImporting = false
+    var importAgain = false
 
     private init(
         spool: any SpoolEngine, keys: VaultKeys, account: AgentAccount, random: any RandomSource, time: any TimeSource, gate: StoreGate
@@ -62,6 +66,7 @@ import DDSSpool
     }
 
     private func load() async throws(SpoolError) {
+        quarantined = Set(try await spool.entries(in: AgentMailbox.quarantine).map(\.uid))
         var messageRecords: [RecordTag: SpoolUID] = [:]
         for entry in try await spool.entries(in: AgentMailbox.messages) { messageRecords[entry.tag] = entry.uid }
         var replaced: [SpoolUID] = []
@@ -87,10 +92,11 @@ import DDSSpool
         isClosed = true
         items = [:]
         order = []
+        digests = [:]
     }
 
     /// Waits for the changes before this one. Leaves the gate again and throws when the store was closed meanwhile.
-    private func enter() async throws(SpoolError) {
+    func enter() async throws(SpoolError) {
         await gate.enter()
         guard isClosed else { return }
         gate.leave()
@@ -102,8 +108,8 @@ import DDSSpool
 
     var unreadCount: Int { items.values.count { $0.summary.isUnread } }
 
-    /// Fetched messages that do not open.
-    var unopened: Int { unopenable.count }
+    /// Fetched messages that do not open and are kept.
+    var unopened: Int { unopenable.count + quarantined.count }
 
     /// The message byte for byte, nil when unknown.
     func message(_ id: String) async throws(SpoolError) -> [UInt8]? {
@@ -213,65 +219,5 @@ extension MessageStore {
     /// Groups that were joined after the enrolment are known by their mail.
     func hasMail(ofGroup name: String) -> Bool {
         items.values.contains { $0.summary.group == name && !$0.summary.isOwn }
-    }
-}
-
-// MARK: Import
-
-extension MessageStore {
-    /// Opens what was fetched and moves it into the store; each message in one transaction, so that it is shown exactly once.
-    /// Returns how many came in. Mail that does not open stays where it is and is counted; the rest goes on.
-    @discardableResult
-    func importFetched() async throws(SpoolError) -> Int {
-        if isImporting {
-            importAgain = true
-            return 0
-        }
-        isImporting = true
-        defer { isImporting = false }
-        var count = 0
-        repeat {
-            importAgain = false
-            for entry in try await spool.entries(in: AgentMailbox.inbox) where !unopenable.contains(entry.uid) {
-                guard !isClosed else { return count }
-                if let message = try await prepared(entry), try await take(message, from: entry.uid) { count += 1 }
-            }
-        } while importAgain && !isClosed
-        return count
-    }
-
-    /// Nil when the record does not open, or is gone.
-    private func prepared(_ entry: SpoolEntry) async throws(SpoolError) -> StoreIntake.Prepared? {
-        let wrapped: [UInt8]
-        do throws(SpoolError) {
-            wrapped = try await spool.read(entry.uid, offset: 0, count: entry.size)
-        } catch {
-            switch error {
-            case .damaged: unopenable.insert(entry.uid)
-            case .noSuchRecord: break
-            case .full, .tooLarge, .stopped: throw error
-            }
-            return nil
-        }
-        let wall = time.wall
-        let prepared = try? await Heavy.perform(octets: wrapped.count) { [intake, mailbox = keys.mailbox] in
-            try intake.opened(wrapped, from: entry.tag, identity: mailbox, at: wall)
-        }
-        if prepared == nil { unopenable.insert(entry.uid) }
-        return prepared
-    }
-
-    /// True when the message is new; one that an interrupted import has stored already is only erased from the inbox.
-    private func take(_ message: StoreIntake.Prepared, from record: SpoolUID) async throws(SpoolError) -> Bool {
-        try await enter()
-        defer { gate.leave() }
-        if let report = message.report {
-            try await apply(report, from: record)
-            return true
-        }
-        let isNew = items[message.summary.id] == nil
-        let records = try await spool.commit(InboxImport.moving(record, as: message.appends, isKnown: !isNew))
-        if isNew { added(message, records: records[...]) }
-        return isNew
     }
 }

@@ -23,6 +23,27 @@ enum AgentMailbox {
     static let drafts = MailboxID(rawValue: 7)
     /// Drafts that came while locked, sealed to the own mailbox key.
     static let sheltered = MailboxID(rawValue: 8)
+    /// Fetched mail that did not open at three unlocks, as it came; flags count the tries. In the inbox they do so too.
+    static let quarantine = MailboxID(rawValue: 16)
+    /// What was seen of the node's store, one record; see `HeadWatch`.
+    static let heads = MailboxID(rawValue: 17)
+
+    /// What a record of that mailbox is called.
+    static func words(_ mailbox: MailboxID) -> String {
+        switch mailbox {
+        case inbox: "the fetched mail"
+        case seen: "the names of fetched mail"
+        case outbox: "the outbox"
+        case outcomes: "the outcomes"
+        case messages: "the messages"
+        case summaries: "the summaries"
+        case drafts: "the drafts"
+        case sheltered: "the drafts kept while locked"
+        case quarantine: "the quarantine"
+        case heads: "the node's heads"
+        default: "mailbox \(mailbox.rawValue)"
+        }
+    }
 }
 
 /// The flags of a record in `AgentMailbox.outcomes`; its body is the node's words.

@@ -20,6 +20,7 @@ import Logging
     private let account: AgentAccount
     private let link: NodeLink
     private let onMail: @LoopActor () async -> Void
+    let watch: NodeWatch
     private var ledger = FetchLedger([], mailbox: AgentMailbox.seen, inbox: AgentMailbox.inbox)
     private var session: SessionDriver<POP3FetchSession>?
     private var isRunning = false
@@ -40,12 +41,14 @@ import Logging
     private(set) var fetchedCount = 0
 
     init(
-        spool: any SpoolEngine, services: Services, account: AgentAccount, link: NodeLink, onMail: @escaping @LoopActor () async -> Void
+        spool: any SpoolEngine, services: Services, account: AgentAccount, link: NodeLink, watch: NodeWatch,
+        onMail: @escaping @LoopActor () async -> Void
     ) {
         self.spool = spool
         self.services = services
         self.account = account
         self.link = link
+        self.watch = watch
         self.onMail = onMail
         pace = FetchPace(every: services.config.agent.fetchEvery)
     }
@@ -187,6 +190,12 @@ extension Fetcher {
     /// Answers a listing: what to fetch, and what is here already and may be deleted there.
     func plan(_ items: [POP3Item]) async -> POP3FetchAnswer {
         let tags = items.map { RecordTag.named("uidl\0" + $0.uidl) }
+        if watch.namesAreStale {
+            // A store that went back, or another one, may list other messages under names that are here: none counts as stored.
+            await forget(except: [])
+            guard ledger.forgettable(unlessIn: []).isEmpty else { return .plan(fetch: [], alreadyStored: []) }
+            watch.namesForgotten()
+        }
         await forget(except: Set(tags))
         // What is too large is left out: a session that has nothing to do may wait for more.
         let plan = ledger.plan(tags, octets: items.map(\.octets), octetsMax: messageOctetsMax)
@@ -237,7 +246,11 @@ extension Fetcher {
     }
 
     func perform(_ effect: POP3FetchEffect) {
-        if case .finished(let outcome) = effect { finish(outcome) }
+        switch effect {
+        case .capabilities(let lines): fetcher.watch.heard(capabilities: lines)
+        case .head(let words): fetcher.watch.heard(head: words)
+        case .finished(let outcome): finish(outcome)
+        }
     }
 
     func sessionEnded(_ summary: SessionSummary) {

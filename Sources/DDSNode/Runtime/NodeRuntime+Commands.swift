@@ -22,13 +22,10 @@ extension NodeRuntime {
     }
 
     private func status() async -> JSONValue {
-        let lag = Loop.lag
         var fields: [String: JSONValue] = [
             "pid": .number(Int64(getpid())), "uptime_seconds": .number(uptime.components.seconds),
             "roles": .texts(roles.map { type(of: $0).name }),
-            "loop": [
-                "lag_p99_us": .number(lag.quantile(0.99).nanoseconds / 1000), "lag_max_us": .number(lag.max.nanoseconds / 1000),
-            ],
+            "loop": .object(loopFigures.mapValues { .number($0) }),
         ]
         var problems: [String] = []
         for role in roles {

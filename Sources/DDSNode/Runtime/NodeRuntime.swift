@@ -139,14 +139,21 @@ package import Logging
         log.notice("configuration loaded again")
     }
 
+    /// How long turns of the loop took, in microseconds: `lag` with what the system gave to others meanwhile, `cpu` without.
+    var loopFigures: [String: Int64] {
+        var figures: [String: Int64] = [:]
+        for (name, histogram) in [("lag", Loop.lag), ("cpu", Loop.cpu)] {
+            figures["\(name)_p50_us"] = histogram.quantile(0.5).nanoseconds / 1000
+            figures["\(name)_p99_us"] = histogram.quantile(0.99).nanoseconds / 1000
+            figures["\(name)_max_us"] = histogram.max.nanoseconds / 1000
+        }
+        return figures
+    }
+
     private func dumpState() {
-        let lag = Loop.lag
-        log.notice(
-            "state",
-            metadata: [
-                "lag_p50_us": "\(lag.quantile(0.5).nanoseconds / 1000)", "lag_p99_us": "\(lag.quantile(0.99).nanoseconds / 1000)",
-                "lag_max_us": "\(lag.max.nanoseconds / 1000)", "turns": "\(lag.count)",
-            ])
+        var state: Logger.Metadata = ["turns": "\(Loop.lag.count)"]
+        for (name, microseconds) in loopFigures { state[name] = "\(microseconds)" }
+        log.notice("state", metadata: state)
         for traced in bus.trace {
             let fields = traced.event.fields.map { ($0.0, Logger.MetadataValue.string($0.1)) }
             log.notice("trace \(traced.event.name)", metadata: Dictionary(fields, uniquingKeysWith: { $1 }))

@@ -8,33 +8,47 @@ package import DDSSpool
 import Synchronization
 
 package final class EmbeddedSpool: SpoolEngine {
-    /// Maintenance runs when nothing else is to do, and looks again after this long.
-    private static var maintenancePause: Duration { .seconds(5) }
-
     private enum Job: Sendable {
         case commit(SpoolTransaction, CheckedContinuation<Result<[SpoolUID], SpoolError>, Never>)
-        case call(@Sendable (SpoolLog) -> Void)
+        case call(@Sendable (SpoolWorker) -> Void)
         /// Reports a stop that maintenance met, and closes.
         case close
     }
 
-    private let thread: WriterThread<SpoolLog, Job>
+    private let thread: WriterThread<SpoolWorker, Job>
     /// What opening found, in words for the log.
     package let recovery: RecoveryReport
+    /// The file system that the spool is on, and what it makes of erasing.
+    package let ground: FileSystem
 
-    private init(thread: WriterThread<SpoolLog, Job>, recovery: RecoveryReport) {
+    private init(thread: WriterThread<SpoolWorker, Job>, recovery: RecoveryReport, ground: FileSystem) {
         self.thread = thread
         self.recovery = recovery
+        self.ground = ground
     }
 
     /// Makes an empty spool in a new folder.
     package static func create(
         folder: String, root: SecretBytes, bodyBytes: Int, random: any RandomSource, time: any TimeSource
     ) async throws(Failure) {
-        let cipher = SodiumSpoolCipher(root: root, random: random)
+        try await create(folder: folder, keys: .fixed(root), bodyBytes: bodyBytes, random: random, time: time)
+    }
+
+    /// The same; where the root changes, the file of the roots is made as well.
+    package static func create(
+        folder: String, keys: SpoolKeySource, bodyBytes: Int, random: any RandomSource, time: any TimeSource
+    ) async throws(Failure) {
         do {
             try await Loop.offload {
                 let disk = try PosixDisk(path: folder, createFolder: true)
+                let cipher: SodiumSpoolCipher
+                switch keys {
+                case .fixed(let root): cipher = SodiumSpoolCipher(root: root, random: random)
+                case .rotating(let rootsFolder, let wrap):
+                    let place = try PosixDisk(path: rootsFolder, createFolder: false)
+                    let roots = try SpoolRoots(creatingOn: place, wrap: wrap, random: random, time: time)
+                    cipher = SodiumSpoolCipher(root: roots.current.key, random: random)
+                }
                 try SpoolLog.create(on: disk, cipher: cipher, parameters: SpoolParameters(segmentBytes: bodyBytes), time: time)
             }
         } catch {
@@ -42,47 +56,45 @@ package final class EmbeddedSpool: SpoolEngine {
         }
     }
 
-    /// Opens a spool. `onStopped` is called once, on the loop, when a write or sync has failed: from then on every call throws
-    /// `.stopped`, and only opening again, which reads the disk, helps.
+    /// Opens a spool whose root the caller keeps.
     package static func open(
         folder: String, root: SecretBytes, random: any RandomSource, time: any TimeSource,
         onStopped: @escaping @LoopActor @Sendable (String) -> Void
     ) async throws(Failure) -> EmbeddedSpool {
-        let cipher = SodiumSpoolCipher(root: root, random: random)
-        let watch = StopWatch(onStopped)
-        do {
-            let thread = try await WriterThread<SpoolLog, Job>.start(
-                name: "spool",
-                makeState: { try SpoolLog(opening: PosixDisk(path: folder, createFolder: false), cipher: cipher, time: time) },
-                perform: { log, jobs in perform(jobs, on: log, watch) },
-                idle: { log in maintain(log, watch) })
-            let recovery = await withCheckedContinuation { continuation in
-                thread.submit(.call { continuation.resume(returning: $0.recovery) })
-            }
-            return EmbeddedSpool(thread: thread, recovery: recovery)
-        } catch let error as SpoolOpenError {
-            throw failure(error, folder)
-        } catch {
-            throw Failure(.inputOutput, "cannot open the spool in \(folder): \(error)")
-        }
+        try await open(folder: folder, keys: .fixed(root), random: random, time: time, onStopped: onStopped)
     }
 
-    private static func failure(_ error: SpoolOpenError, _ folder: String) -> Failure {
-        switch error {
-        case .disk(let disk) where disk.kind == .locked:
-            Failure(.tryAgain, "the spool in \(folder) is in use by another process; stop it, or use its control socket")
-        case .disk(let disk) where disk.kind == .notFound:
-            Failure(.fileMissing, "there is no spool in \(folder); it was moved or init was never run. Nothing was changed")
-        case .newerVersion, .missing, .wrongRoot, .foreign, .invalid, .exists:
-            Failure(.inputOutput, "the spool in \(folder) cannot be opened: \(error). Nothing was changed")
-        case .disk: Failure(.inputOutput, "cannot open the spool in \(folder): \(error)")
+    /// Opens a spool. `onStopped` is called once, on the loop, when a write or sync has failed: from then on every call throws
+    /// `.stopped`, and only opening again, which reads the disk, helps. A spool that has lost something is opened with
+    /// `acceptLoss` only; `recovery.lost` then says what. Where this throws, nothing was changed.
+    package static func open(
+        folder: String, keys: SpoolKeySource, policy: SpoolPolicy = SpoolPolicy(), acceptLoss: Bool = false,
+        random: any RandomSource, time: any TimeSource, onStopped: @escaping @LoopActor @Sendable (String) -> Void
+    ) async throws(Failure) -> EmbeddedSpool {
+        let watch = StopWatch(onStopped)
+        do {
+            let ground = try SpoolRefusal.checkGround(folder)
+            let thread = try await WriterThread<SpoolWorker, Job>.start(
+                name: "spool",
+                makeState: {
+                    try SpoolWorker(
+                        folder: folder, keys: keys, random: random, time: time, policy: policy, acceptLoss: acceptLoss)
+                },
+                perform: { worker, jobs in perform(jobs, on: worker, watch) },
+                idle: { worker in worker.maintain(watch) })
+            let recovery = await withCheckedContinuation { continuation in
+                thread.submit(.call { continuation.resume(returning: $0.log.recovery) })
+            }
+            return EmbeddedSpool(thread: thread, recovery: recovery, ground: ground)
+        } catch {
+            throw SpoolRefusal.failure(error, folder: folder, keys: keys)
         }
     }
 
     // MARK: On the spool's thread
 
     /// Commits come first and share their syncs; whoever reads has been told of his own commits before he asked.
-    private static func perform(_ jobs: [Job], on log: SpoolLog, _ watch: StopWatch) {
+    private static func perform(_ jobs: [Job], on worker: SpoolWorker, _ watch: StopWatch) {
         var transactions: [SpoolTransaction] = []
         var waiting: [CheckedContinuation<Result<[SpoolUID], SpoolError>, Never>] = []
         for job in jobs {
@@ -92,32 +104,18 @@ package final class EmbeddedSpool: SpoolEngine {
             }
         }
         if !transactions.isEmpty {
-            let results = log.commit(transactions)
+            let results = worker.log.commit(transactions)
             for (continuation, result) in zip(waiting, results) { continuation.resume(returning: result) }
             if case .failure(.stopped(let reason)) = results.first(where: \.isStop) { watch.stopped(reason) }
             // Under load the queue is never empty, and a segment that has to be made at once would hold everybody up.
-            do throws(SpoolError) {
-                try log.prepareAhead()
-            } catch {
-                if case .stopped(let reason) = error { watch.stopped(reason) }
-            }
+            worker.keepUp(watch)
         }
         for job in jobs {
             switch job {
             case .commit: break
-            case .call(let body): body(log)
-            case .close: log.close()
+            case .call(let body): body(worker)
+            case .close: worker.log.close()
             }
-        }
-    }
-
-    private static func maintain(_ log: SpoolLog, _ watch: StopWatch) -> Duration? {
-        guard !log.isStopped else { return nil }
-        do throws(SpoolError) {
-            return try log.maintain() ? .zero : maintenancePause
-        } catch {
-            if case .stopped(let reason) = error { watch.stopped(reason) }
-            return nil
         }
     }
 
@@ -152,7 +150,50 @@ package final class EmbeddedSpool: SpoolEngine {
     }
 
     package func statistics() async throws(SpoolError) -> SpoolStatistics {
-        try await call { log throws(SpoolError) in try log.statistics() }
+        try await call(onWorker: { worker throws(SpoolError) in
+            var statistics = try worker.statistics()
+            statistics.fileSystem = self.ground
+            return statistics
+        })
+    }
+
+    package func head() async throws(SpoolError) -> SpoolHead {
+        try await call { log throws(SpoolError) in try log.head() }
+    }
+
+    /// Begins a change of the root key (E3) and returns once the next root is in use for everything new; the rest is done
+    /// between commits. `statistics().rotation` tells how far it is; at 0 remaining files the former root is destroyed.
+    package func rotateRoot() async throws(Failure) {
+        let result = await withCheckedContinuation { (continuation: CheckedContinuation<Result<Void, Failure>?, Never>) in
+            let job = Job.call { worker in
+                do throws(Failure) {
+                    continuation.resume(returning: .success(try worker.beginRotation()))
+                } catch {
+                    continuation.resume(returning: .failure(error))
+                }
+            }
+            if !thread.submit(job) { continuation.resume(returning: nil) }
+        }
+        guard let result else { throw Failure(.unavailable, "the spool was closed") }
+        try result.get()
+    }
+
+    /// Reads everything there is between commits and says what does not authenticate. `progress` is called now and then, on
+    /// any thread.
+    package func verify(
+        progress: @escaping @Sendable (SpoolVerification) -> Void = { _ in }
+    ) async throws(SpoolError) -> SpoolVerification {
+        var verification = SpoolVerification()
+        while !verification.isDone {
+            let before = verification
+            verification = try await call { log throws(SpoolError) in
+                var step = before
+                try log.verify(&step)
+                return step
+            }
+            progress(verification)
+        }
+        return verification
     }
 
     package func close() async {
@@ -163,10 +204,16 @@ package final class EmbeddedSpool: SpoolEngine {
     private func call<Value: Sendable>(
         _ body: @escaping @Sendable (SpoolLog) throws(SpoolError) -> Value
     ) async throws(SpoolError) -> Value {
+        try await call(onWorker: { worker throws(SpoolError) in try body(worker.log) })
+    }
+
+    private func call<Value: Sendable>(
+        onWorker body: @escaping @Sendable (SpoolWorker) throws(SpoolError) -> Value
+    ) async throws(SpoolError) -> Value {
         try await withCheckedContinuation { (continuation: CheckedContinuation<Result<Value, SpoolError>, Never>) in
-            let job = Job.call { log in
+            let job = Job.call { worker in
                 do throws(SpoolError) {
-                    continuation.resume(returning: .success(try body(log)))
+                    continuation.resume(returning: .success(try body(worker)))
                 } catch {
                     continuation.resume(returning: .failure(error))
                 }
@@ -183,7 +230,7 @@ extension Result where Failure == SpoolError {
 }
 
 /// Tells the loop once that the spool has stopped.
-private final class StopWatch: Sendable {
+final class StopWatch: Sendable {
     private let onStopped: @LoopActor @Sendable (String) -> Void
     private let hasTold = Atomic(false)
 

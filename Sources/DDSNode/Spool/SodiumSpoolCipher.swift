@@ -3,26 +3,44 @@
 package import DDSCore
 package import DDSSeal
 package import DDSSpool
+import Synchronization
 
-/// The keys of one spool under its root key (SPOOL.md section 3, SEALING.md 7e).
-package struct SodiumSpoolCipher: SpoolCipher {
-    private let keys: SpoolKeys
-    private let superKey: SecretBytes
+/// The keys of one spool under its root keys (SPOOL.md section 3, SEALING.md 7e). Roots come and go while it is in use.
+package final class SodiumSpoolCipher: SpoolCipher {
+    private struct Root {
+        var keys: SpoolKeys
+        var superKey: SecretBytes
+    }
+
+    private let roots = Mutex<[UInt32: Root]>([:])
     private let source: any RandomSource
 
-    package init(root: SecretBytes, random: any RandomSource) {
-        keys = SpoolKeys(root: root)
-        superKey = DeriveKey.subkey(root, number: 1, context: "DDSsuper")
+    /// `root` is that of the first epoch, or of `epoch`.
+    package init(root: SecretBytes, epoch: UInt32 = 1, random: any RandomSource) {
         source = random
+        learn(root, epoch: epoch)
     }
+
+    /// From now on the root of `epoch` is known.
+    package func learn(_ root: SecretBytes, epoch: UInt32) {
+        let keys = Root(keys: SpoolKeys(root: root), superKey: DeriveKey.subkey(root, number: 1, context: "DDSsuper"))
+        roots.withLock { $0[epoch] = keys }
+    }
+
+    /// From now on no root of an epoch before `epoch` is known.
+    package func forget(before epoch: UInt32) { roots.withLock { $0 = $0.filter { $0.key >= epoch } } }
+
+    private func root(_ epoch: UInt32) -> Root? { roots.withLock { $0[epoch] } }
 
     package func random(_ count: Int) -> [UInt8] { source.bytes(count) }
 
-    package func segment(sequence: UInt64, salt: [UInt8]) -> any SegmentCipher {
-        SodiumSegmentCipher(key: keys.segmentKey(sequence: sequence, salt: salt), sequence: sequence)
+    package func segment(epoch: UInt32, sequence: UInt64, salt: [UInt8]) -> (any SegmentCipher)? {
+        root(epoch).map { SodiumSegmentCipher(key: $0.keys.segmentKey(sequence: sequence, salt: salt), sequence: sequence) }
     }
 
-    package func authenticate(_ message: [UInt8]) -> [UInt8] { SpoolKeys.mac(message, key: superKey) }
+    package func authenticate(epoch: UInt32, _ message: [UInt8]) -> [UInt8]? {
+        root(epoch).map { SpoolKeys.mac(message, key: $0.superKey) }
+    }
 
     package func sealBody(key: [UInt8], body: [UInt8]) -> (ciphertext: [UInt8], tag: [UInt8]) {
         let sealed = SpoolKeys.seal(body, key: key, nonce: Self.zeroNonce, associated: [])
@@ -70,6 +88,21 @@ private struct SodiumSegmentCipher: SegmentCipher {
     }
 
     func authenticate(_ message: [UInt8]) -> [UInt8] { SpoolKeys.mac(message, key: macKey) }
+
+    func open(table: [UInt8], firstSlot: Int) -> OpenedTable {
+        let (plain, states) = SpoolKeys.open(
+            table: table, plainBytes: Self.slotPlainBytes, key: key, first: firstSlot, associated: associated)
+        return OpenedTable(plain: plain, states: states.map { OpenedTable.State(rawValue: $0.rawValue) ?? .sealed })
+    }
+
+    func seal(_ table: OpenedTable, firstSlot: Int) -> [UInt8] {
+        SpoolKeys.seal(
+            table: table.plain, plainBytes: Self.slotPlainBytes,
+            states: table.states.map { SpoolKeys.BoxState(rawValue: $0.rawValue) ?? .sealed }, key: key, first: firstSlot,
+            associated: associated)
+    }
+
+    private static let slotPlainBytes = 112
 }
 
 private func bigEndian(_ number: UInt64) -> [UInt8] {

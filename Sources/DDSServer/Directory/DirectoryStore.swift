@@ -11,6 +11,8 @@ import FoundationEssentials
     static let mailbox = MailboxID(rawValue: 1)
     /// Stored commands after which the state is written as one event and the older ones are erased.
     private static var recordsBeforeCheckpoint: Int { 512 }
+    /// Events of one command that are written on the loop itself.
+    private static var eventsOnLoopMax: Int { 64 }
 
     private(set) var directory = Directory()
     private let spool: any SpoolEngine
@@ -26,17 +28,24 @@ import FoundationEssentials
     static func open(spool: any SpoolEngine) async throws(Failure) -> DirectoryStore {
         let store = DirectoryStore(spool: spool)
         do {
-            for entry in try await spool.entries(in: mailbox) {
-                let bytes = try await spool.read(entry.uid, offset: 0, count: entry.size)
-                // A checkpoint of some thousand members takes tens of milliseconds to read or write.
-                let events = try await Loop.offload { try JSONDecoder().decode([DirectoryEvent].self, from: Data(bytes)) }
-                for event in events { store.directory.apply(event) }
-                store.records.append(entry.uid)
-            }
+            // Together, because each record alone would cost two changes of threads.
+            let entries = try await spool.entries(in: mailbox)
+            let bodies = try await spool.read(entries.map { SpoolRange($0.uid, offset: 0, count: $0.size) })
+            store.directory = try await Loop.offload { try replay(bodies) }
+            store.records = entries.map(\.uid)
         } catch {
             throw Failure(.inputOutput, "the node's directory cannot be read; restore it from a backup", reason: "\(error)")
         }
         return store
+    }
+
+    private nonisolated static func replay(_ bodies: [[UInt8]]) throws -> Directory {
+        var directory = Directory()
+        let decoder = JSONDecoder()
+        for body in bodies {
+            for event in try decoder.decode([DirectoryEvent].self, from: Data(body)) { directory.apply(event) }
+        }
+        return directory
     }
 
     /// Runs `decide` on the current directory and stores what it returns; nothing happened when this throws. Others wait
@@ -72,9 +81,11 @@ import FoundationEssentials
         }
     }
 
-    /// A checkpoint takes tens of milliseconds to write; what one command makes is written at once.
+    /// A checkpoint, or a group made with a thousand members, takes tens of milliseconds to write and is written beside the
+    /// loop. Smaller commands are written at once: none of them waits for the password checks that fill the pool.
     private static func encoded(_ events: [DirectoryEvent]) async throws -> [UInt8] {
-        guard case .checkpoint = events.first else { return [UInt8](try JSONEncoder().encode(events)) }
+        let isCheckpoint = if case .checkpoint = events.first { true } else { false }
+        guard isCheckpoint || events.count > eventsOnLoopMax else { return [UInt8](try JSONEncoder().encode(events)) }
         return try await Loop.offload { [UInt8](try JSONEncoder().encode(events)) }
     }
 

@@ -42,6 +42,7 @@ import Logging
         case .body(let index, let offset): await body(index, offset)
         case .erase(let indices): await erase(indices)
         case .wait(let seconds): await waitForMail(seconds)
+        case .head: await head()
         case .pause: .proceed
         }
     }
@@ -137,6 +138,18 @@ import Logging
         server.delivery.reports.fetched(erased.filter { !$0.isControl }.map(\.tag))
         server.services.bus.publish(.maildropErased(count: erased.count))
         return .erased
+    }
+
+    /// How far the spool has come, signed for this member.
+    private func head() async -> POP3ServerAnswer {
+        guard let address, server.current(account) != nil else { return .unavailable(Self.accountChanged) }
+        do throws(SpoolError) {
+            let head = try await server.spool.head()
+            return .head(NodeHead(uuid: head.uuid, counter: head.counter).words(for: address, signedBy: server.keys.nodeIdentity))
+        } catch {
+            server.services.log.error("head not told", metadata: ["error": "\(error)"])
+            return .unavailable("the node's storage has a problem, try again in a minute")
+        }
     }
 
     private func waitForMail(_ seconds: Int) async -> POP3ServerAnswer {

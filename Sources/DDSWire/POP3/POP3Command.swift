@@ -21,6 +21,8 @@ enum POP3Verb: String, CaseIterable, Sendable {
     case rset = "RSET"
     /// Our extension: wait for new mail with the maildrop unlocked. See `POP3ServerSession`.
     case wait = "XDDS-WAIT"
+    /// Our extension: how far the node's store has come, signed. See `POP3ServerSession`.
+    case head = "XDDS-HEAD"
 
     /// The states of a session as far as they decide about commands.
     enum Phase: CaseIterable, Sendable {
@@ -46,14 +48,14 @@ enum POP3Verb: String, CaseIterable, Sendable {
         case .capa, .quit: [.clear, .authorization, .transaction, .unlocked]
         case .stls: [.clear]
         case .user, .pass, .auth: [.authorization]
-        case .noop, .wait: [.transaction, .unlocked]
+        case .noop, .wait, .head: [.transaction, .unlocked]
         case .stat, .list, .uidl, .retr, .top, .dele, .rset: [.transaction]
         }
     }
 
     var arguments: Arguments {
         switch self {
-        case .capa, .stls, .quit, .noop, .stat, .rset: .words(0...0)
+        case .capa, .stls, .quit, .noop, .stat, .rset, .head: .words(0...0)
         case .list, .uidl: .words(0...1)
         case .retr, .dele, .wait: .words(1...1)
         case .top: .words(2...2)

@@ -51,6 +51,11 @@ package enum POP3FetchAnswer: Hashable, Sendable {
 }
 
 package enum POP3FetchEffect: Hashable, Sendable {
+    /// What CAPA said, before the login: at most 64 lines, made harmless.
+    case capabilities([String])
+    /// What a server that announced XDDS-HEAD says about its store, after the login and after each wait; nil when it refused to
+    /// say it.
+    case head(String?)
     /// Comes exactly once in every session, right before `.close`.
     case finished(POP3FetchOutcome)
 }

@@ -55,6 +55,7 @@ extension POP3FetchSession {
             }
             request(Array("PASS ".utf8) + password.exposed, .login, now: now, into: &actions)
         case .login: list(now: now, into: &actions)
+        case .head: headTold(text, now: now, into: &actions)
         case .uidl: partial = .uidl
         case .list: partial = .list
         case .message(let index):
@@ -79,6 +80,7 @@ extension POP3FetchSession {
         case .greeting: finish(.unavailable(text), .quit, into: &actions)
         case .capabilities: logIn(now: now, into: &actions)
         case .challenge, .userReply, .login: giveUp(Self.trouble(text) ?? .loginRefused(text), now: now, into: &actions)
+        case .head: headTold(nil, now: now, into: &actions)
         case .uidl:
             // LIST may be on its way already, and QUIT goes behind it.
             giveUp(text.hasPrefix("[SYS/TEMP]") ? .unavailable(text) : .unsupported(text), now: now, into: &actions)
@@ -118,6 +120,7 @@ extension POP3FetchSession {
         case .capabilities:
             if isEnd {
                 partial = nil
+                actions.append(.perform(.capabilities(capabilities)))
                 logIn(now: now, into: &actions)
             } else {
                 readCapability(row)
@@ -148,10 +151,12 @@ extension POP3FetchSession {
     }
 
     private mutating func readCapability(_ line: ArraySlice<UInt8>) {
+        if capabilities.count < 64 { capabilities.append(WireText.line(line)) }
         let words = line.split(separator: 0x20).map { String(decoding: $0, as: UTF8.self).uppercased() }
         switch words.first {
         case "PIPELINING": canPipeline = true
         case "XDDS-WAIT": outcome.canWait = true
+        case "XDDS-HEAD": canTellHead = true
         case "SASL": mechanisms.formUnion(words.dropFirst().compactMap { SASLMechanism(name: $0) })
         default: return
         }

@@ -61,8 +61,22 @@ extension POP3FetchSession {
         stage = .listing
         uidls = []
         octets = [:]
+        if canTellHead {
+            request("XDDS-HEAD", .head, now: now, into: &actions)
+            guard canPipeline else { return }
+        }
+        requestListing(now: now, into: &actions)
+    }
+
+    mutating func requestListing(now: Instant, into actions: inout [Action]) {
         request("UIDL", .uidl, now: now, into: &actions)
         if canPipeline { request("LIST", .list, now: now, into: &actions) }
+    }
+
+    /// Without pipelining the listing waits for the reply to XDDS-HEAD, whatever it is.
+    mutating func headTold(_ words: String?, now: Instant, into actions: inout [Action]) {
+        actions.append(.perform(.head(words)))
+        if !canPipeline, !hasSentQuit { requestListing(now: now, into: &actions) }
     }
 
     /// Both listings are here: asks what to do with them.

@@ -3,8 +3,8 @@
 // POP3FetchSession+Replies.
 //
 // Theory. Commands are sent with a note of the reply they expect; the server answers in order, so the first note says what the
-// bytes at the front of the reader are. The work goes greeting, CAPA, login, UIDL and LIST, question, RETRs with their
-// stores, DELEs, QUIT. A wait goes back to UIDL. DELE is sent only for messages answered `.stored` now or in the plan,
+// bytes at the front of the reader are. The work goes greeting, CAPA, login, XDDS-HEAD where it is known, UIDL and LIST,
+// question, RETRs with their stores, DELEs, QUIT. A wait goes back to XDDS-HEAD. DELE is sent only for messages answered `.stored` now or in the plan,
 // and only QUIT makes it count, so a connection cut anywhere leaves each message on the server, or stored, or both.
 
 package import DDSCore
@@ -25,6 +25,7 @@ package struct POP3FetchSession: WireSession {
         /// The reply to USER, before PASS can be sent.
         case userReply
         case login
+        case head
         case uidl
         case list
         case message(Int)
@@ -87,6 +88,8 @@ package struct POP3FetchSession: WireSession {
 
     // What CAPA said.
     var canPipeline = false
+    var canTellHead = false
+    var capabilities: [String] = []
     var mechanisms: Set<SASLMechanism> = []
 
     // The listing being read, by message number, and the one that indices refer to.

@@ -33,6 +33,8 @@ package struct POP3ServerConfiguration: Sendable {
     package var drainTimeout = Duration.seconds(5)
     /// The longest wait a client may ask for.
     package var waitSecondsMax = 1740
+    /// Further lines of CAPA inside TLS, such as `XDDS-IDENTITY` with its key.
+    package var extraCapabilities: [String] = []
     /// Octets of replies after which the session asks `.pause` before it takes the next pipelined command.
     package var replyBurstOctetsMax = 1 << 18
 
@@ -56,6 +58,8 @@ package enum POP3ServerQuestion: Hashable, Sendable {
     /// The maildrop was released; lock it again and take a new snapshot as soon as it holds a message that this session's
     /// last snapshot had not, after `.stopWaiting`, or after `seconds`. Answered like `.authenticate`, but for `.refused`.
     case wait(seconds: Int)
+    /// How far has the node's store come, in the words of its own signed statement? Answered `.head` or `.unavailable`.
+    case head
     /// Nothing but a chance for the driver to hold the session back while much output is queued. Answered `.proceed` at once.
     case pause
 }
@@ -70,6 +74,8 @@ package enum POP3ServerAnswer: Hashable, Sendable {
     case gone
     case erased
     case eraseFailed
+    /// At most 200 octets of 0x20...0x7e.
+    case head(String)
     case proceed
 }
 

@@ -8,8 +8,8 @@ extension POP3ServerSession {
         switch state {
         case .transaction: .transaction
         case .unlocked: .unlocked
-        case .initial, .authorization, .saslResponse, .startingTLS, .authenticating, .delaying, .sending, .pausing, .waiting,
-            .erasing, .closed:
+        case .initial, .authorization, .saslResponse, .startingTLS, .authenticating, .delaying, .sending, .pausing, .stating,
+            .waiting, .erasing, .closed:
             peer == nil ? .clear : .authorization
         }
     }
@@ -33,6 +33,7 @@ extension POP3ServerSession {
             inTransaction(command, &maildrop, into: &actions)
             self.maildrop = maildrop
         case .wait: wait(command.number(0), now: now, into: &actions)
+        case .head: state = .stating(ask(.head, into: &actions))
         }
     }
 
@@ -64,7 +65,9 @@ extension POP3ServerSession {
         } else {
             lines += ["USER", "SASL " + mechanisms.map(\.rawValue).joined(separator: " ")]
         }
-        lines += ["XDDS-WAIT \(configuration.waitSecondsMax)", "IMPLEMENTATION ddsnode", "."]
+        lines.append("XDDS-WAIT \(configuration.waitSecondsMax)")
+        if peer != nil { lines += ["XDDS-HEAD"] + configuration.extraCapabilities }
+        lines += ["IMPLEMENTATION ddsnode", "."]
         send(lines.joined(separator: "\r\n"), into: &actions)
     }
 
@@ -161,7 +164,7 @@ extension POP3ServerSession {
         case .rset:
             maildrop.unmarkAll()
             send("+OK \(maildrop.keptCount) messages", into: &actions)
-        case .capa, .stls, .user, .pass, .auth, .quit, .noop, .wait:
+        case .capa, .stls, .user, .pass, .auth, .quit, .noop, .wait, .head:
             preconditionFailure("these do not touch the maildrop")
         }
     }

@@ -11,6 +11,9 @@
 // have passed, or when the client sends another line, whichever is first: `+OK n messages` says that the maildrop is
 // locked again and holds n messages, numbered anew; `-ERR [IN-USE]` that another session has it, and then only XDDS-WAIT,
 // NOOP, CAPA and QUIT are of use. The line that ended the wait is executed behind the reply.
+//
+// The statement. `XDDS-HEAD` after login is answered `+OK` with the words of the node about how far its store has come.
+// What they mean, and their signature, is not decided here.
 
 package import DDSCore
 
@@ -33,6 +36,8 @@ package struct POP3ServerSession: WireSession {
         case transaction
         case sending(RequestID, Sending)
         case pausing(RequestID)
+        /// The node is asked for its statement about its store.
+        case stating(RequestID)
         case waiting(RequestID, isStopping: Bool)
         case unlocked
         case erasing(RequestID)
@@ -92,8 +97,8 @@ package struct POP3ServerSession: WireSession {
         case .closed, .startingTLS:
             // After STLS whatever still comes in clear does not count (RFC 2595 4).
             return
-        case .initial, .authorization, .saslResponse, .authenticating, .delaying, .transaction, .sending, .pausing, .waiting,
-            .unlocked, .erasing:
+        case .initial, .authorization, .saslResponse, .authenticating, .delaying, .transaction, .sending, .pausing, .stating,
+            .waiting, .unlocked, .erasing:
             lastActivity = now
             reader.append(bytes)
             advance(now: now, into: &actions)
@@ -121,7 +126,7 @@ package struct POP3ServerSession: WireSession {
     private mutating func advance(now: Instant, into actions: inout [Action]) {
         while true {
             switch state {
-            case .initial, .startingTLS, .authenticating, .delaying, .sending, .pausing, .erasing, .closed:
+            case .initial, .startingTLS, .authenticating, .delaying, .sending, .pausing, .stating, .erasing, .closed:
                 return
             case .waiting(let id, let isStopping):
                 return whileWaiting(id, isStopping: isStopping, into: &actions)
@@ -208,6 +213,10 @@ package struct POP3ServerSession: WireSession {
             bodyAnswered(answer, sending, into: &actions)
         case .pausing(id):
             state = maildrop == nil ? .unlocked : .transaction
+        case .stating(id):
+            state = maildrop == nil ? .unlocked : .transaction
+            lastActivity = now
+            headAnswered(answer, into: &actions)
         case .erasing(id):
             // RFC 1939 6: the reply says whether every marked message is gone.
             if case .erased = answer {
@@ -217,8 +226,17 @@ package struct POP3ServerSession: WireSession {
             }
             close(.quit, into: &actions)
         case .initial, .authorization, .saslResponse, .startingTLS, .authenticating, .delaying, .transaction, .sending,
-            .pausing, .waiting, .unlocked, .erasing, .closed:
+            .pausing, .stating, .waiting, .unlocked, .erasing, .closed:
             return
+        }
+    }
+
+    private mutating func headAnswered(_ answer: Answer, into actions: inout [Action]) {
+        switch answer {
+        case .head(let words): send("+OK \(WireText.line(words.utf8))", into: &actions)
+        case .unavailable(let words): send("-ERR [SYS/TEMP] \(WireText.line(words.utf8))", into: &actions)
+        case .maildrop, .refused, .inUse, .bytes, .gone, .erased, .eraseFailed, .proceed:
+            preconditionFailure("the head is not answered like that")
         }
     }
 
@@ -241,7 +259,7 @@ package struct POP3ServerSession: WireSession {
         case .unavailable(let text):
             state = .authorization(user: nil)
             send("-ERR [SYS/TEMP] \(WireText.line(text.utf8))", into: &actions)
-        case .bytes, .gone, .erased, .eraseFailed, .proceed:
+        case .bytes, .gone, .erased, .eraseFailed, .head, .proceed:
             preconditionFailure("a login is not answered like that")
         }
     }
@@ -260,7 +278,7 @@ package struct POP3ServerSession: WireSession {
         case .unavailable(let text):
             state = .unlocked
             send("-ERR [SYS/TEMP] \(WireText.line(text.utf8))", into: &actions)
-        case .refused, .bytes, .gone, .erased, .eraseFailed, .proceed:
+        case .refused, .bytes, .gone, .erased, .eraseFailed, .head, .proceed:
             preconditionFailure("a wait is not answered like that")
         }
     }
@@ -287,7 +305,7 @@ package struct POP3ServerSession: WireSession {
         case .gone:
             // Half a message is out, and no words can follow but its own: only the missing end says that it is not whole.
             close(.failure, into: &actions)
-        case .maildrop, .refused, .inUse, .unavailable, .erased, .eraseFailed, .proceed:
+        case .maildrop, .refused, .inUse, .unavailable, .erased, .eraseFailed, .head, .proceed:
             preconditionFailure("a message is not answered like that")
         }
     }
@@ -303,7 +321,7 @@ package struct POP3ServerSession: WireSession {
             switch state {
             case .erasing, .waiting: return
             case .initial, .authorization, .saslResponse, .startingTLS, .authenticating, .delaying, .transaction, .sending,
-                .pausing, .unlocked, .closed:
+                .pausing, .stating, .unlocked, .closed:
                 break
             }
             let limit = isDraining ? configuration.drainTimeout : configuration.idleTimeout
@@ -341,7 +359,7 @@ package struct POP3ServerSession: WireSession {
         case .authenticating, .delaying, .saslResponse, .waiting:
             send("-ERR [SYS/TEMP] The server is stopping, try again later", into: &actions)
             close(.draining, into: &actions)
-        case .authorization, .transaction, .sending, .pausing, .unlocked:
+        case .authorization, .transaction, .sending, .pausing, .stating, .unlocked:
             lastActivity = now
             actions.append(.setTimer(.idle, now + configuration.drainTimeout))
         }
@@ -383,8 +401,8 @@ package struct POP3ServerSession: WireSession {
         switch state {
         case .closed: return
         case .authenticating, .waiting: actions.append(.perform(.releaseMaildrop))
-        case .initial, .authorization, .saslResponse, .startingTLS, .delaying, .transaction, .sending, .pausing, .unlocked,
-            .erasing:
+        case .initial, .authorization, .saslResponse, .startingTLS, .delaying, .transaction, .sending, .pausing,
+            .stating, .unlocked, .erasing:
             if maildrop != nil { actions.append(.perform(.releaseMaildrop)) }
         }
         maildrop = nil

@@ -86,10 +86,12 @@ struct FetchCommand: NodeCommand {
         commandName: "fetch", abstract: "Fetch now.",
         discussion: "Works while the agent is locked, and without a running agent.")
 
+    @Flag(help: "Take note that the node's store was set back or replaced; what it holds now counts from here on.")
+    var acceptHead = false
     @OptionGroup(title: "Global options") var globals: GlobalOptions
 
     func perform(_ context: Context) async throws(Failure) -> Int32 {
-        let result = try await Dispatch.fetch(context)
+        let result = try await Dispatch.fetch(context, acceptingHead: acceptHead)
         context.output.result(result) { "fetched \(SafeWord.text(result["fetched"]))" }
         return 0
     }

@@ -51,9 +51,10 @@ import DDSTLS
         ]
     }
 
-    /// Opens `count` connections, says that they are there, and closes them when standard input ends.
-    static func idle(count: Int, port: UInt16, isLoggedIn: Bool) async throws -> [(String, JSONValue)] {
-        let numbers = Numbers(0..<count)
+    /// Opens `count` connections of the members from `first` on, says that they are there, and closes them when standard input
+    /// ends.
+    static func idle(first: Int, count: Int, port: UInt16, isLoggedIn: Bool) async throws -> [(String, JSONValue)] {
+        let numbers = Numbers(first..<first + count)
         let kept = Kept()
         try await withThrowingTaskGroup { group in
             for _ in 0..<8 {

@@ -65,13 +65,15 @@ struct Options {
     case "idle":
         Report.line(
             try await Fetch.idle(
-                count: options.number("count", 2000), port: try options.port(), isLoggedIn: options.number("login", 0) == 1))
+                first: options.number("first", 0), count: options.number("count", 2000), port: try options.port(),
+                isLoggedIn: options.number("login", 0) == 1))
         // Held until whoever reads the figures has taken the node's.
         _ = try await Loop.offload { getchar() }
     case "disk": Report.line(try Machine.disk(folder: try options.text("folder"), seconds: options.seconds(2)))
     case "headers": Report.line(try await Machine.headers(threads: options.number("threads", 1), seconds: options.seconds(1)))
     case "chacha": Report.line(try await Machine.chacha(seconds: options.seconds(1)))
     case "serve": try await Machine.serve()
+    case "bare": try Bare.serve(isLoggedIn: options.number("login", 0) == 1)
     case "echo":
         Report.line(
             try await Machine.echo(
