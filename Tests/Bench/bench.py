@@ -128,6 +128,8 @@ runtime_dir = "{FOLDER}/run"
 pop3s = ["127.0.0.1:0"]
 submissions = ["127.0.0.1:0"]
 [server.limits]
+messages_per_hour = 1000000000
+bytes_per_day = "16TiB"
 connections = 10000
 connections_per_ip = 10000
 """)

@@ -130,14 +130,16 @@ def signed_by_the_node(checks, world):
     public = base64.b64encode(b"Ed" + hashlib.blake2b(key, digest_size=32).digest()[:8] + key).decode()
     mail = mails[0]
     boundary = re.search(rb'micalg=blake2b;\r\n boundary="([^"]+)"', mail).group(1)
-    parts = mail.split(b"\r\n\r\n", 1)[1].split(b"--" + boundary)
-    signed = write(path("carol", "signed"), parts[1][2:-2])
-    write(signed + ".minisig", parts[2].split(b"\r\n\r\n", 1)[1].replace(b"\r\n", b"\n").strip() + b"\n")
+    # What is signed ends where the line end in front of the boundary begins.
+    content, signature = mail.split(b"\r\n--" + boundary + b"\r\n")[-2:]
+    content = content.split(b"--" + boundary + b"\r\n", 1)[-1]
+    signed = write(path("carol", "signed"), content)
+    write(signed + ".minisig", signature.split(b"\r\n\r\n", 1)[1].replace(b"\r\n", b"\n").split(b"\n--")[0].strip() + b"\n")
     verified = run("minisign", "-V", "-Q", "-P", public, "-m", signed)
     identity = re.search(rb"Message-ID: <([0-9a-f]{32})@", mail).group(1).decode()
     checks.equal("Debian's minisign verifies it and shows for whom it is", (verified.code, verified.text.strip()),
                  (0, f"ddsnode control node={DOMAIN} to={carol.address} id={identity}"))
-    write(signed, parts[1][2:-2].replace(b"held", b"hold"))
+    write(signed, content.replace(b"held", b"hold"))
     checks.ok("and nothing else", run("minisign", "-V", "-Q", "-P", public, "-m", signed).code != 0)
 
 

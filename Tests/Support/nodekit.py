@@ -298,6 +298,8 @@ pop3 = ["127.0.0.1:{self.pop3}"]
 submission = ["127.0.0.1:{self.submission}"]
 lmtp = ["unix:{self.lmtp}"]
 [server.limits]
+messages_per_hour = 1000000
+bytes_per_day = "1TiB"
 {self.limits}
 {self.extra}""")
 
