@@ -1,5 +1,7 @@
 // The program's two clocks. Deadlines use the monotonic one, which is also the clock of libuv's timers.
 
+// `timespec` comes from whichever C module the compiler has met first.
+import CUV
 package import DDSCore
 import Glibc
 
