@@ -108,29 +108,6 @@ import Testing
         }
     }
 
-    @Test @LoopActor func aForeignOrEmptyFolder_andAnotherKey_areRefused() async throws {
-        try await withPlace { place in
-            let key = try await refusal(place, root: .random(32))
-            #expect(key.code == .inputOutput && key.publicText.contains("Nothing was changed"), "\(key.publicText)")
-            let other = try await Place()
-            defer { try? HostFiles.removeTree(other.folder) }
-            let mine = try await place.open()
-            await mine.close()
-            try HostFiles.write("\(place.path)/seg-0000000000000002", try HostFiles.read("\(other.path)/\(segment(of: other))"))
-            let foreign = try await refusal(place)
-            #expect(foreign.code == .inputOutput && foreign.publicText.contains("seg-0000000000000002"), "\(foreign.publicText)")
-            try HostFiles.removeTree(place.path)
-            let gone = try await refusal(place)
-            #expect(gone.code == .fileMissing && gone.publicText.contains("there is no spool in \(place.path)"), "\(gone.publicText)")
-            try HostFiles.makeFolders(place.path)
-            #expect(try await refusal(place).code == .inputOutput)
-        }
-    }
-
-    @LoopActor private func segment(of place: Place) throws -> String {
-        try #require(try HostFiles.list(place.path).first { $0.hasPrefix("seg-") })
-    }
-
     @Test @LoopActor func aSpoolInUse_isRefusedUntilItIsClosed() async throws {
         try await withPlace { place in
             let first = try await place.open()
