@@ -106,8 +106,13 @@ extension SpoolLog {
 
     private func scrub(_ range: Range<Int>, of segment: Segment) throws(DiskError) -> Bool {
         let file = try file(of: segment)
-        let bytes = try disk.read(file, at: parameters.bodyStart + range.lowerBound, count: range.count)
-        guard !bytes.isZero(in: 0..<bytes.count) else { return false }
+        do throws(DiskError) {
+            let bytes = try disk.read(file, at: parameters.bodyStart + range.lowerBound, count: range.count)
+            guard !bytes.isZero(in: 0..<bytes.count) else { return false }
+        } catch {
+            // What cannot be read belongs to nobody here, and may hold what was erased.
+            guard error.kind == .inputOutput else { throw error }
+        }
         try disk.write(file, at: parameters.bodyStart + range.lowerBound, [UInt8](repeating: 0, count: range.count))
         return true
     }

@@ -64,6 +64,7 @@ extension SpoolLog {
             throw error
         } catch let error as DiskError {
             if error.kind == .crashed { throw stop(error) }
+            noteDamage("record \(SpoolFileName.hex(uid.rawValue)): \(error)")
             throw .damaged(uid, "\(error)")
         } catch {
             preconditionFailure("only the two errors above are thrown here")

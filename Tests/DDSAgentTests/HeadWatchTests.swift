@@ -94,7 +94,7 @@ import Testing
         return watch
     }
 
-    private func words(_ counter: UInt64, _ fixture: AgentFixture) -> String {
+    @LoopActor private func words(_ counter: UInt64, _ fixture: AgentFixture) -> String {
         NodeHead(uuid: Self.uuid, counter: counter).words(for: fixture.account.address, signedBy: key)
     }
 

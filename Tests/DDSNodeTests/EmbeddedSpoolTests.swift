@@ -103,9 +103,34 @@ import Testing
             for copy in 0..<4 { bytes[copy * 4096 + 11] += 1 }
             try HostFiles.write(path, bytes)
             let failure = try await refusal(place)
-            #expect(failure.code == .inputOutput)
+            #expect(failure.code == .badInput)
             #expect(failure.publicText.contains("version 2") && failure.publicText.contains("Nothing was changed"), "\(failure.publicText)")
         }
+    }
+
+    @Test @LoopActor func aForeignOrEmptyFolder_andAnotherKey_areRefused() async throws {
+        try await withPlace { place in
+            let key = try await refusal(place, root: .random(32))
+            #expect(key.code == .badInput && key.publicText.contains("Nothing was changed"), "\(key.publicText)")
+            let other = try await Place()
+            defer { try? HostFiles.removeTree(other.folder) }
+            let theirs = try await other.open()
+            _ = try await theirs.commit(
+                SpoolTransaction(appends: [.record(mailbox: Self.box, tag: .none, flags: 0, body: [1])]))
+            await theirs.close()
+            try HostFiles.write("\(place.path)/seg-0000000000000002", try HostFiles.read("\(other.path)/\(segment(of: other))"))
+            let foreign = try await refusal(place)
+            #expect(foreign.code == .badInput && foreign.publicText.contains("seg-0000000000000002"), "\(foreign.publicText)")
+            try HostFiles.removeTree(place.path)
+            let gone = try await refusal(place)
+            #expect(gone.code == .fileMissing && gone.publicText.contains("there is no spool in \(place.path)"), "\(gone.publicText)")
+            try HostFiles.makeFolders(place.path)
+            #expect(try await refusal(place).code == .fileMissing)
+        }
+    }
+
+    @LoopActor private func segment(of place: Place) throws -> String {
+        try #require(try HostFiles.list(place.path).first { $0.hasPrefix("seg-") })
     }
 
     @Test @LoopActor func aSpoolInUse_isRefusedUntilItIsClosed() async throws {
