@@ -12,10 +12,11 @@ import Testing
         var torture = Torture()
         let places = try torture.sweepSeeds()
         #expect(places.count > 1000)
-        // The long way is `ddsnode spool torture`; here every third place, and each within three commits.
-        for place in places where place % 3 == 0 { try torture.run(seed: place) }
-        #expect(torture.summary.schedules == places.count { $0 % 3 == 0 })
-        #expect(torture.summary.counts.crashes > places.count)
+        // All of it is `ddsnode spool torture`; here every seventh place, since a debug build takes its time.
+        let chosen = places.filter { $0 % 7 == 0 }
+        for place in chosen { try torture.run(seed: place) }
+        #expect(torture.summary.schedules == chosen.count)
+        #expect(torture.summary.counts.crashes > chosen.count * 4)
     }
 
     @Test func randomLives_keepEveryPromise() throws {

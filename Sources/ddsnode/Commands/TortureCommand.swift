@@ -22,7 +22,7 @@ struct TortureCommand: NodeCommand {
     @OptionGroup(title: "Global options") var globals: GlobalOptions
 
     /// What a person waits for when neither --runs nor --time is given.
-    private static let standardTime = Duration.seconds(10)
+    private static let standardTime = Duration.seconds(60)
 
     func perform(_ context: Context) async throws(Failure) -> Int32 {
         var work = TortureWork(limit: try limit(), first: seed ?? 1, isSweeping: seed == nil)
