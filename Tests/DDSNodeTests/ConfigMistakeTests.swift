@@ -23,7 +23,6 @@ import Testing
         Broken("agent.lock . idel = 1", #"1:14: unknown key "idel", did you mean "idle"?"#),
         Broken("server = { limits = { conections = 1 } }", #"1:23: unknown key "conections", did you mean "connections"?"#),
         Broken("[agent]\nidle = \"1m\"", #"2:1: unknown key "idle", did you mean "agent.lock.idle"?"#),
-        Broken("[server.spool]\nrotate_root = \"24h\"", #"2:1: unknown key "rotate_root""#),
         Broken("[agent.lock]\non_suspend = true", #"2:1: unknown key "on_suspend""#),
         Broken("[agent.gateway]\npop3 = \"\"", #"1:8: unknown key "gateway""#),
         Broken("[metrics]\nlisten = \"\"", #"1:2: unknown key "metrics""#),

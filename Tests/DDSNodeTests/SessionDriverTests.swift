@@ -230,11 +230,12 @@ import Testing
         setup.send(String(repeating: "b 1000000\n", count: 20))
         // The driver looks ever again, and each time the peer has taken something since, however long that took.
         var looks = 0
+        var taken = 0
         while setup.received.count < total, let driver = setup.driver, setup.handler.summary == nil {
-            let taken = driver.bytesTaken
             setup.client.startReading()
-            try await until { setup.received.count > taken || setup.received.count == total || setup.handler.summary != nil }
+            try await until { driver.bytesTaken > taken || setup.received.count == total || setup.handler.summary != nil }
             setup.client.stopReading()
+            taken = driver.bytesTaken
             if driver.stream.queuedBytes > 0 { looks += 1 }
             driver.lookAtOutput()
         }

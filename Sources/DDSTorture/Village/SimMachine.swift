@@ -43,6 +43,8 @@ final class SimMachine {
     private var faults = SimFaults()
     private let isSyncLost: Bool
     private let isFolderSyncLost: Bool
+    /// The medium was damaged on purpose: who runs the machine accepts what is lost with it.
+    var acceptsLoss = false
     /// Something went wrong that ends the process, and the world has not started it again yet.
     var isDown: Bool { log?.isStopped ?? true }
     private var faultsBefore = 0
@@ -85,12 +87,25 @@ final class SimMachine {
     /// Starts the process. False when the machine stopped or the disk failed meanwhile; anything else that keeps a spool from
     /// opening breaks a promise.
     func boot() throws(BrokenPromise) -> Bool {
+        let before = acceptsLoss ? disk.durableContents : [:]
         do throws(SpoolOpenError) {
             log = try SpoolLog(opening: disk, cipher: cipher, time: time)
             return true
         } catch {
             if case .disk = error { return false }
-            throw BrokenPromise(.other, "\(name): the spool does not open: \(error)")
+            guard case .damaged = error, acceptsLoss else {
+                throw BrokenPromise(.other, "\(name): the spool does not open: \(error)")
+            }
+        }
+        guard disk.durableContents == before else {
+            throw BrokenPromise(.other, "\(name): a refusal to open changed the disk")
+        }
+        do throws(SpoolOpenError) {
+            log = try SpoolLog(opening: disk, cipher: cipher, time: time, acceptLoss: true)
+            return true
+        } catch {
+            if case .disk = error { return false }
+            throw BrokenPromise(.other, "\(name): the spool does not open though the loss is accepted: \(error)")
         }
     }
 
