@@ -60,5 +60,8 @@ import DDSSeal
         return OfflineAgent(agent, services)
     }
 
-    package func close() async { await agent.stop() }
+    package func close() async {
+        await agent.stop()
+        commands.removeAll()
+    }
 }

@@ -54,7 +54,10 @@ import DDSSpool
         }
     }
 
-    package func close() async { await state.close() }
+    package func close() async {
+        await state.close()
+        commands.removeAll()
+    }
 
     // MARK: Recovery and backups
 

@@ -1,5 +1,6 @@
 // Running other programs from tests, with files in place of pipes, so that nobody waits for anybody.
 
+import DDSLoop
 import Foundation
 
 package enum ChildProgram {
@@ -49,7 +50,7 @@ package struct ScratchFolder: Sendable {
 
     /// The content of a file; empty when there is none.
     package func read(_ name: String) -> [UInt8] {
-        (try? Data(contentsOf: root.appendingPathComponent(name))).map { [UInt8]($0) } ?? []
+        (try? HostFiles.read(path(name))) ?? []
     }
 
     package func write(_ name: String, _ bytes: [UInt8]) {

@@ -206,7 +206,7 @@ def damage(checks, alice):
     shutil.copytree(sound, spool)
     checks.equal("put right again", store(alice, "check").code, 0)
     os.rename(spool, spool + ".away")
-    checks.equal("a store that is not there", alice.cli("store", "check").code, 74)
+    checks.equal("a store that is not there", alice.cli("store", "check").code, 66)
     os.rename(spool + ".away", spool)
 
 

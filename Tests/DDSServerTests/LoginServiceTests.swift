@@ -1,13 +1,21 @@
 import DDSCore
 import DDSLoop
+import DDSSeal
 import DDSTLS
 import DDSTestKit
 import DDSWire
+import Foundation
+import Synchronization
 import Testing
 
 @testable import DDSServer
 
 @Suite(.timeLimit(.minutes(5))) struct LoginServiceTests {
+    private final class Gate: Sendable {
+        let hasBegun = Atomic(false)
+        let isChanged = Atomic(false)
+    }
+
     private func password(_ name: String, _ text: String) -> Credentials {
         .plain(authzid: nil, authcid: name, password: Redacted(Array(text.utf8)))
     }
@@ -69,8 +77,17 @@ import Testing
     @Test @LoopActor func aPasswordChangedDuringTheCheck_isNoLogin() async throws {
         try await withWorld { world in
             try await world.addPasswordMember("carol")
-            async let checking = world.login.login(password("carol", "correct horse"), peer: nil, from: "1.1.1.1", protocol: "pop3")
+            // The check waits on its thread until the change is stored.
+            let gate = Gate()
+            let login = LoginService(store: world.store, services: world.services, failuresPerMinute: 10) { password, verifier in
+                gate.hasBegun.store(true, ordering: .releasing)
+                while !gate.isChanged.load(ordering: .acquiring) { sched_yield() }
+                return PasswordVerifier.verify(password: password, verifier: verifier)
+            }
+            async let checking = login.login(password("carol", "correct horse"), peer: nil, from: "1.1.1.1", protocol: "pop3")
+            try await until { gate.hasBegun.load(ordering: .acquiring) }
             try await world.store.change { d throws(Failure) in try d.settingSuspended("carol", true) }
+            gate.isChanged.store(true, ordering: .releasing)
             #expect(!isMember(await checking))
         }
     }

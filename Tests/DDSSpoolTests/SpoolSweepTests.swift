@@ -6,11 +6,11 @@ import DDSTestKit
 import Testing
 
 @Suite struct SpoolSweepTests {
-    private static let script = SpoolScript.everything()
+    private let script = SpoolScript.everything()
 
     private func operationsOfScript() throws -> Int {
         var run = try SpoolRun(seed: 1)
-        #expect(try run.play(Self.script))
+        #expect(try run.play(script))
         try run.verify()
         try run.verifyErased()
         return run.operations
@@ -25,7 +25,7 @@ import Testing
             for seed in [UInt64(number)] {
                 do {
                     var run = try SpoolRun(seed: seed, faults: SimFaults(stopAt: number))
-                    let isFinished = try run.play(Self.script)
+                    let isFinished = try run.play(script)
                     #expect(!isFinished, "operation \(number) was not reached")
                     run.crash()
                     try run.verify()
@@ -45,7 +45,7 @@ import Testing
         for number in 1...(try operationsOfScript()) {
             do {
                 var run = try SpoolRun(seed: UInt64(number), faults: SimFaults(failAt: number))
-                let isFinished = try run.play(Self.script)
+                let isFinished = try run.play(script)
                 #expect(!isFinished, "the failure of operation \(number) was not noticed")
                 // The program ends and starts again over the same cache; later the machine stops.
                 run.restart()
@@ -63,7 +63,7 @@ import Testing
         for number in stride(from: 3, through: try operationsOfScript(), by: 7) {
             do {
                 var run = try SpoolRun(seed: UInt64(number), faults: SimFaults(stopAt: number))
-                _ = try run.play(Self.script)
+                _ = try run.play(script)
                 run.crash()
                 let found = run.disk
                 var isOver = false

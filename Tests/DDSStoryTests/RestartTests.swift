@@ -34,7 +34,7 @@ import Testing
         let village = try await Village(members: ["alice", "bob"], group: [])
         let alice = try await village.join("alice")
         try await village.join("bob")
-        await village.server.role.stop()
+        await village.server.stop()
         let sent = try await alice.call("agent.send", ["recipients": ["bob"], "subject": "Later", "body": "Text.\n"])
         try await until { alice.role.agent?.outbox?.lastTrouble != nil }
         #expect(try await alice.call("agent.list").array?.first?["state"] == "waiting")

@@ -34,6 +34,12 @@ import Testing
                 requestStop: { _ in }))
     }
 
+    /// Ends the role and forgets its commands, as a process does.
+    func stop() async {
+        await role.stop()
+        commands.removeAll()
+    }
+
     func call(_ command: String, _ arguments: JSONValue = [:]) async throws -> JSONValue {
         try await commands.perform(ControlRequest(command, arguments), output: Silence())
     }

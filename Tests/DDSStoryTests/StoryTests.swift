@@ -39,8 +39,8 @@ import Testing
         let shown = try await bob.call("agent.show", ["id": .text(id)])
         #expect(shown["text"]?.string == "Row seven is MARKER-7.\n")
         try await until { await server.role.status().fields["waiting_messages"] == 0 }
-        await alice.role.stop()
-        await bob.role.stop()
-        await server.role.stop()
+        await alice.stop()
+        await bob.stop()
+        await server.stop()
     }
 }

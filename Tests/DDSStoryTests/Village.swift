@@ -45,7 +45,7 @@ import Foundation
         return agent
     }
 
-    func stopAgent(_ name: String) async { await agents.removeValue(forKey: name)?.role.stop() }
+    func stopAgent(_ name: String) async { await agents.removeValue(forKey: name)?.stop() }
 
     func restartServer() async throws { server = try await makeServer(folder + "/node", ports: ports, time: time) }
 
@@ -56,7 +56,7 @@ import Foundation
 
     func close() async {
         for name in agents.keys { await stopAgent(name) }
-        await server.role.stop()
+        await server.stop()
         try? FileManager.default.removeItem(atPath: folder)
     }
 }

@@ -29,6 +29,13 @@ import Glibc
         precondition(handlers.updateValue(handler, forKey: command) == nil, "the command \(command) has two handlers")
     }
 
+    /// Forgets every command. Handlers hold their roles and roles their services, these commands among them: whoever made
+    /// this ends that circle when the roles have stopped.
+    package func removeAll() {
+        handlers = [:]
+        explainMissing = nil
+    }
+
     package func perform(_ request: ControlRequest, output: any ControlOutput) async throws(Failure) -> JSONValue {
         guard let handler = handlers[request.command] else {
             if let failure = explainMissing?(request.command) { throw failure }

@@ -49,6 +49,7 @@ package import Logging
             try await start()
         } catch {
             await stopRoles()
+            commands.removeAll()
             throw error
         }
         ServiceManager.ready("serving as \(config.roles.joined(separator: " and "))")
@@ -62,6 +63,7 @@ package import Logging
         await drain()
         await stopRoles()
         await controlServer?.close()
+        commands.removeAll()
         return code
     }
 

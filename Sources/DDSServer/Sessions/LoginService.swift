@@ -25,13 +25,19 @@ enum LoginResult: Sendable {
     private var privacy: AddressPrivacy
     private var limiter: FailureLimiter
     private var passwordChecks = 0
+    /// Whether a password fits a verifier; takes long, and is called off the loop.
+    private let verify: @Sendable ([UInt8], String) -> Bool
     /// Where each member with a password last logged in from: what others try against the name does not lock this place out.
     private var lastHost: [String: String] = [:]
 
     /// Argon2id takes tens of megabytes a check; more than this many at once wait for nobody and are told to come again.
     private static let passwordChecksMax = 4
 
-    init(store: DirectoryStore, services: Services, failuresPerMinute: Int) {
+    init(
+        store: DirectoryStore, services: Services, failuresPerMinute: Int,
+        verify: @escaping @Sendable ([UInt8], String) -> Bool = { PasswordVerifier.verify(password: $0, verifier: $1) }
+    ) {
+        self.verify = verify
         self.store = store
         self.services = services
         limiter = FailureLimiter(perMinute: failuresPerMinute)
@@ -107,8 +113,8 @@ enum LoginResult: Sendable {
         if case .password(let stored) = account?.login { verifier = stored }
         let isRight: Bool
         do {
-            isRight = try await Loop.offload { [verifier] in
-                PasswordVerifier.verify(password: password.exposed, verifier: verifier ?? PasswordVerifier.dummy)
+            isRight = try await Loop.offload { [verify, verifier] in
+                verify(password.exposed, verifier ?? PasswordVerifier.dummy)
             }
         } catch {
             return .unavailable
