@@ -14,6 +14,7 @@ from alone import part_configuration, part_demo, part_manual, part_terminal, par
 from harness import Failed, World, report
 from keys import part_keys
 from node import part_both, part_running, part_stopped_server
+from spool import part_spool
 
 
 def find_page():
@@ -33,7 +34,7 @@ def main():
     parts = [
         ("words", part_words), ("torture", part_torture), ("manual", lambda world: part_manual(world, chosen.man)), ("configuration", part_configuration),
         ("stopped", part_stopped_server), ("running", part_running), ("terminal", part_terminal), ("both", part_both),
-        ("keys", part_keys), ("demo", part_demo)]
+        ("keys", part_keys), ("spool", part_spool), ("demo", part_demo)]
     try:
         for name, part in parts:
             if chosen.only and chosen.only not in name and not (chosen.only in ("running", "terminal") and name == "stopped"):
