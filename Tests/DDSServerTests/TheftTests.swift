@@ -61,7 +61,9 @@ import Testing
 
     /// The 128 bytes that hold the only key of a record (ddsnode-spool(5)).
     private func slot(of uid: SpoolUID, in folder: String) throws -> [UInt8] {
-        let file = try HostFiles.read(folder + "/spool/seg-" + Hex.encode((0..<8).map { UInt8(truncatingIfNeeded: uid.rawValue >> 16 >> (56 - 8 * $0)) }))
+        let sequence = uid.rawValue >> 16
+        let name = Hex.encode((0..<8).map { UInt8(truncatingIfNeeded: sequence >> UInt64(56 - 8 * $0)) })
+        let file = try HostFiles.read(folder + "/spool/seg-" + name)
         let start = 4096 + Int(uid.rawValue & 0xffff) * 128
         return Array(file[start..<start + 128])
     }
