@@ -1,11 +1,15 @@
 // One caller at a time through a piece of work that waits in between. Who may go in, and what it protects, is the owner's affair.
 
-/// Lets callers in one by one, in the order in which they came. Must not be entered twice by the same caller.
+/// Lets callers in one by one, in the order in which they came. `enter` and `leave` go in pairs; it must not be entered twice
+/// by the same caller.
 @LoopActor package final class LoopGate {
     private var isTaken = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
 
     package init() {}
+
+    /// Callers that are not in yet.
+    package var waitingCount: Int { waiting.count }
 
     /// Runs `body` when nobody else is inside.
     package func pass<Value, Problem: Error>(_ body: @LoopActor () async throws(Problem) -> Value) async throws(Problem)
@@ -16,7 +20,7 @@
         return try await body()
     }
 
-    private func enter() async {
+    package func enter() async {
         // Asked inside, because any await may let others in between.
         await withCheckedContinuation { continuation in
             if isTaken { return waiting.append(continuation) }
@@ -25,8 +29,9 @@
         }
     }
 
-    /// The gate stays taken when it is handed on, so that nobody slips in between.
-    private func leave() {
+    package func leave() {
+        precondition(isTaken, "who leaves has entered")
+        // The gate stays taken when it is handed on, so that nobody slips in between.
         if waiting.isEmpty { isTaken = false } else { waiting.removeFirst().resume() }
     }
 }

@@ -50,7 +50,7 @@ package struct ScratchFolder: Sendable {
 
     /// The content of a file; empty when there is none.
     package func read(_ name: String) -> [UInt8] {
-        (try? HostFiles.read(path(name))) ?? []
+        (try? HostFiles.read(path(name), limit: 1 << 30)) ?? []
     }
 
     package func write(_ name: String, _ bytes: [UInt8]) {

@@ -45,6 +45,7 @@ package struct Torture {
     package mutating func run(seed: UInt64) throws(TortureFailure) {
         summary.runs += 1
         let village = village(seed)
+        defer { village.abandon() }
         village.trace = trace
         do throws(BrokenPromise) {
             if let place = TortureSweep.Place(seed: seed) {

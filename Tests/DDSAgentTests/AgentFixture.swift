@@ -21,7 +21,7 @@ import Synchronization
     /// The node's identity.
     let node = MinisignKey(.generate())
     let spool: CutSpool
-    let gate = StoreGate()
+    let gate = LoopGate()
 
     init() throws {
         keys = VaultKeys.generate(random: random)

@@ -145,7 +145,8 @@ import Testing
         let pair = try await StreamPair(.tcp)
         pair.server.stream.stopReading()
         pair.client.stream.write([1, 2, 3])
-        try await Loop.sleep(for: .milliseconds(10))
+        // What the system has taken lies at the other end of the loopback.
+        try await until { pair.client.stream.queuedBytes == 0 }
         // Closing with unread bytes makes the kernel send a reset.
         pair.server.stream.close()
         await pair.client.wait { !$0.ends.isEmpty }

@@ -36,7 +36,8 @@ import Testing
 
     private func open(_ folder: String, _ wrap: SecretBytes) async throws -> EmbeddedSpool {
         try await EmbeddedSpool.open(
-            folder: folder + "/spool", keys: .rotating(folder: folder, wrap: wrap), random: random, time: Loop.time, onStopped: { _ in })
+            folder: folder + "/spool", keys: .rotating(folder: folder, wrap: wrap), random: random, time: Loop.time,
+            onStopped: { _ in })
     }
 
     /// How many of all the copies in these files `identity` opens.
@@ -47,7 +48,8 @@ import Testing
             for entry in try await spool.entries(in: mailbox) {
                 guard let payload = entry.payload else { continue }
                 let file = try await spool.read([
-                    SpoolRange(entry.uid, offset: 0, count: entry.size), SpoolRange(payload, offset: 0, count: entry.payloadSize),
+                    SpoolRange(entry.uid, offset: 0, count: entry.size),
+                    SpoolRange(payload, offset: 0, count: entry.payloadSize),
                 ])
                 var decryptor = AgeDecryptor(identities: [identity], form: .binary)
                 guard let plain = try? decryptor.feed(file[0] + file[1]) + decryptor.finish() else { continue }
@@ -75,7 +77,8 @@ import Testing
         try HostFiles.makeFolders(node)
         let wrap = SecretBytes.random(32)
         try await EmbeddedSpool.create(
-            folder: node + "/spool", keys: .rotating(folder: node, wrap: wrap), bodyBytes: 1 << 20, random: random, time: Loop.time)
+            folder: node + "/spool", keys: .rotating(folder: node, wrap: wrap), bodyBytes: 1 << 20, random: random,
+            time: Loop.time)
         let spool = try await open(node, wrap)
         let stored = try await spool.commit(try message())
         try FileManager.default.copyItem(atPath: node, toPath: home + "/before")
@@ -103,7 +106,8 @@ import Testing
         try HostFiles.makeFolders(node)
         let wrap = SecretBytes.random(32)
         try await EmbeddedSpool.create(
-            folder: node + "/spool", keys: .rotating(folder: node, wrap: wrap), bodyBytes: 1 << 20, random: random, time: Loop.time)
+            folder: node + "/spool", keys: .rotating(folder: node, wrap: wrap), bodyBytes: 1 << 20, random: random,
+            time: Loop.time)
         let spool = try await open(node, wrap)
         _ = try await spool.commit(try message())
         try FileManager.default.copyItem(atPath: node, toPath: home + "/snapshot")

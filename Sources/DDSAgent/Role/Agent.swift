@@ -39,9 +39,9 @@ import Logging
     /// Why fetched mail could not be taken into the store, in words.
     private(set) var importTrouble: String?
     /// One change of the local store at a time.
-    let storeGate = StoreGate()
+    let storeGate = LoopGate()
     /// One passphrase at a time: each takes a quarter of a gigabyte while it is tried.
-    private let unlockGate = StoreGate()
+    private let unlockGate = LoopGate()
 
     /// Opens the agent's state, locked. Throws with exit code 75 when another process has it, 66 before `join`.
     static func open(

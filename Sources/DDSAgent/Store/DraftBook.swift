@@ -41,14 +41,14 @@ struct Draft: Hashable, Sendable, Codable {
     private let spool: any SpoolEngine
     private let seal: StoreSeal
     private let time: any TimeSource
-    private let gate: StoreGate
+    private let gate: LoopGate
     private(set) var drafts: [String: Draft] = [:]
     private var records: [String: SpoolUID] = [:]
     /// Records that do not open: kept, not shown.
     private(set) var unreadable = 0
     private var isClosed = false
 
-    private init(spool: any SpoolEngine, keys: VaultKeys, random: any RandomSource, time: any TimeSource, gate: StoreGate) {
+    private init(spool: any SpoolEngine, keys: VaultKeys, random: any RandomSource, time: any TimeSource, gate: LoopGate) {
         self.spool = spool
         self.time = time
         self.gate = gate
@@ -58,7 +58,7 @@ struct Draft: Hashable, Sendable, Codable {
     /// Loads the drafts and takes in what was sheltered while locked. `isSent` says of a draft's id whether it is in the store
     /// already as a message: a crash between sending and erasing leaves both.
     static func open(
-        spool: any SpoolEngine, keys: VaultKeys, random: any RandomSource, time: any TimeSource, gate: StoreGate,
+        spool: any SpoolEngine, keys: VaultKeys, random: any RandomSource, time: any TimeSource, gate: LoopGate,
         isSent: (String) -> Bool = { _ in false }
     ) async throws(Failure) -> DraftBook {
         let book = DraftBook(spool: spool, keys: keys, random: random, time: time, gate: gate)

@@ -24,7 +24,7 @@ import DDSSpool
     private let seal: StoreSeal
     let time: any TimeSource
     /// Shared with whatever else writes to this spool's local records, a store that was opened earlier included.
-    let gate: StoreGate
+    let gate: LoopGate
     private(set) var items: [String: Item] = [:]
     /// Ids in order of arrival.
     private(set) var order: [String] = []
@@ -39,7 +39,7 @@ import DDSSpool
     var importAgain = false
 
     private init(
-        spool: any SpoolEngine, keys: VaultKeys, account: AgentAccount, random: any RandomSource, time: any TimeSource, gate: StoreGate
+        spool: any SpoolEngine, keys: VaultKeys, account: AgentAccount, random: any RandomSource, time: any TimeSource, gate: LoopGate
     ) {
         self.spool = spool
         self.keys = keys
@@ -52,7 +52,7 @@ import DDSSpool
     /// Loads the summaries. Throws when one cannot be read; a store that shows less than it has would lie.
     static func open(
         spool: any SpoolEngine, keys: VaultKeys, account: AgentAccount, random: any RandomSource, time: any TimeSource,
-        gate: StoreGate
+        gate: LoopGate
     ) async throws(Failure) -> MessageStore {
         let store = MessageStore(spool: spool, keys: keys, account: account, random: random, time: time, gate: gate)
         await gate.enter()

@@ -22,7 +22,7 @@ struct StoreReport: Hashable, Sendable {
 @LoopActor struct StoreCheck {
     let spool: any SpoolEngine
     /// Shared with whoever changes the store: records that go together are listed together.
-    let gate: StoreGate
+    let gate: LoopGate
     /// Opens the records; nil checks only that the spool can read them.
     let keys: VaultKeys?
     let random: any RandomSource

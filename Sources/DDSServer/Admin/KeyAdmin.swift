@@ -54,7 +54,9 @@ import DDSSpool
     private func kind(_ request: ControlRequest) throws(Failure) -> KeySlot.Kind {
         let name = try request.text("kind")
         guard let kind = KeySlot.Kind(rawValue: name) else {
-            throw Failure(.usage, "there is no slot \"\(name)\"; slots are \(KeySlot.Kind.allCases.map(\.rawValue).joined(separator: ", "))")
+            throw Failure(
+                .usage,
+                "there is no slot \"\(name)\"; slots are \(KeySlot.Kind.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         return kind
     }
@@ -133,7 +135,9 @@ import DDSSpool
 
     private func waitingMessages() async throws(Failure) -> Int {
         do throws(SpoolError) {
-            return try await spool.mailboxes().filter { $0.key.rawValue >= Directory.firstMailbox }.values.reduce(0) { $0 + $1.count }
+            return try await spool.mailboxes().filter { $0.key.rawValue >= Directory.firstMailbox }.values.reduce(0) {
+                $0 + $1.count
+            }
         } catch {
             throw Failure(.inputOutput, "the spool cannot be read: \(error)")
         }

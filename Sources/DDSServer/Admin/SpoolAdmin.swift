@@ -81,8 +81,10 @@ import DDSSpool
             "disk_bytes": .number(statistics.diskBytes), "free_disk_bytes": .number(statistics.freeDiskBytes),
             "commits": .number(statistics.commits), "syncs": .number(statistics.syncs), "erased": .number(statistics.erased),
             "moved": .number(statistics.moved), "erase_level": .text(statistics.eraseLevel),
-            "awaiting_overwrite": .number(statistics.awaitingOverwrite), "root_epoch": .number(Int64(statistics.rotation.epoch)),
-            "awaiting_rotation": .number(statistics.rotation.remaining), "damage": .texts(statistics.damage), "lost": .texts(lost),
+            "awaiting_overwrite": .number(statistics.awaitingOverwrite),
+            "root_epoch": .number(Int64(statistics.rotation.epoch)),
+            "awaiting_rotation": .number(statistics.rotation.remaining), "damage": .texts(statistics.damage),
+            "lost": .texts(lost),
         ]
         if let made = statistics.rootMade { fields["root_made"] = .text(CivilTime(secondsSinceEpoch: made.seconds).rfc3339) }
         if let ground = statistics.fileSystem {

@@ -22,7 +22,7 @@ import Logging
     private let book: MaildropBook
     private let delivery: DeliveryService
     private let services: Services
-    private var timer: LoopTimer?
+    private var rounds: Recurring?
 
     init(
         store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, delivery: DeliveryService, services: Services,
@@ -38,20 +38,13 @@ import Logging
 
     /// Sweeps now and then every hour, until `stop`.
     func start() {
-        timer = LoopTimer { [weak self] in self?.tick() }
-        tick()
+        rounds = Recurring("housekeeping", every: Self.pause, time: services.time) { [weak self] in await self?.sweep() }
+        rounds?.start()
     }
 
     func stop() {
-        timer?.close()
-        timer = nil
-    }
-
-    private func tick() {
-        Loop.spawn(name: "housekeeping") { [self] in
-            await sweep()
-            timer?.schedule(at: services.time.now + Self.pause)
-        }
+        rounds?.stop()
+        rounds = nil
     }
 
     /// One round.

@@ -18,7 +18,7 @@ import Logging
 
     private let spool: EmbeddedSpool
     private let services: Services
-    private var timer: LoopTimer?
+    private var rounds: Recurring?
 
     init(spool: EmbeddedSpool, services: Services, every: Duration) {
         self.spool = spool
@@ -28,26 +28,20 @@ import Logging
 
     /// Looks now and then every minute, until `stop`.
     func start() {
-        timer = LoopTimer { [weak self] in self?.tick() }
-        tick()
+        rounds = Recurring("root key", every: Self.pause, time: services.time) { [weak self] in await self?.look() }
+        rounds?.start()
     }
 
     func stop() {
-        timer?.close()
-        timer = nil
-    }
-
-    private func tick() {
-        Loop.spawn(name: "root key") { [self] in
-            await look()
-            timer?.schedule(at: services.time.now + Self.pause)
-        }
+        rounds?.stop()
+        rounds = nil
     }
 
     /// Begins a change if one is due. True when it did.
     @discardableResult
     func look() async -> Bool {
-        guard let statistics = try? await spool.statistics(), Self.isDue(statistics, now: services.time.wall, every: every) else {
+        guard let statistics = try? await spool.statistics(), Self.isDue(statistics, now: services.time.wall, every: every)
+        else {
             return false
         }
         do throws(Failure) {
@@ -64,7 +58,8 @@ import Logging
 
     /// Where nothing was erased under a root, no old copy of a slot is worth anything more than the slot itself.
     nonisolated static func isDue(_ statistics: SpoolStatistics, now: WallTime, every: Duration) -> Bool {
-        guard let made = statistics.rootMade, statistics.rotation.remaining == 0, let erased = statistics.lastErased, erased >= made
+        guard let made = statistics.rootMade, statistics.rotation.remaining == 0, let erased = statistics.lastErased,
+            erased >= made
         else { return false }
         return now.milliseconds - made.milliseconds >= every.components.seconds * 1000
     }

@@ -101,7 +101,9 @@ struct Keyring: Hashable, Sendable {
     func open(_ kind: KeySlot.Kind, _ secret: SlotSecret) throws(Failure) -> SecretBytes {
         guard let slot = self[kind] else {
             let others = slots.map(\.kind.rawValue).joined(separator: ", ")
-            throw Failure(.configuration, "the keyring has no slot \(kind.rawValue); it has: \(others). Set server.keys.master to one of them")
+            throw Failure(
+                .configuration,
+                "the keyring has no slot \(kind.rawValue); it has: \(others). Set server.keys.master to one of them")
         }
         var bytes: [UInt8]
         switch secret {
@@ -162,9 +164,13 @@ extension Keyring {
     /// Throws with exit code 65 when `bytes` are no keyring, 78 when a newer program wrote it.
     init(_ bytes: [UInt8], path: String) throws(Failure) {
         guard let value = JSONValue(parsing: bytes), let version = value["version"]?.integer, let rows = value["slots"]?.array
-        else { throw Failure(.badInput, "\(path) is no keyring, or it is damaged; put it back from a backup. Nothing was changed") }
+        else {
+            throw Failure(.badInput, "\(path) is no keyring, or it is damaged; put it back from a backup. Nothing was changed")
+        }
         guard version <= Self.version else {
-            throw Failure(.configuration, "\(path) was written by a newer ddsnode (version \(version)); install that one. Nothing was changed")
+            throw Failure(
+                .configuration,
+                "\(path) was written by a newer ddsnode (version \(version)); install that one. Nothing was changed")
         }
         for row in rows {
             guard let kind = row["kind"]?.string.flatMap({ KeySlot.Kind(rawValue: $0) }), self[kind] == nil,
@@ -172,6 +178,8 @@ extension Keyring {
             else { throw Failure(.badInput, "\(path) has a slot that is none; put it back from a backup. Nothing was changed") }
             slots.append(KeySlot(kind: kind, recipient: row["recipient"]?.string ?? "", sealed: sealed))
         }
-        guard !slots.isEmpty else { throw Failure(.badInput, "\(path) has no slot; put it back from a backup. Nothing was changed") }
+        guard !slots.isEmpty else {
+            throw Failure(.badInput, "\(path) has no slot; put it back from a backup. Nothing was changed")
+        }
     }
 }

@@ -61,11 +61,14 @@ extension Config.Server.MasterKey {
         let secret: SlotSecret
         if source == .passphrase {
             guard let passphrase else {
-                throw Failure(.usage, "server.keys.master is \"passphrase\"; give one with --passphrase-file, or run this on a terminal")
+                throw Failure(
+                    .usage, "server.keys.master is \"passphrase\"; give one with --passphrase-file, or run this on a terminal")
             }
             secret = .passphrase(passphrase)
         } else {
-            if source == .file, !HostFiles.exists(folder.masterKey) { try write(SecretBytes.random(Keyring.keyBytes), to: folder.masterKey) }
+            if source == .file, !HostFiles.exists(folder.masterKey) {
+                try write(SecretBytes.random(Keyring.keyBytes), to: folder.masterKey)
+            }
             secret = .key(try slotKey(source, in: folder))
         }
         let sealed = try await offLoop { () throws(Failure) in
@@ -111,7 +114,9 @@ extension Config.Server.MasterKey {
         switch source {
         case .file:
             guard let status = HostFiles.status(folder.masterKey) else {
-                throw Failure(.fileMissing, "the key \(folder.masterKey) is missing; put it back from where you keep it. Nothing was changed")
+                throw Failure(
+                    .fileMissing,
+                    "the key \(folder.masterKey) is missing; put it back from where you keep it. Nothing was changed")
             }
             guard status.kind != .file || status.isPrivate else {
                 throw Failure(.permission, "others can read \(folder.masterKey); run: chmod 600 \(folder.masterKey)")
@@ -120,7 +125,9 @@ extension Config.Server.MasterKey {
         case .credential:
             guard let path = ServiceManager.credentialPath(credentialName) else {
                 throw Failure(
-                    .fileMissing, "no credential \(credentialName) was handed over; the unit needs LoadCredentialEncrypted=\(credentialName), see ddsnode.toml(5)")
+                    .fileMissing,
+                    "no credential \(credentialName) was handed over; the unit needs LoadCredentialEncrypted=\(credentialName), see ddsnode.toml(5)"
+                )
             }
             return try key(at: path)
         case .descriptor(let number):
@@ -130,7 +137,10 @@ extension Config.Server.MasterKey {
             } catch let failure as Failure {
                 throw failure
             } catch {
-                throw Failure(.fileMissing, "the key cannot be read from file descriptor \(number): \(error); open it for the node, see ddsnode.toml(5)")
+                throw Failure(
+                    .fileMissing,
+                    "the key cannot be read from file descriptor \(number): \(error); open it for the node, see ddsnode.toml(5)"
+                )
             }
         case .passphrase: preconditionFailure("a passphrase is no key of 32 bytes")
         }
@@ -156,7 +166,8 @@ extension Config.Server.MasterKey {
     }
 
     /// Trying a passphrase takes most of a second.
-    static func offLoop<Value: Sendable>(_ body: @escaping @Sendable () throws(Failure) -> Value) async throws(Failure) -> Value {
+    static func offLoop<Value: Sendable>(_ body: @escaping @Sendable () throws(Failure) -> Value) async throws(Failure) -> Value
+    {
         do {
             return try await Loop.offload { try body() }
         } catch let failure as Failure {

@@ -101,7 +101,8 @@ struct NodeBackup: Sendable {
                 try JSONEncoder().encode(
                     Content(
                         version: Self.version, domain: domain, created: created, directory: directory, waiting: waiting,
-                        tlsSeed: tlsSeed.withExposed { Hex.encode($0) }, nodeIdentity: nodeIdentity.withExposed { Hex.encode($0) },
+                        tlsSeed: tlsSeed.withExposed { Hex.encode($0) },
+                        nodeIdentity: nodeIdentity.withExposed { Hex.encode($0) },
                         sealIdentity: sealIdentity.withExposed { String(decoding: $0, as: UTF8.self) })))
             return SecretBytes(consuming: &bytes)
         } catch {

@@ -30,6 +30,9 @@ final class SimNode {
         random = SeededRandom(seed: seed)
     }
 
+    /// Drops what sessions wait for.
+    func abandon() { gathered = [] }
+
     static func mailbox(of member: Int) -> MailboxID { MailboxID(rawValue: 1000 + UInt64(member)) }
     static func name(of member: Int) -> String { "m\(member)" }
 

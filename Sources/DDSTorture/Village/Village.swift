@@ -256,6 +256,12 @@ final class Village {
 
     func finishLingering(_ end: @escaping () -> Void) { lingering.append(end) }
 
+    /// Nothing happens here any more: what waits holds the village, and the village what waits.
+    func abandon() {
+        lingering = []
+        node.abandon()
+    }
+
     // MARK: What connections report
 
     func noteCut() { counts.cuts += 1 }
