@@ -28,8 +28,8 @@ import Testing
         let sent = try await alice.call(
             "agent.send", ["recipients": ["board"], "subject": "Budget", "body": "Row seven is MARKER-7.\n"])
         try await until { try await alice.call("agent.list").array?.first { $0["id"] == sent["id"] }?["state"] == "sent" }
-        // Locked, Bob's agent fetches all the same.
-        try await until { (bob.role.agent?.fetcher?.fetchedCount ?? 0) >= 2 }
+        // Locked, Bob's agent fetches all the same: what was accepted before does not wait any more.
+        try await until { await server.role.status().fields["waiting_messages"] == 0 }
         await #expect(throws: Failure.self) { try await bob.call("agent.list") }
         _ = try await bob.call("agent.unlock", ["passphrase": "correct horse battery"])
         let inbox = try #require(try await bob.call("agent.list").array)
