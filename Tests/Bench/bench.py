@@ -2,7 +2,7 @@
 """Figures of the release binary, each beside what the machine gives in the same run.
 
 Starts a node with a state folder of its own, loads it with ddsbench, and prints a table. Environment: DDSNODE and DDSBENCH
-(the programs), BENCH_DIR (the disk to measure; default .build/bench). Takes about three minutes. Arguments: --json, --keep,
+(the programs), BENCH_DIR (the disk to measure; default .build/bench), BENCH_MESSAGES (for unlock). Takes about three minutes. Arguments: --json, --keep,
 --only NAME[,NAME...] with the names of the functions below that begin with figure_.
 """
 
@@ -317,7 +317,7 @@ def figure_start():
 
 def figure_unlock():
     """Unlocking an agent that keeps many messages, beside one scrypt as hard as the vault's."""
-    count = 5000
+    count = int(os.environ.get("BENCH_MESSAGES", "5000"))
     folder = os.path.join(FOLDER, "agent")
     os.makedirs(folder)
     config, passphrase = os.path.join(folder, "agent.toml"), os.path.join(folder, "passphrase")
@@ -332,7 +332,7 @@ listen = "127.0.0.1:0"
     with open(passphrase, "w") as file:
         file.write(PASSWORD)
     with Node("an agent fetches 5,000") as node:
-        invite = node.command("invite", "new", "reader")["invite"]
+        invite = node.command("user", "add", "reader")["invite"]
         subprocess.run([NODE, "--config", config, "join", invite, "--passphrase-file", passphrase, "--no-browser"],
                        check=True, capture_output=True)
         bench("submit", "--port", node.submissions, "--connections", 32, "--count", count, "--to", "reader@bench.test")
