@@ -94,7 +94,7 @@ private final class Sleeper {
 private final class PoolJob: Sendable {
     /// Runs on the pool and returns what is left to do on the loop.
     private let work: @Sendable () -> @Sendable () -> Void
-    private let completion = Mutex<(@Sendable () -> Void)?>(nil)
+    private let completion = Lock<(@Sendable () -> Void)?>(nil)
 
     private init(_ work: @escaping @Sendable () -> @Sendable () -> Void) {
         self.work = work

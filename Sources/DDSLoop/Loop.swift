@@ -30,7 +30,7 @@ package final class Loop: SerialExecutor, TaskExecutor {
 
     /// Jobs from other threads. The wake-up is sent while the lock is held: otherwise `shutDown` could close the async
     /// handle between the decision to wake and the call.
-    private let inbox = Mutex(Inbox())
+    private let inbox = Lock(Inbox())
     /// The pthread id of the loop's thread; 0, which no thread has, until it is bound.
     private let owner = Atomic<UInt>(0)
     /// `nonisolated(unsafe)` is safe because the core is touched by the loop's thread alone (`turn`, `enqueue` after the
@@ -103,7 +103,7 @@ package final class Loop: SerialExecutor, TaskExecutor {
     }
 
     private final class ExitStatus: Sendable {
-        let value = Mutex<Int32>(0)
+        let value = Lock<Int32>(0)
     }
 
     @LoopActor private func stop() {

@@ -1,9 +1,7 @@
 // A thread that owns one piece of state which must stay off the loop, such as the spool's disk. What arrives while it works
 // waits and is handed over as one batch; that is all there is to group commit here.
 
-import CUV
 import DDSCore
-import Glibc
 
 /// A dedicated thread with a state of its own. Jobs are performed in the order of `submit`.
 package final class WriterThread<State, Job: Sendable>: Sendable {
@@ -67,86 +65,50 @@ package final class WriterThread<State, Job: Sendable>: Sendable {
 }
 
 /// The hand-over between any thread and the writer.
-@safe
-private final class JobQueue<Job: Sendable>: @unchecked Sendable {
-    // @unchecked is safe because every variable below is touched only between lock and unlock.
-    private var jobs: [Job] = []
-    private var isStopping = false
-    private var isFinished = false
-    private var waiters: [CheckedContinuation<Void, Never>] = []
-    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-
-    init() {
-        var attributes = pthread_condattr_t()
-        unsafe pthread_condattr_init(&attributes)
-        unsafe pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
-        unsafe pthread_mutex_init(mutex, nil)
-        unsafe pthread_cond_init(condition, &attributes)
-        unsafe pthread_condattr_destroy(&attributes)
+private final class JobQueue<Job: Sendable>: Sendable {
+    private struct State {
+        var jobs: [Job] = []
+        var isStopping = false
+        var isFinished = false
+        var waiters: [CheckedContinuation<Void, Never>] = []
     }
 
-    deinit {
-        unsafe pthread_cond_destroy(condition)
-        unsafe pthread_mutex_destroy(mutex)
-        unsafe condition.deallocate()
-        unsafe mutex.deallocate()
-    }
-
-    private func withLock<Value>(_ body: () -> Value) -> Value {
-        unsafe pthread_mutex_lock(mutex)
-        defer { unsafe pthread_mutex_unlock(mutex) }
-        return body()
-    }
+    private let state = Lock(State())
 
     func append(_ job: Job) -> Bool {
-        withLock {
-            guard !isStopping else { return false }
-            jobs.append(job)
-            if jobs.count == 1 { unsafe pthread_cond_signal(condition) }
+        state.withLock { queue in
+            guard !queue.isStopping else { return false }
+            queue.jobs.append(job)
+            if queue.jobs.count == 1 { state.signal() }
             return true
         }
     }
 
     /// Everything queued; after the wait perhaps nothing. Nil when the thread shall end. A nil pause waits for ever.
     func take(waitingAtMost pause: Duration?) -> [Job]? {
-        withLock {
-            if pause != .zero { wait(atMost: pause) }
-            let taken = jobs
-            jobs = []
-            return taken.isEmpty && isStopping ? nil : taken
-        }
-    }
-
-    private func wait(atMost pause: Duration?) {
-        let deadline = pause.map { SystemTime().now + max(.zero, $0) }
-        while jobs.isEmpty, !isStopping {
-            guard let deadline else {
-                unsafe pthread_cond_wait(condition, mutex)
-                continue
-            }
-            var time = timespec(
-                tv_sec: Int(deadline.nanoseconds / 1_000_000_000), tv_nsec: Int(deadline.nanoseconds % 1_000_000_000))
-            if unsafe pthread_cond_timedwait(condition, mutex, &time) == ETIMEDOUT { return }
+        state.withLock(waitingAtMost: pause, while: { $0.jobs.isEmpty && !$0.isStopping }) { queue in
+            let taken = queue.jobs
+            queue.jobs = []
+            return taken.isEmpty && queue.isStopping ? nil : taken
         }
     }
 
     /// Asks the thread to end. `waiter` is resumed when it has, or now when it had.
     func stop(_ waiter: CheckedContinuation<Void, Never>?) {
-        let isOver = withLock {
-            isStopping = true
-            unsafe pthread_cond_signal(condition)
-            if let waiter, !isFinished { waiters.append(waiter) }
-            return isFinished
+        let isOver = state.withLock { queue in
+            queue.isStopping = true
+            state.signal()
+            if let waiter, !queue.isFinished { queue.waiters.append(waiter) }
+            return queue.isFinished
         }
         if isOver { waiter?.resume() }
     }
 
     func finish() {
-        let released = withLock {
-            isFinished = true
-            defer { waiters = [] }
-            return waiters
+        let released = state.withLock { queue in
+            queue.isFinished = true
+            defer { queue.waiters = [] }
+            return queue.waiters
         }
         for waiter in released { waiter.resume() }
     }

@@ -212,6 +212,10 @@ def damage(checks, alice):
 
 # MARK: mail that does not open
 
+# The node may have told dora of her own first message by then, which does not open either.
+UNOPENED = re.compile(r"[12] messages? could not be opened and (is|are) kept")
+
+
 def quarantine(checks, node, carol, bob):
     """Mail for dora, opened three times with somebody else's keys and then with the right ones."""
     dora = Agent("dora")
@@ -225,14 +229,14 @@ def quarantine(checks, node, carol, bob):
         rows = dora.cli("list", "--json", "--passphrase-file", bob.passphrase_file)
         checks.ok(f"unlock {number} shows nothing and fails at nothing", rows.code == 0 and parsed(rows) == [], rows.all)
         result = dora.cli("store", "check")
-        checks.ok(f"check after unlock {number}", result.code == 1 and "1 message could not be opened and is kept" in result.text, result.all)
+        checks.ok(f"check after unlock {number}", result.code == 1 and UNOPENED.search(result.text), result.all)
     dora.start()
     status = dora.cli("status")
-    checks.ok("status says it", status.code == 1 and "1 message could not be opened and is kept" in status.text, status.all)
+    checks.ok("status says it", status.code == 1 and UNOPENED.search(status.text), status.all)
     folder = path("sealed")
     dora.must("store", "export", folder, "--quarantine")
     names = os.listdir(folder)
-    checks.ok("export --quarantine writes it as it came", len(names) == 1 and b"BEGIN AGE" in tree(folder)[names[0]], names)
+    checks.ok("export --quarantine writes it as it came", names and all(b"BEGIN AGE" in tree(folder)[name] for name in names), names)
     dora.stop()
     result = dora.cli("store", "retry", "--passphrase-file", bob.passphrase_file)
     checks.equal("retry with the wrong keys", result.code, 1)
