@@ -38,7 +38,9 @@ final class Lock<State>: @unchecked Sendable {
 
     /// Waits while `isUnready` holds, for `pause` at most or, with nil, for ever; then runs `body` all the same. Others use the
     /// state meanwhile and say with `signal` that it has changed.
-    func withLock<Value>(waitingAtMost pause: Duration?, while isUnready: (State) -> Bool, _ body: (inout State) -> Value) -> Value {
+    func withLock<Value>(
+        waitingAtMost pause: Duration?, while isUnready: (State) -> Bool, _ body: (inout State) -> Value
+    ) -> Value {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
         let deadline = pause.map { SystemTime().now + max(.zero, $0) }
