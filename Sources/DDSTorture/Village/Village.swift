@@ -105,15 +105,17 @@ final class Village {
             SimAgent(machine: made("the agent of member \(member)", UInt64(member) + 1), member: member, sabotage: sabotage)
         }
         for agent in agents {
+            // The number and not the agent: what an agent holds must not hold it.
+            let member = agent.member
             agent.onStored = { [unowned self] bytes in
                 counts.fetched += 1
-                if let number = LetterCopy.read(bytes)?.number { promises.noteStored(number, by: agent.member) }
+                if let number = LetterCopy.read(bytes)?.number { promises.noteStored(number, by: member) }
             }
             agent.onShown = { [unowned self] bytes in
-                if let number = LetterCopy.read(bytes)?.number { promises.noteShown(number, to: agent.member) }
+                if let number = LetterCopy.read(bytes)?.number { promises.noteShown(number, to: member) }
             }
             agent.onDiscarded = { [unowned self] bytes in
-                if let number = LetterCopy.read(bytes)?.number { promises.noteDiscarded(number, by: agent.member) }
+                if let number = LetterCopy.read(bytes)?.number { promises.noteDiscarded(number, by: member) }
             }
         }
     }
