@@ -40,6 +40,15 @@ import Testing
             onStopped: { _ in })
     }
 
+    /// A new spool with its roots in `folder`, open.
+    private func made(_ folder: String, _ wrap: SecretBytes) async throws -> EmbeddedSpool {
+        try HostFiles.makeFolders(folder)
+        try await EmbeddedSpool.create(
+            folder: folder + "/spool", keys: .rotating(folder: folder, wrap: wrap), bodyBytes: 1 << 20, random: random,
+            time: Loop.time)
+        return try await open(folder, wrap)
+    }
+
     /// How many of all the copies in these files `identity` opens.
     private func opened(by identity: AgeIdentity, in folder: String, _ wrap: SecretBytes) async throws -> Int {
         let spool = try await open(folder, wrap)
@@ -73,13 +82,8 @@ import Testing
     @Test func allFilesAndKeys_openWhatWaits_andNothingThatWasFetched() async throws {
         let home = try HostFiles.makeTemporaryFolder(prefix: "ddstheft")
         defer { try? HostFiles.removeTree(home) }
-        let node = home + "/node"
-        try HostFiles.makeFolders(node)
-        let wrap = SecretBytes.random(32)
-        try await EmbeddedSpool.create(
-            folder: node + "/spool", keys: .rotating(folder: node, wrap: wrap), bodyBytes: 1 << 20, random: random,
-            time: Loop.time)
-        let spool = try await open(node, wrap)
+        let (node, wrap) = (home + "/node", SecretBytes.random(32))
+        let spool = try await made(node, wrap)
         let stored = try await spool.commit(try message())
         try FileManager.default.copyItem(atPath: node, toPath: home + "/before")
 
@@ -102,13 +106,8 @@ import Testing
     @Test func afterTheRootHasChanged_anOldSlotOpensNothing() async throws {
         let home = try HostFiles.makeTemporaryFolder(prefix: "ddstheft")
         defer { try? HostFiles.removeTree(home) }
-        let node = home + "/node"
-        try HostFiles.makeFolders(node)
-        let wrap = SecretBytes.random(32)
-        try await EmbeddedSpool.create(
-            folder: node + "/spool", keys: .rotating(folder: node, wrap: wrap), bodyBytes: 1 << 20, random: random,
-            time: Loop.time)
-        let spool = try await open(node, wrap)
+        let (node, wrap) = (home + "/node", SecretBytes.random(32))
+        let spool = try await made(node, wrap)
         _ = try await spool.commit(try message())
         try FileManager.default.copyItem(atPath: node, toPath: home + "/snapshot")
         let maildrop = Maildrop(try await spool.entries(in: Self.bobsDrop))

@@ -178,11 +178,8 @@ package final class EmbeddedSpool: SpoolEngine {
         try result.get()
     }
 
-    /// Reads everything there is between commits and says what does not authenticate. `progress` is called now and then, on
-    /// any thread.
-    package func verify(
-        progress: @escaping @Sendable (SpoolVerification) -> Void = { _ in }
-    ) async throws(SpoolError) -> SpoolVerification {
+    /// Reads everything there is between commits and says what does not authenticate.
+    package func verify() async throws(SpoolError) -> SpoolVerification {
         var verification = SpoolVerification()
         while !verification.isDone {
             let before = verification
@@ -191,7 +188,6 @@ package final class EmbeddedSpool: SpoolEngine {
                 try log.verify(&step)
                 return step
             }
-            progress(verification)
         }
         return verification
     }

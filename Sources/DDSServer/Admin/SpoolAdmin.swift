@@ -18,7 +18,7 @@ import DDSSpool
     /// Makes the commands known.
     func register(in commands: ControlCommands) {
         commands.register("spool.stat") { [self] _, _ throws(Failure) in try await stat() }
-        commands.register("spool.verify") { [self] _, output throws(Failure) in try await verify(output) }
+        commands.register("spool.verify") { [self] _, _ throws(Failure) in try await verify() }
         commands.register("spool.shred") { [self] _, _ throws(Failure) in try await shred() }
     }
 
@@ -34,7 +34,7 @@ import DDSSpool
         .object(Self.describe(try await statistics(), lost: spool.recovery.lost))
     }
 
-    private func verify(_ output: any ControlOutput) async throws(Failure) -> JSONValue {
+    private func verify() async throws(Failure) -> JSONValue {
         do throws(SpoolError) {
             let found = try await spool.verify()
             return [
