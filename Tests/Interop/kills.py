@@ -6,6 +6,7 @@ back; what got no answer is with all its recipients or with none.
 usage: kills.py [KILLS [SEED]]     20 kills by default; the seed draws the moments, which the machine's own pace shifts
 """
 import glob
+import hashlib
 import os
 import poplib
 import random
@@ -185,10 +186,14 @@ class CurlReader(Client):
 
 
 class MpopReader(Client):
-    """mpop remembers UIDLs itself, and fetches again only what it has never had whole."""
+    """mpop remembers UIDLs itself and hides them. A message goes by the digest of its wrapper: no two seals are alike, so two digests
+    for one message are two copies in the maildrop, and one digest twice is one copy that was fetched twice. That happens: when the node
+    dies between two of its writes, mpop 1.4.18 dies of SIGPIPE before it has noted what it had delivered.
+    """
 
     def __init__(self, ledger, member, seed):
         super().__init__(ledger, member, seed)
+        self.fetched = set()
         self.maildir = path("mpop", "Maildir")
         for part in ("cur", "new", "tmp"):
             os.makedirs(os.path.join(self.maildir, part), exist_ok=True)
@@ -211,12 +216,20 @@ keep off
 
     def once(self):
         done = run("mpop", "-q", "-C", self.config, self.member.name)
+        digests = set()
         for name in glob.glob(self.maildir + "/new/*"):
             with open(name, "rb") as file:
-                self.ledger.came(self.member, os.path.basename(name), self.member.open(file.read()))
+                wrapper = file.read()
+            digest = hashlib.sha256(wrapper).hexdigest()
+            digests.add(digest)
+            self.ledger.came(self.member, digest, self.member.open(wrapper))
             os.unlink(name)
+        self.fetched |= digests
+        self.ledger.listed(self.member, digests)
         if done.code != 0:
-            self.ledger.trouble()
+            return self.ledger.trouble()
+        # It has fetched and deleted all that was there.
+        self.ledger.gone(self.member, self.fetched)
         time.sleep(PAUSE)
 
 
@@ -224,9 +237,12 @@ keep off
 
 def kill_at_random(node, kills, chance, ledger):
     for number in range(1, kills + 1):
-        # Logging in takes most of a session; without something done in between, nothing but logins would die.
-        done = len(ledger.accepted) + len(ledger.seen)
+        # Logging in takes most of a session; without something done in between, nothing but logins would die. A whole session is longer
+        # than most lives here, so that some lives have to last for one.
+        done, deleted = len(ledger.accepted) + len(ledger.seen), confirmed(ledger)
         nodekit.until(lambda: len(ledger.accepted) + len(ledger.seen) > done, pause=0.01)
+        if number % 4 == 0:
+            nodekit.until(lambda: confirmed(ledger) > deleted, pause=0.01)
         time.sleep(chance.uniform(0.0, 0.5))
         node.kill()
         # Some die again while they read their disk.
@@ -237,7 +253,11 @@ def kill_at_random(node, kills, chance, ledger):
         node.start()
         if number % 10 == 0:
             print(f"      {number} kills, {len(ledger.accepted)} accepted, {len(ledger.unanswered)} without an answer, "
-                  f"{sum(map(len, ledger.confirmed.values()))} deletions confirmed", flush=True)
+                  f"{confirmed(ledger)} deletions confirmed", flush=True)
+
+
+def confirmed(ledger):
+    return sum(map(len, list(ledger.confirmed.values())))
 
 
 def judge(checks, ledger, members):
