@@ -46,13 +46,15 @@ extension Loop {
     /// Runs `work` on libuv's thread pool and waits for what it returns or throws: for whatever computes longer than the
     /// others on the loop should wait. Cancelling the task does not stop work that has begun.
     @LoopActor
-    package static func offload<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
-        try await withCheckedThrowingContinuation { continuation in
+    package static func offload<Value: Sendable, Problem: Error>(
+        _ work: @escaping @Sendable () throws(Problem) -> Value
+    ) async throws(Problem) -> Value {
+        try await withCheckedContinuation { (continuation: CheckedContinuation<Result<Value, Problem>, Never>) in
             PoolJob.submit {
-                let result = Result { try work() }
-                return { continuation.resume(with: result) }
+                let result = Result { () throws(Problem) in try work() }
+                return { continuation.resume(returning: result) }
             }
-        }
+        }.get()
     }
 }
 

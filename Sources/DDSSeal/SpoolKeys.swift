@@ -94,7 +94,7 @@ package struct SpoolKeys: Sendable {
                 unsafe table.withUnsafeBytes { input in
                     for index in 0..<count {
                         let box = unsafe UnsafeRawBufferPointer(rebasing: input[index * boxBytes..<(index + 1) * boxBytes])
-                        guard unsafe box.contains(where: { $0 != 0 }) else { continue }
+                        guard unsafe sodium_is_zero(box.baseAddress, box.count) == 0 else { continue }
                         let place = unsafe UnsafeMutableRawBufferPointer(
                             rebasing: output[index * plainBytes..<(index + 1) * plainBytes])
                         let isOpen = unsafe ChaCha20Poly1305.open(

@@ -75,19 +75,19 @@ extension SegmentCipher {
     /// Slot by slot; ciphers that can do better do.
     package func open(table: [UInt8], firstSlot: Int) -> OpenedTable {
         let count = table.count / SpoolFormat.slotBytes
-        var result = OpenedTable(plain: [], states: [])
-        result.plain.reserveCapacity(count * SpoolFormat.slotPlainBytes)
-        result.states.reserveCapacity(count)
+        var result = OpenedTable(
+            plain: [UInt8](repeating: 0, count: count * SpoolFormat.slotPlainBytes),
+            states: [OpenedTable.State](repeating: .empty, count: count))
         for index in 0..<count {
             let start = index * SpoolFormat.slotBytes
-            var plain: [UInt8]?
-            var state = OpenedTable.State.empty
-            if !table.isZero(in: start..<start + SpoolFormat.slotBytes) {
-                plain = open(slot: firstSlot + index, Array(table[start..<start + SpoolFormat.slotBytes]))
-                state = plain == nil ? .sealed : .open
+            guard !table.isZero(in: start..<start + SpoolFormat.slotBytes) else { continue }
+            guard let plain = open(slot: firstSlot + index, Array(table[start..<start + SpoolFormat.slotBytes])) else {
+                result.states[index] = .sealed
+                continue
             }
-            result.states.append(state)
-            result.plain += plain ?? [UInt8](repeating: 0, count: SpoolFormat.slotPlainBytes)
+            result.states[index] = .open
+            let place = index * SpoolFormat.slotPlainBytes
+            result.plain.replaceSubrange(place..<place + SpoolFormat.slotPlainBytes, with: plain)
         }
         return result
     }

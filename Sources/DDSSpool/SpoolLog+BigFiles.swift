@@ -13,14 +13,14 @@ extension SpoolLog {
 
     /// Writes the long bodies among `appends`; by position, nil where the body goes into the segment. The whole result is
     /// nil when the disk is full; what was written by then awaits removal.
-    func writeBigFiles(of appends: [SpoolAppend]) throws(DiskError) -> [BigFile?]? {
+    func writeBigFiles(of appends: [PreparedAppend]) throws(DiskError) -> [BigFile?]? {
         var files: [BigFile?] = []
         for append in appends {
-            guard !append.isDelivery, append.body.count > parameters.bigThreshold else {
+            guard case .plain(let body) = append.body else {
                 files.append(nil)
                 continue
             }
-            do { files.append(try writeBigFile(append.body)) } catch {
+            do { files.append(try writeBigFile(body)) } catch {
                 guard error.kind == .full else { throw error }
                 bigToErase += files.compactMap { $0 }.map { SpoolFileName.big($0.id, isTemporary: false).text }
                 return nil

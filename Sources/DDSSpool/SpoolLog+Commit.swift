@@ -23,12 +23,11 @@ struct SetLayout {
     private var isPacking = false
 
     /// Nil when no segment with these parameters can take the set.
-    init?(_ appends: [SpoolAppend], _ parameters: SpoolParameters) {
+    init?(_ appends: [PreparedAppend], _ parameters: SpoolParameters) {
         guard appends.count <= min(parameters.slots, Int(UInt16.max)) else { return nil }
         for append in appends {
-            let size = append.body.count
-            guard size <= Int(UInt32.max) else { return nil }
-            place(size, isDelivery: append.isDelivery, isBig: !append.isDelivery && size > parameters.bigThreshold)
+            guard append.length <= Int(UInt32.max) else { return nil }
+            place(append.length, isDelivery: append.isDelivery, isBig: append.isBig)
         }
         guard totalBytes <= parameters.bodyBytes else { return nil }
     }
@@ -48,23 +47,11 @@ struct SetLayout {
     }
 }
 
-extension SpoolAppend {
-    var body: [UInt8] {
-        switch self {
-        case .record(_, _, _, let body), .payload(_, let body), .delivery(_, _, _, let body, _): body
-        }
-    }
-
-    var isDelivery: Bool {
-        if case .delivery = self { true } else { false }
-    }
-}
-
 extension SpoolLog {
     /// Commits `transactions` together: all that succeed are durable when this returns, erasures included (level E1).
     /// Appends of the same group cannot be erased in it. `.full` and `.tooLarge` concern one transaction, of which nothing
     /// is kept; `.stopped` concerns all.
-    package func commit(_ transactions: [SpoolTransaction]) -> [Result<[SpoolUID], SpoolError>] {
+    package func commit(_ transactions: [PreparedTransaction]) -> [Result<[SpoolUID], SpoolError>] {
         if let stopped { return transactions.map { _ in .failure(.stopped(stopped)) } }
         closeSurplusFiles()
         do {
@@ -84,8 +71,16 @@ extension SpoolLog {
         }
     }
 
+    /// The same of transactions that nobody has prepared.
+    package func commit(_ transactions: [SpoolTransaction]) -> [Result<[SpoolUID], SpoolError>] {
+        commit(transactions.map(preparer.prepare))
+    }
+
+    /// What prepares transactions for this log, on any thread.
+    package var preparer: SpoolPreparer { SpoolPreparer(cipher: cipher, parameters: parameters) }
+
     private func stage(
-        _ transaction: SpoolTransaction, in parts: inout [PassPart]
+        _ transaction: PreparedTransaction, in parts: inout [PassPart]
     ) throws(DiskError) -> Result<[SpoolUID], SpoolError> {
         let appends = transaction.appends
         guard !appends.isEmpty else { return .success([]) }
@@ -109,14 +104,13 @@ extension SpoolLog {
             let meta = meta(
                 append, uid: segment.uid(of: slot), offset: big == nil ? bodyStart + layout.offsets[position] : 0,
                 bigID: big?.id, setUID: segment.uid(of: firstSlot))
-            let key = big?.key ?? cipher.random(32)
+            var key = big?.key ?? []
             var tag = [UInt8](repeating: 0, count: 16)
-            if big == nil {
-                let sealed = cipher.sealBody(key: key, body: append.body)
-                tag = sealed.tag
+            if case .sealed(let ownKey, let ciphertext, let ownTag) = append.body {
+                (key, tag) = (ownKey, ownTag)
                 let gap = Int(meta.offset) - parts[last].bodyStart - parts[last].bodyBytes.count
                 parts[last].bodyBytes += [UInt8](repeating: 0, count: gap)
-                parts[last].bodyBytes += sealed.ciphertext
+                parts[last].bodyBytes += ciphertext
             }
             let plain = SpoolSlot(
                 meta: meta, commit: commit, setSize: UInt16(appends.count), position: UInt16(position), key: key, bodyTag: tag)
@@ -131,19 +125,19 @@ extension SpoolLog {
         return .success((0..<appends.count).map { SpoolUID(rawValue: segment.uid(of: firstSlot + $0)) })
     }
 
-    private func checkReferences(_ appends: [SpoolAppend]) {
-        var isNamed = appends.map { append in if case .payload = append { false } else { true } }
-        for case .delivery(_, _, _, _, let payload) in appends {
+    private func checkReferences(_ appends: [PreparedAppend]) {
+        var isNamed = appends.map { append in if case .payload = append.kind { false } else { true } }
+        for case .delivery(_, _, _, _, let payload) in appends.map(\.kind) {
             precondition(appends.indices.contains(payload), "a delivery names an append of its own transaction")
-            guard case .payload = appends[payload] else { preconditionFailure("a delivery names a payload") }
+            guard case .payload = appends[payload].kind else { preconditionFailure("a delivery names a payload") }
             isNamed[payload] = true
         }
         precondition(!isNamed.contains(false), "a payload comes with at least one delivery")
     }
 
-    private func meta(_ append: SpoolAppend, uid: UInt64, offset: Int, bigID: UInt64?, setUID: UInt64) -> SlotMeta {
-        let length = UInt32(append.body.count)
-        switch append {
+    private func meta(_ append: PreparedAppend, uid: UInt64, offset: Int, bigID: UInt64?, setUID: UInt64) -> SlotMeta {
+        let length = UInt32(append.length)
+        switch append.kind {
         case .record(let mailbox, let tag, let flags, _):
             return SlotMeta(
                 mailbox: mailbox.rawValue, uid: uid, offset: UInt32(offset), length: length, reference: bigID ?? 0, tag: tag,

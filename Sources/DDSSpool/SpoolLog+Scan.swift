@@ -136,16 +136,17 @@ extension SpoolLog {
         var unread: [Range<Int>] = []
         let size = parameters.slots * SpoolFormat.slotBytes
         let table = try readPieces(file(of: segment), at: SpoolFormat.headerBytes, count: size) { unread.append($0.range) }
+        let opened = segment.keys.open(table: table, firstSlot: 0)
         for slot in 0..<parameters.slots {
-            let start = slot * SpoolFormat.slotBytes
             let place = SpoolFormat.slotOffset(slot)
-            if unread.contains(where: { $0.contains(place) }) {
+            if !unread.isEmpty, unread.contains(where: { $0.contains(place) }) {
                 setAside(slot, of: segment, "cannot be read")
                 continue
             }
-            guard !table.isZero(in: start..<start + SpoolFormat.slotBytes) else { continue }
-            let sealed = Array(table[start..<start + SpoolFormat.slotBytes])
-            guard let plain = segment.open(slot: slot, sealed), let content = SpoolSlot(plain, parameters) else {
+            guard opened.states[slot] != .empty else { continue }
+            let start = slot * SpoolFormat.slotBytes
+            let sealed = { Array(table[start..<start + SpoolFormat.slotBytes]) }
+            guard let content = content(of: slot, opened, segment, sealed) else {
                 setAside(slot, of: segment, "does not unseal")
                 continue
             }
@@ -154,10 +155,15 @@ extension SpoolLog {
                 adopt(content, slot, of: segment)
             } else {
                 result.unmarked[content.commit, default: []].append(
-                    UnmarkedSlot(segment: segment, slot: slot, content: content, sealed: sealed))
+                    UnmarkedSlot(segment: segment, slot: slot, content: content, sealed: sealed()))
             }
         }
         closeSurplusFiles()
+    }
+
+    private func content(of slot: Int, _ table: OpenedTable, _ segment: Segment, _ sealed: () -> [UInt8]) -> SpoolSlot? {
+        if table.states[slot] == .open { return SpoolSlot(table.plain, at: slot * SpoolFormat.slotPlainBytes, parameters) }
+        return segment.formerKeys?.open(slot: slot, sealed()).flatMap { SpoolSlot($0, parameters) }
     }
 
     private func setAside(_ slot: Int, of segment: Segment, _ why: String) {
@@ -166,7 +172,7 @@ extension SpoolLog {
     }
 
     func adopt(_ content: SpoolSlot, _ slot: Int, of segment: Segment) {
-        segment.slots += [SlotMeta?](repeating: nil, count: max(0, slot + 1 - segment.slots.count))
+        while segment.slots.count <= slot { segment.slots.append(nil) }
         segment.enter(content.meta, at: slot)
         segment.lastCommit = max(segment.lastCommit, content.commit)
     }

@@ -75,21 +75,23 @@ struct SpoolSlot: Hashable {
     }
 
     /// Nil when the plaintext, though authentic, names what a segment with these parameters cannot hold.
-    init?(_ plain: [UInt8], _ parameters: SpoolParameters) {
-        guard plain.count == SpoolFormat.slotPlainBytes, let kind = SlotKind(rawValue: plain[24] & ~Self.bigFlag)
+    init?(_ plain: [UInt8], at start: Int = 0, _ parameters: SpoolParameters) {
+        guard plain.count >= start + SpoolFormat.slotPlainBytes,
+            let kind = SlotKind(rawValue: plain[start + 24] & ~Self.bigFlag)
         else { return nil }
         meta = SlotMeta(
-            mailbox: plain.number(at: 0, bytes: 8), uid: plain.number(at: 8, bytes: 8),
-            offset: UInt32(plain.number(at: 16, bytes: 4)), length: UInt32(plain.number(at: 20, bytes: 4)),
-            reference: plain.number(at: 36, bytes: 8),
-            tag: RecordTag(high: plain.number(at: 92, bytes: 8), low: plain.number(at: 100, bytes: 8)),
-            flags: UInt16(plain.number(at: 34, bytes: 2)), day: UInt16(plain.number(at: 32, bytes: 2)), kind: kind,
-            isBig: plain[24] & Self.bigFlag != 0)
-        commit = plain.number(at: 25, bytes: 7)
-        key = Array(plain[44..<76])
-        bodyTag = Array(plain[76..<92])
-        setSize = UInt16(plain.number(at: 108, bytes: 2))
-        position = UInt16(plain.number(at: 110, bytes: 2))
+            mailbox: plain.number(at: start, bytes: 8), uid: plain.number(at: start + 8, bytes: 8),
+            offset: UInt32(plain.number(at: start + 16, bytes: 4)), length: UInt32(plain.number(at: start + 20, bytes: 4)),
+            reference: plain.number(at: start + 36, bytes: 8),
+            tag: RecordTag(high: plain.number(at: start + 92, bytes: 8), low: plain.number(at: start + 100, bytes: 8)),
+            flags: UInt16(plain.number(at: start + 34, bytes: 2)), day: UInt16(plain.number(at: start + 32, bytes: 2)),
+            kind: kind,
+            isBig: plain[start + 24] & Self.bigFlag != 0)
+        commit = plain.number(at: start + 25, bytes: 7)
+        key = Array(plain[start + 44..<start + 76])
+        bodyTag = Array(plain[start + 76..<start + 92])
+        setSize = UInt16(plain.number(at: start + 108, bytes: 2))
+        position = UInt16(plain.number(at: start + 110, bytes: 2))
         guard meta.bodyRange.upperBound <= parameters.bodyBytes, position < setSize else { return nil }
     }
 }

@@ -236,6 +236,28 @@ def figure_drain():
         row("  DELE of all and QUIT", got["erase_us"] / 1000, "ms", "one fdatasync of 4 KiB", sync)
 
 
+def figure_spool():
+    """The store alone, without sessions and sealing: durable accept and erasure at 64 callers, opening of a million waiting messages and
+    a change of their root, each beside the same bytes and syncs without a store."""
+    def run(what, *words):
+        return bench(what, "--folder", os.path.join(FOLDER, "store"), *words)
+
+    accepted = run("spool-accept", "--committers", 64, "--seconds", 3)
+    row("durable accept of 4 KiB, 64 callers", accepted["records_per_second"], "msg/s",
+        f"fdatasync of as many bytes, {accepted['records_per_sync']} to a sync", accepted["disk_records_per_second"])
+    row("  delete at E1, 64 callers, p50", accepted["erase_p50_us"] / 1000, "ms", "one fdatasync of 4 KiB, p50", accepted["sync_p50_us"] / 1000)
+    for share, count in ((1, 1_000_000), (9, 1_000_000)):
+        run("spool-fill", "--count", count, "--share", share)
+        opened = run("spool-open", "--count", count)
+        what = "each its own" if share == 1 else f"{share} to a payload"
+        row(f"opening of {count:,} waiting, {what}", opened["open_ms"], "ms",
+            f"reading the tables {opened['read_tables_ms']:,} ms, opening {opened['slots']:,} slots one by one", opened["raw_ms"])
+        row("  memory", opened["bytes_per_message"], "B/msg", "the slots on disk", 128 * opened["slots"] / count)
+        changed = run("spool-rotate")
+        row(f"  change of the root of {changed['records']:,} slots", changed["rotate_ms"], "ms",
+            f"opening, sealing, writing, {changed['syncs']} syncs", changed["raw_ms"])
+
+
 class Bare:
     """OpenSSL alone behind a listening socket, under the node's rules; see Bare.swift."""
 

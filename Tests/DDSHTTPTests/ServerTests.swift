@@ -111,7 +111,7 @@ final class ServerFixture {
     /// One request on a connection of its own; the answer until the server closes.
     func ask(_ text: String) async throws -> String {
         let port = port
-        return try await Loop.offload {
+        return await Loop.offload {
             let client = RawClient(port: port)
             defer { client.close() }
             client.write(text)
@@ -145,7 +145,7 @@ final class ServerFixture {
     @Test @LoopActor func version6_isServedOnTheSamePort() async throws {
         let fixture = try ServerFixture()
         let port = fixture.port
-        let answer = try await Loop.offload {
+        let answer = await Loop.offload {
             let client = RawClient(port: port, six: true)
             defer { client.close() }
             client.write("GET /six HTTP/1.1\r\n\(Self.end)")
@@ -195,7 +195,7 @@ final class ServerFixture {
         let tail = "\r\n--xyz\r\nContent-Disposition: form-data; name=\"file\"; filename=\"\"\r\n\r\n\r\n--xyz--\r\n"
         let length = head.utf8.count + file.count + tail.utf8.count
         let port = fixture.port
-        let answer = try await Loop.offload {
+        let answer = await Loop.offload {
             let client = RawClient(port: port)
             defer { client.close() }
             client.write(
@@ -274,18 +274,18 @@ final class ServerFixture {
     @Test @LoopActor func events_arriveOneByOneAndEnd() async throws {
         let fixture = try ServerFixture()
         let port = fixture.port
-        let client = try await Loop.offload {
+        let client = await Loop.offload {
             let client = RawClient(port: port)
             client.write("GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
             return client
         }
-        let first = try await Loop.offload { client.read(until: "data: 1\n\n") }
+        let first = await Loop.offload { client.read(until: "data: 1\n\n") }
         #expect(first.contains("Content-Type: text/event-stream\r\n") && first.contains("event: hello\ndata: 1\n\n"))
         fixture.channel?.send(event: "unread", data: "{\"total\":2}")
-        #expect(try await Loop.offload { client.read(until: "2}\n\n") }.contains("event: unread\ndata: {\"total\":2}\n\n"))
+        #expect(await Loop.offload { client.read(until: "2}\n\n") }.contains("event: unread\ndata: {\"total\":2}\n\n"))
         fixture.channel?.send(event: "lock", data: "")
         fixture.channel?.close()
-        #expect(try await Loop.offload { client.read(until: "0\r\n\r\n") }.contains("event: lock\n"))
+        #expect(await Loop.offload { client.read(until: "0\r\n\r\n") }.contains("event: lock\n"))
         #expect(fixture.closedChannels == 1)
         client.close()
         fixture.server.stop()
@@ -294,7 +294,7 @@ final class ServerFixture {
     @Test @LoopActor func streamOfAPeerThatLeft_isNoticed() async throws {
         let fixture = try ServerFixture()
         let port = fixture.port
-        try await Loop.offload {
+        await Loop.offload {
             let client = RawClient(port: port)
             client.write("GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
             _ = client.read(until: "data: 1\n\n")
@@ -311,7 +311,7 @@ final class ServerFixture {
     @Test @LoopActor func stop_endsStreamsAndHandlersInFlight() async throws {
         let fixture = try ServerFixture()
         let port = fixture.port
-        let client = try await Loop.offload {
+        let client = await Loop.offload {
             let client = RawClient(port: port)
             client.write("GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
             _ = client.read(until: "data: 1\n\n")
@@ -322,7 +322,7 @@ final class ServerFixture {
         fixture.server.stop()
         #expect(fixture.closedChannels == 1)
         #expect(fixture.server.port == nil)
-        #expect(try await Loop.offload { client.read() }.isEmpty)
+        #expect(await Loop.offload { client.read() }.isEmpty)
         client.close()
     }
 

@@ -86,11 +86,11 @@ import DDSSpool
     private func readSummaries() async throws(SpoolError) -> [(SpoolEntry, StoredSummary)] {
         let entries = try await spool.entries(in: AgentMailbox.summaries)
         let sealed = try await spool.read(entries.map { SpoolRange($0.uid, offset: 0, count: $0.size) })
-        let opened = try? await Loop.offload { [seal] in
+        let opened = await Loop.offload { [seal] in
             zip(entries, sealed).map { seal.open(StoredSummary.self, $1, mailbox: AgentMailbox.summaries, tag: $0.tag) }
         }
         var summaries: [(SpoolEntry, StoredSummary)] = []
-        for (entry, summary) in zip(entries, opened ?? []) {
+        for (entry, summary) in zip(entries, opened) {
             guard let summary else { throw .damaged(entry.uid, "a summary of the local store does not open") }
             summaries.append((entry, summary))
         }

@@ -9,20 +9,24 @@ import Synchronization
 
 package final class EmbeddedSpool: SpoolEngine {
     private enum Job: Sendable {
-        case commit(SpoolTransaction, CheckedContinuation<Result<[SpoolUID], SpoolError>, Never>)
+        case commit(PreparedTransaction, CheckedContinuation<Result<[SpoolUID], SpoolError>, Never>)
         case call(@Sendable (SpoolWorker) -> Void)
         /// Reports a stop that maintenance met, and closes.
         case close
     }
 
     private let thread: WriterThread<SpoolWorker, Job>
+    private let preparer: SpoolPreparer
     /// What opening found, in words for the log.
     package let recovery: RecoveryReport
     /// The file system that the spool is on, and what it makes of erasing.
     package let ground: FileSystem
 
-    private init(thread: WriterThread<SpoolWorker, Job>, recovery: RecoveryReport, ground: FileSystem) {
+    private init(
+        thread: WriterThread<SpoolWorker, Job>, preparer: SpoolPreparer, recovery: RecoveryReport, ground: FileSystem
+    ) {
         self.thread = thread
+        self.preparer = preparer
         self.recovery = recovery
         self.ground = ground
     }
@@ -82,10 +86,10 @@ package final class EmbeddedSpool: SpoolEngine {
                 },
                 perform: { worker, jobs in perform(jobs, on: worker, watch) },
                 idle: { worker in worker.maintain(watch) })
-            let recovery = await withCheckedContinuation { continuation in
-                thread.submit(.call { continuation.resume(returning: $0.log.recovery) })
+            let (recovery, preparer) = await withCheckedContinuation { continuation in
+                thread.submit(.call { continuation.resume(returning: ($0.log.recovery, $0.log.preparer)) })
             }
-            return EmbeddedSpool(thread: thread, recovery: recovery, ground: ground)
+            return EmbeddedSpool(thread: thread, preparer: preparer, recovery: recovery, ground: ground)
         } catch {
             throw SpoolRefusal.failure(error, folder: folder, keys: keys)
         }
@@ -95,7 +99,7 @@ package final class EmbeddedSpool: SpoolEngine {
 
     /// Commits come first and share their syncs; whoever reads has been told of his own commits before he asked.
     private static func perform(_ jobs: [Job], on worker: SpoolWorker, _ watch: StopWatch) {
-        var transactions: [SpoolTransaction] = []
+        var transactions: [PreparedTransaction] = []
         var waiting: [CheckedContinuation<Result<[SpoolUID], SpoolError>, Never>] = []
         for job in jobs {
             if case .commit(let transaction, let continuation) = job {
@@ -122,12 +126,23 @@ package final class EmbeddedSpool: SpoolEngine {
     // MARK: SpoolEngine
 
     package func commit(_ transaction: SpoolTransaction) async throws(SpoolError) -> [SpoolUID] {
-        try await withCheckedContinuation { continuation in
-            if !thread.submit(.commit(transaction, continuation)) {
+        let prepared = await prepare(transaction)
+        return try await withCheckedContinuation { continuation in
+            if !thread.submit(.commit(prepared, continuation)) {
                 continuation.resume(returning: .failure(.stopped("the spool was closed")))
             }
         }.get()
     }
+
+    /// Bodies are sealed by whoever commits, so that the spool's thread has only the disk to wait for; long ones on a worker.
+    private func prepare(_ transaction: SpoolTransaction) async -> PreparedTransaction {
+        guard transaction.bodyBytes > Self.sealedAtOnce else { return preparer.prepare(transaction) }
+        let preparer = preparer
+        return await Loop.offload { preparer.prepare(transaction) }
+    }
+
+    /// What a turn of the loop may seal: 0.1 ms.
+    private static let sealedAtOnce = 64 << 10
 
     package func entries(in mailbox: MailboxID) async throws(SpoolError) -> [SpoolEntry] {
         try await call { log throws(SpoolError) in try log.entries(in: mailbox) }

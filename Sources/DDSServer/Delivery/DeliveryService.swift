@@ -124,7 +124,7 @@ enum DeliveryOutcome: Hashable, Sendable {
     ) async throws -> DeliveryPlan {
         let readers = store.directory.readers(of: destinations, author: author)
         let groups = readers.map { store.directory.group(reaching: $0.name, among: destinations) }
-        let headers = try await ReaderHeaders(random: services.random).make(
+        let headers = await ReaderHeaders(random: services.random).make(
             for: readers, fileKey: message.fileKey, notes: groups.map { $0.map(GroupNote.stanza) })
         var plan = DeliveryPlan(
             id: RecordTag(services.random.bytes(16)), author: author.flatMap { store.directory.accounts[$0] },

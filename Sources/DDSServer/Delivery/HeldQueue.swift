@@ -179,7 +179,7 @@ import Logging
             _ = try reader.feed(copy.header[...])
             try reader.finish()
             let fileKey = try reader.unwrap(with: [identity])
-            return try await ReaderHeaders(random: services.random).make(
+            return await ReaderHeaders(random: services.random).make(
                 for: [account], fileKey: fileKey, notes: [copy.group.map(GroupNote.stanza)])[0]
         } catch {
             services.log.error("a held copy does not open with the node's key", metadata: ["error": "\(error)"])

@@ -13,20 +13,20 @@ struct ReaderHeaders: Sendable {
     let random: any RandomSource
 
     /// In the order of `readers`; nil for those that nothing can be sealed to.
-    @LoopActor func make(for readers: [Account], fileKey: AgeFileKey, notes: [AgeStanza?]) async throws -> [[UInt8]?] {
+    @LoopActor func make(for readers: [Account], fileKey: AgeFileKey, notes: [AgeStanza?]) async -> [[UInt8]?] {
         let recipients = readers.map(\.recipient)
         if recipients.count <= Self.headersOnLoopMax { return Self.made(recipients[...], notes[...], fileKey, random) }
         let slice = max(16, (recipients.count + Loop.workerCount - 1) / Loop.workerCount)
-        return try await withThrowingTaskGroup(of: (Int, [[UInt8]?]).self) { group in
+        return await withTaskGroup(of: (Int, [[UInt8]?]).self) { group in
             for start in stride(from: 0, to: recipients.count, by: slice) {
                 let part = recipients[start..<min(start + slice, recipients.count)]
                 let partNotes = notes[start..<min(start + slice, recipients.count)]
                 group.addTask { [random] in
-                    (start, try await Loop.offload { Self.made(part, partNotes, fileKey, random) })
+                    (start, await Loop.offload { Self.made(part, partNotes, fileKey, random) })
                 }
             }
             var parts: [(Int, [[UInt8]?])] = []
-            for try await part in group { parts.append(part) }
+            for await part in group { parts.append(part) }
             return parts.sorted { $0.0 < $1.0 }.flatMap(\.1)
         }
     }

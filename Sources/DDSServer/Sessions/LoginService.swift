@@ -111,13 +111,8 @@ enum LoginResult: Sendable {
         let account = store.directory.accounts[Self.localPart(name)]
         var verifier: String?
         if case .password(let stored) = account?.login { verifier = stored }
-        let isRight: Bool
-        do {
-            isRight = try await Loop.offload { [verify, verifier] in
-                verify(password.exposed, verifier ?? PasswordVerifier.dummy)
-            }
-        } catch {
-            return .unavailable
+        let isRight = await Loop.offload { [verify, verifier] in
+            verify(password.exposed, verifier ?? PasswordVerifier.dummy)
         }
         // The account may have changed while the check ran.
         guard isRight, verifier != nil, let current = account.flatMap({ store.directory.accounts[$0.name] }),

@@ -68,8 +68,22 @@ struct Options {
                 first: options.number("first", 0), count: options.number("count", 2000), port: try options.port(),
                 isLoggedIn: options.number("login", 0) == 1))
         // Held until whoever reads the figures has taken the node's.
-        _ = try await Loop.offload { getchar() }
+        _ = await Loop.offload { getchar() }
     case "disk": Report.line(try Machine.disk(folder: try options.text("folder"), seconds: options.seconds(2)))
+    case "spool-accept":
+        Report.line(
+            try await SpoolBench.accept(
+                folder: try options.text("folder"), committers: options.number("committers", 64), seconds: options.seconds(3)))
+    case "spool-fill":
+        Report.line(
+            try await SpoolBench.fill(
+                folder: try options.text("folder"), count: options.number("count", 1_000_000),
+                share: options.number("share", 9)))
+    case "spool-open":
+        Report.line(
+            try await SpoolBench.open(
+                folder: try options.text("folder"), count: options.number("count", 1_000_000)))
+    case "spool-rotate": Report.line(try await SpoolBench.rotate(folder: try options.text("folder")))
     case "headers": Report.line(try await Machine.headers(threads: options.number("threads", 1), seconds: options.seconds(1)))
     case "opening":
         Report.line(try Opening.spool(folder: try options.text("folder"), records: options.number("records", 0)))
