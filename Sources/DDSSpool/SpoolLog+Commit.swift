@@ -154,7 +154,7 @@ extension SpoolLog {
     }
 
     /// A segment with room for a set, or nil when the disk is full.
-    private func room(slots: Int, bytes: Int) throws(DiskError) -> Segment? {
+    func room(slots: Int, bytes: Int) throws(DiskError) -> Segment? {
         if let active, active.slots.count + slots <= parameters.slots, active.nextBody + bytes <= parameters.bodyBytes {
             return active
         }

@@ -56,6 +56,8 @@ package final class SpoolLog {
     var isListHealthy = false
     /// Segments whose header or marks are not as they should be, though nothing is lost.
     var toHeal: Set<UInt64> = []
+    /// Somebody asked for space: see `compact`.
+    var isSpaceWanted = false
     /// The change of the root waits for space.
     var isRoomMissing = false
     /// When segments became active, as far as the last two minutes go.

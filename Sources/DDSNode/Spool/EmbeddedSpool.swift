@@ -207,6 +207,13 @@ package final class EmbeddedSpool: SpoolEngine {
         return verification
     }
 
+    /// Gives back to the disk what it can, between commits. The statistics from before and after.
+    package func compact() async throws(SpoolError) -> (before: SpoolStatistics, after: SpoolStatistics) {
+        let before = try await statistics()
+        while try await call({ log throws(SpoolError) in try log.compact() }) {}
+        return (before, try await statistics())
+    }
+
     package func close() async {
         thread.submit(.close)
         await thread.stop()
