@@ -194,7 +194,8 @@ package final class ByteStream: LoopHandle {
     }
 
     private func cutOff(after time: Duration) {
-        let timer = finishTimer ?? LoopTimer { [weak self] in self?.close() }
+        // Closing ends the circle of stream and timer.
+        let timer = finishTimer ?? LoopTimer { [self] in close() }
         timer.schedule(at: Loop.time.now + time)
         finishTimer = timer
     }
