@@ -2,7 +2,7 @@
 
 import CUV
 package import DDSCore
-import Synchronization
+import DDSLock
 
 extension Loop {
     /// How many pieces of work it pays to offload at once: the cores, but no more than libuv's pool has threads.

@@ -3,6 +3,7 @@
 
 import CUV
 package import DDSCore
+import DDSLock
 import Glibc
 import Synchronization
 

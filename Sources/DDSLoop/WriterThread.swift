@@ -2,6 +2,7 @@
 // waits and is handed over as one batch; that is all there is to group commit here.
 
 import DDSCore
+import DDSLock
 
 /// A dedicated thread with a state of its own. Jobs are performed in the order of `submit`.
 package final class WriterThread<State, Job: Sendable>: Sendable {
@@ -86,11 +87,13 @@ private final class JobQueue<Job: Sendable>: Sendable {
 
     /// Everything queued; after the wait perhaps nothing. Nil when the thread shall end. A nil pause waits for ever.
     func take(waitingAtMost pause: Duration?) -> [Job]? {
-        state.withLock(waitingAtMost: pause, while: { $0.jobs.isEmpty && !$0.isStopping }) { queue in
-            let taken = queue.jobs
-            queue.jobs = []
-            return taken.isEmpty && queue.isStopping ? nil : taken
-        }
+        state.withLock(
+            waitingAtMost: pause, while: { $0.jobs.isEmpty && !$0.isStopping },
+            then: { queue in
+                let taken = queue.jobs
+                queue.jobs = []
+                return taken.isEmpty && queue.isStopping ? nil : taken
+            })
     }
 
     /// Asks the thread to end. `waiter` is resumed when it has, or now when it had.

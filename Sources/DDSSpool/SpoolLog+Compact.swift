@@ -25,7 +25,9 @@ extension SpoolLog {
 
     /// Two segments have room in one. With one less than that, a new segment for what is moved would gain nothing.
     private var isPairWorthMoving: Bool {
-        let movable = segments.values.filter(isMovable).sorted { (liveShare(of: $0), $0.sequence) < (liveShare(of: $1), $1.sequence) }
+        let movable = segments.values.filter(isMovable).sorted {
+            (liveShare(of: $0), $0.sequence) < (liveShare(of: $1), $1.sequence)
+        }
         guard movable.count > 1 else { return false }
         return movable[0].liveCount + movable[1].liveCount <= parameters.slots
             && bodyRoom(of: movable[0]) + bodyRoom(of: movable[1]) <= parameters.bodyBytes

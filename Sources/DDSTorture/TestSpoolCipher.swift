@@ -2,13 +2,13 @@
 // used. It hides nothing from anybody; for tests and the simulator only.
 
 import DDSCore
+import DDSLock
 package import DDSSpool
-import Synchronization
 
 package final class TestSpoolCipher: SpoolCipher {
     private let root: UInt64
     private let source: SeededRandom
-    private let uses = Mutex(Uses())
+    private let uses = Lock(Uses())
 
     private struct Pair: Hashable {
         var key: UInt64

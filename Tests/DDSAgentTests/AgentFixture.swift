@@ -1,5 +1,6 @@
 import DDSBus
 import DDSCore
+import DDSLock
 import DDSLoop
 import DDSMail
 import DDSNode
@@ -8,7 +9,6 @@ import DDSSpool
 import DDSTestKit
 import Foundation
 import Logging
-import Synchronization
 
 @testable import DDSAgent
 
@@ -91,7 +91,7 @@ func mail(
 /// A spool whose next commit may be cut off between its appends and its erasures, as a crash does.
 final class CutSpool: SpoolEngine {
     let memory: MemorySpool
-    private let cuts = Mutex(0)
+    private let cuts = Lock(0)
 
     init(_ memory: MemorySpool) {
         self.memory = memory

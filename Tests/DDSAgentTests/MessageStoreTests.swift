@@ -74,6 +74,25 @@ import Testing
         #expect(try await fixture.spool.count(AgentMailbox.inbox) == 3)
     }
 
+    @Test @LoopActor func importAskedForDuringAnother_returnsWhenAllIsThere() async throws {
+        let fixture = try AgentFixture()
+        try await fixture.deliver(mail(subject: "Busy"))
+        let store = try await fixture.store()
+        fixture.spool.memory.hold()
+        async let first = store.importFetched()
+        await fixture.spool.memory.waitUntilHeld()
+        async let second = Self.orderAfterImport(store)
+        await turns()
+        fixture.spool.memory.release()
+        #expect(try await second == 1)
+        #expect(try await first == 1)
+    }
+
+    @LoopActor private static func orderAfterImport(_ store: MessageStore) async throws -> Int {
+        try await store.importFetched()
+        return store.order.count
+    }
+
     @Test @LoopActor func storeOpenedAfterALock_seesWhatWasBeingWritten() async throws {
         let fixture = try AgentFixture()
         try await fixture.deliver(mail(subject: "Busy"))

@@ -71,6 +71,10 @@ import Testing
         await #expect(processExitsWith: .success) { await Probe().sending() }
     }
 
+    @Test func aFinishedStream_sendsItsBytes_howeverLateTheLoopIs() async {
+        await #expect(processExitsWith: .success) { await Probe().finishing() }
+    }
+
     @Test func shortWork_sharesATurn() async {
         await #expect(processExitsWith: .success) { await Probe().shortJobs() }
     }
@@ -163,6 +167,24 @@ import Testing
         for pair in pairs { await pair.server.wait { !$0.received.isEmpty } }
         // Every stream has its bytes, and the turns that it took are as many as there are streams.
         #expect(Loop.lag.count >= before + UInt64(Self.count) - 1)
+    }
+
+    func finishing() async {
+        let pairs = await pairs()
+        await use(Stepping(step: .milliseconds(10)))
+        let (asking, other, answering) = (pairs[0], pairs[1], pairs[2])
+        // What is written while reading is sent in the same turn, as far as there is time, and timers follow.
+        asking.server.stream.onRead = { _ in
+            other.server.stream.write([1])
+            answering.server.stream.write([2])
+            answering.server.stream.finish(within: .zero)
+            let late = Loop.time.now + .milliseconds(2)
+            while Loop.time.now < late {}
+        }
+        asking.client.stream.write([0])
+        await answering.client.wait { !$0.ends.isEmpty }
+        #expect(answering.client.received == [2])
+        #expect(answering.client.ends == [.endOfInput])
     }
 }
 

@@ -1,7 +1,7 @@
 import DDSCore
+import DDSLock
 import DDSLoop
 import Foundation
-import Synchronization
 import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct WriterThreadTests {
@@ -85,7 +85,7 @@ import Testing
 
     private final class Counts: Sendable {
         /// Jobs performed, states dropped on their thread, states dropped elsewhere.
-        private let counts = Mutex([0, 0, 0])
+        private let counts = Lock([0, 0, 0])
 
         var value: [Int] { counts.withLock { $0 } }
 

@@ -13,7 +13,7 @@ import Testing
 
 @testable import DDSServer
 
-@Suite(.timeLimit(.minutes(1))) struct HoldingTests {
+@Suite(.timeLimit(.minutes(5))) struct HoldingTests {
     static let marker = "kingfisher-4711"
 
     /// A group of four: bob has a key, carol's key is a point of small order, dora has not joined, and alice writes.

@@ -28,7 +28,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct AuthorReportTests {
+@Suite(.timeLimit(.minutes(5))) struct AuthorReportTests {
     /// Alice writes to bob and carol; both have agents.
     @LoopActor private func withBoard(_ body: @LoopActor (World, Person) async throws -> Void) async throws {
         try await withWorld { world in
@@ -215,7 +215,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct ExpiryTests {
+@Suite(.timeLimit(.minutes(5))) struct ExpiryTests {
     private static let day = Duration.seconds(86400)
 
     @LoopActor private func house(_ world: World, keep days: Int = 2) -> Housekeeping {

@@ -10,7 +10,8 @@ import DDSSpool
 
 @LoopActor enum AgentStoreCommands {
     static let all: [(String, AgentMailCommands.Action)] = [
-        ("agent.store.check", check), ("agent.store.compact", compact), ("agent.store.list", list), ("agent.store.read", read), ("agent.store.import", take),
+        ("agent.store.check", check), ("agent.store.compact", compact), ("agent.store.list", list), ("agent.store.read", read),
+        ("agent.store.import", take),
         ("agent.store.unopened", unopened), ("agent.store.unopened.read", readUnopened), ("agent.store.retry", retry),
     ]
 
@@ -44,7 +45,8 @@ import DDSSpool
                 "moved": .number(after.moved - before.moved),
             ]
         } catch {
-            throw Failure(.inputOutput, "the local store cannot be made smaller: \(error); nothing is lost, see: ddsnode store check")
+            throw Failure(
+                .inputOutput, "the local store cannot be made smaller: \(error); nothing is lost, see: ddsnode store check")
         }
     }
 

@@ -35,8 +35,8 @@ import DDSSpool
     /// Of messages that an import compared; each is read once for it.
     var digests: [String: [UInt8]] = [:]
     private(set) var isClosed = false
-    var isImporting = false
-    var importAgain = false
+    /// Imports follow each other; each goes through `gate` once a message.
+    let importGate = LoopGate()
 
     private init(
         spool: any SpoolEngine, keys: VaultKeys, account: AgentAccount, random: any RandomSource, time: any TimeSource, gate: LoopGate

@@ -1,9 +1,9 @@
 // The spool's cryptography over libsodium: everything hangs on one root key.
 
 package import DDSCore
+import DDSLock
 package import DDSSeal
 package import DDSSpool
-import Synchronization
 
 /// The keys of one spool under its root keys (SPOOL.md section 3, SEALING.md 7e). Roots come and go while it is in use.
 package final class SodiumSpoolCipher: SpoolCipher {
@@ -12,7 +12,7 @@ package final class SodiumSpoolCipher: SpoolCipher {
         var superKey: SecretBytes
     }
 
-    private let roots = Mutex<[UInt32: Root]>([:])
+    private let roots = Lock<[UInt32: Root]>([:])
     private let source: any RandomSource
 
     /// `root` is that of the first epoch, or of `epoch`.

@@ -10,7 +10,10 @@ import DDSSeal
 struct StoreCommand: ParsableCommand, Sendable {
     static let configuration = CommandConfiguration(
         commandName: "store", abstract: "Check the agent's store; export and import mail.",
-        subcommands: [StoreCheckCommand.self, StoreCompactCommand.self, StoreExportCommand.self, StoreImportCommand.self, StoreRetryCommand.self])
+        subcommands: [
+            StoreCheckCommand.self, StoreCompactCommand.self, StoreExportCommand.self, StoreImportCommand.self,
+            StoreRetryCommand.self,
+        ])
 }
 
 extension MailFileFormat: ExpressibleByArgument {}
