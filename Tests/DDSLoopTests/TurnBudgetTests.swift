@@ -75,6 +75,10 @@ import Testing
         await #expect(processExitsWith: .success) { await Probe().finishing() }
     }
 
+    @Test func whatCameInTime_isReadBeforeALateTimerFires() async {
+        await #expect(processExitsWith: .success) { await Probe().lateTimer() }
+    }
+
     @Test func shortWork_sharesATurn() async {
         await #expect(processExitsWith: .success) { await Probe().shortJobs() }
     }
@@ -120,6 +124,27 @@ import Testing
         let tasks = (0..<Self.count).map { _ in Loop.spawn { self.turns.append(Loop.lag.count) } }
         for task in tasks { await task.value }
         #expect(Set(turns).count == 1)
+    }
+
+    /// The peer writes and the deadline passes while the loop is busy; the deadline goes when the bytes are read.
+    func lateTimer() async {
+        guard let pair = await pairs().first else { return }
+        var events: [String] = []
+        let timer = LoopTimer { events.append("deadline") }
+        let other = LoopTimer { events.append("other") }
+        pair.server.stream.onRead = { _ in
+            events.append("read")
+            timer.cancel()
+        }
+        let due = Loop.time.now + .milliseconds(1)
+        timer.schedule(at: due)
+        other.schedule(at: due)
+        pair.client.stream.write([1])
+        while Loop.time.now < due + .milliseconds(150) {}
+        while !events.contains("other") { try? await Loop.sleep(for: .milliseconds(1)) }
+        #expect(events == ["read", "other"])
+        timer.close()
+        other.close()
     }
 
     func timers() async {
