@@ -190,7 +190,7 @@ final class SimAgent {
     private func apply(_ lines: [Notice.Line], from record: SpoolUID) -> Bool {
         let old = machine.entries(in: Self.states)
         var transaction = SpoolTransaction(erasures: [record])
-        for (letter, lines) in Dictionary(grouping: lines, by: \.letter) {
+        for (letter, lines) in Dictionary(grouping: lines, by: \.letter).sorted(by: { $0.key < $1.key }) {
             let tag = RecordTag(high: UInt64(letter), low: 2)
             let revision = UInt16(lines[0].revision)
             let earlier = old.filter { $0.tag == tag }
