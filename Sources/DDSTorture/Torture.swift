@@ -27,8 +27,8 @@ package struct TortureFailure: Error, Hashable, Sendable {
 
 package struct Torture {
     /// A village has some lives, so that what an earlier one leaves is there in the next.
-    private static let livesMin = 6
-    private static let livesMax = 14
+    private static let livesMin = 12
+    private static let livesMax = 28
     private static let members = 3
     private static let groups = [[0, 1, 2], [0, 1]]
 

@@ -21,6 +21,9 @@ enum TortureSweep {
         case retrievalToAgent
         case lateSubmission
         case lateRetrieval
+
+        /// A connection breaks, and no disk.
+        var isOnLines: Bool { rawValue >= Self.submissionToNode.rawValue }
     }
 
     /// A kind of trouble and where it happens.
@@ -50,23 +53,25 @@ enum TortureSweep {
     ) -> [VillageStep] {
         [
             .write(member: 0, to: [.group(0)], octets: 150), .write(member: 1, to: [.member(0)], octets: 40),
-            .submit(member: 0, submission, isLingering: late), .submit(member: 1, .never, isLingering: false),
+            .loseKey(member: 2), .submit(member: 0, submission, isLingering: late),
+            .submit(member: 1, .never, isLingering: false), .resend(member: 0, to: [.group(0), .member(1)]),
             .write(member: 0, to: [.member(1)], octets: 1300), .write(member: 1, to: [.group(0), .member(0)], octets: 500),
-            .write(member: 2, to: [.member(0)], octets: 100), .rush, .careless(member: 0, resets: true),
-            .fetch(member: 0, retrieval, isLingering: late, hasRival: true), .show(member: 0), .late,
+            .write(member: 2, to: [.member(0)], octets: 100), .rush, .hold(member: 0), .careless(member: 0, resets: true),
+            .fetch(member: 0, retrieval, isLingering: late, hasRival: true), .show(member: 0), .late, .release(member: 0),
             .fetch(member: 0, .lastReply, isLingering: false, hasRival: false), .show(member: 0), .discard(member: 0),
-            .maintain(.node),
-            .maintain(.agent(0)), .write(member: 2, to: [.group(0)], octets: 1200),
-            .submit(member: 2, .lastReply, isLingering: false),
-            .reopen(.agent(0)), .submit(member: 2, .never, isLingering: false), .reopen(.node),
-            .fetch(member: 1, .never, isLingering: false, hasRival: false), .show(member: 1),
-            .write(member: 1, to: [.group(0)], octets: 300), .rush, .kill(.node),
+            .rotate, .tidy(.node, steps: 9), .report, .giveKey(member: 2), .tidy(.agent(0), steps: 3),
+            .write(member: 2, to: [.group(0)], octets: 1200), .submit(member: 2, .lastReply, isLingering: false),
+            .reopen(.agent(0)), .submit(member: 2, .never, isLingering: false), .maintain(.node), .reopen(.node),
+            .fetch(member: 1, .never, isLingering: false, hasRival: false), .show(member: 1), .pass(days: 6), .report,
             .fetch(member: 0, .never, isLingering: false, hasRival: false), .show(member: 0), .maintain(.node),
             .write(member: 0, to: [.group(1), .member(2)], octets: 80), .submit(member: 0, .never, isLingering: false),
-            .fetch(member: 2, .never, isLingering: false, hasRival: false), .maintain(.node), .maintain(.agent(0)),
+            .fetch(member: 2, .never, isLingering: false, hasRival: false), .maintain(.agent(0)), .discard(member: 0),
             .kill(.agent(0)),
         ]
     }
+
+    /// What went wrong shows soon, or in the end.
+    private static let stepsAfterwards = 14
 
     /// Plays the story with one thing going wrong, and sees that everything arrives.
     static func play(_ place: Place, in village: Village, _ schedules: inout Int) throws(BrokenPromise) {
@@ -89,7 +94,11 @@ enum TortureSweep {
         case .lateSubmission: steps = story(.toServer(number), late: true)
         case .lateRetrieval: steps = story(.never, .toServer(number), late: true)
         }
-        for step in steps { try village.perform(step) }
+        var left = Self.stepsAfterwards
+        for step in steps where left > 0 {
+            try village.perform(step)
+            if village.hasTroubleBegun(onLines: place.kind.isOnLines) { left -= 1 }
+        }
         for which in village.machines { village.machine(which).arm(nil) }
         // The power fails everywhere, and everything that was promised is still there.
         for which in village.machines { try village.crash(which) }
@@ -101,22 +110,28 @@ enum TortureSweep {
     static func places(_ village: Village) throws(BrokenPromise) -> [Place] {
         try village.begin()
         // Faults are armed when the village stands, and count from there.
-        let start = [village.machine(.node).operations, village.machine(.agent(0)).operations]
+        village.machine(.node).noteOperations()
+        village.machine(.agent(0)).noteOperations()
         for step in story() { try village.perform(step) }
-        let node = village.machine(.node).operations - start[0]
-        let agent = village.machine(.agent(0)).operations - start[1]
+        let node = village.machine(.node).journal
+        let agent = village.machine(.agent(0)).journal
         var places: [Place] = []
         for kind in Kind.allCases {
-            let count =
+            // A short write is one of a write, and a full disk shows where something grows.
+            let numbers: [Int] =
                 switch kind {
-                case .nodeStops, .nodeFails, .nodeIsShort, .nodeIsFull: node
-                case .agentStops, .agentFails, .agentIsShort, .agentIsFull: agent
-                case .submissionToNode, .lateSubmission: village.octets.submissionToNode
-                case .submissionToAgent: village.octets.submissionToAgent
-                case .retrievalToNode, .lateRetrieval: village.octets.retrievalToNode
-                case .retrievalToAgent: village.octets.retrievalToAgent
+                case .nodeStops, .nodeFails: Array(node.indices)
+                case .nodeIsShort: node.indices.filter { node[$0] != .other }
+                case .nodeIsFull: node.indices.filter { node[$0] == .growth }
+                case .agentStops, .agentFails: Array(agent.indices)
+                case .agentIsShort: agent.indices.filter { agent[$0] != .other }
+                case .agentIsFull: agent.indices.filter { agent[$0] == .growth }
+                case .submissionToNode, .lateSubmission: Array(0..<village.octets.submissionToNode)
+                case .submissionToAgent: Array(0..<village.octets.submissionToAgent)
+                case .retrievalToNode, .lateRetrieval: Array(0..<village.octets.retrievalToNode)
+                case .retrievalToAgent: Array(0..<village.octets.retrievalToAgent)
                 }
-            places += (0..<count).map { Place(kind, $0 + 1) }
+            places += numbers.map { Place(kind, $0 + 1) }
         }
         return places
     }

@@ -177,6 +177,48 @@ import Testing
         }
     }
 
+    // MARK: Moves that a stop has cut off
+
+    /// The copy is in the maildrop, and the held one not erased yet.
+    @Test @LoopActor func aReleaseThatIsCut_givesTheMemberOneCopy() async throws {
+        try await Self.withTrouble { world, bob in
+            _ = await world.delivery.deliver(try world.message(), author: "alice", destinations: [.group("board")])
+            let id = try #require(world.delivery.ledger.lines.keys.first)
+            #expect(try await world.desk.hold(id).held == 3)
+            let box = MailboxID(rawValue: try #require(world.account("bob")).mailbox)
+            let item = try #require(world.held.first { $0.member == box.rawValue })
+            let copy = try #require(HeldCopy(try await world.spool.read(item.uid, offset: 0, count: .max)))
+            var cut = HeldCopy.releasing(
+                item.uid, id: id, to: box, header: copy.header,
+                payload: try await world.spool.read(item.payload, offset: 0, count: .max))
+            cut.erasures = []
+            _ = try await world.spool.commit(cut)
+            let again = try await world.reopenedDelivery()
+            #expect(!again.held.items.values.contains { $0.member == box.rawValue })
+            #expect(try await world.spool.entries(in: HeldCopy.mailbox).count == 2)
+            await again.held.retry { _ in true }
+            #expect(try await world.opened(bob).count == 1)
+        }
+    }
+
+    /// The copy is held, and the one in the maildrop not erased yet: what was begun is finished.
+    @Test @LoopActor func aHoldThatIsCut_leavesOneCopyAndCountsIt() async throws {
+        try await Self.withTrouble { world, _ in
+            _ = await world.delivery.deliver(try world.message(), author: "alice", destinations: [.group("board")])
+            let box = MailboxID(rawValue: try #require(world.account("bob")).mailbox)
+            let entry = try await world.waiting("bob")[0]
+            let copy = HeldCopy(
+                member: box.rawValue, cause: .admin, sealing: .member, group: "board",
+                header: try await world.spool.read(entry.uid, offset: 0, count: .max))
+            let payload = try await world.spool.read(try #require(entry.payload), offset: 0, count: .max)
+            _ = try await world.spool.commit(HeldCopy.holding([copy], id: entry.tag, payload: payload, insteadOf: []))
+            let again = try await world.reopenedDelivery()
+            #expect(try await world.waiting("bob").isEmpty && world.book.usage[box] == nil)
+            #expect(again.held.items.values.count { $0.member == box.rawValue } == 1)
+            #expect(again.held.items.count == 3)
+        }
+    }
+
     // MARK: By hand
 
     @Test @LoopActor func holdAndRelease_moveCopiesThatTheNodeCannotOpen_andBack() async throws {

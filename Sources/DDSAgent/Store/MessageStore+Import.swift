@@ -72,7 +72,7 @@ extension MessageStore {
         }
         let wall = time.wall
         let prepared = try? await Heavy.perform(octets: wrapped.count) { [intake, mailbox = keys.mailbox] in
-            try intake.opened(wrapped, from: entry.tag, identity: mailbox, at: wall)
+            try intake.opened(wrapped, from: entry.uid, identity: mailbox, at: wall)
         }
         return prepared.map { .ready($0) } ?? .unopened(wrapped)
     }

@@ -138,20 +138,8 @@ import Logging
         stride(from: 0, to: ids.count, by: surveySlice).map { ids[$0..<min($0 + surveySlice, ids.count)] }
     }
 
-    /// What there is to tell about one message.
-    private struct News {
-        var page: MessageLedger.Page
-        var states: [CopyState]
-        var causes: [UInt64: HoldCause]
-
-        var isNews: Bool { isDone || zip(page.record.copies, states).contains { $0.told != $1 } }
-        /// Nothing more will ever happen to it.
-        var isDone: Bool { states.allSatisfy(\.isFinal) }
-    }
-
-    private func news(of page: MessageLedger.Page, _ places: [RecordTag: CopyPlaces]) -> News {
-        let here = places[page.id] ?? CopyPlaces()
-        let news = News(page: page, states: page.record.copies.map { page.record.state(of: $0, here) }, causes: here.held)
+    private func news(of page: MessageLedger.Page, _ places: [RecordTag: CopyPlaces]) -> MessageNews {
+        let news = MessageNews(page, places[page.id] ?? CopyPlaces())
         ledger.counted(page.id, author: page.record.authorMailbox, open: news.states.count { !$0.isFinal })
         return news
     }
@@ -161,7 +149,7 @@ import Logging
         let places = try await ledger.places(of: pages, held: held.causes)
         for id in ids where ledger.lines[id] == nil { changed[id] = nil }
         for (author, own) in Dictionary(grouping: pages, by: \.record.authorMailbox) {
-            var batch: [News] = []
+            var batch: [MessageNews] = []
             var bytes = 0
             for page in own {
                 let news = news(of: page, places)
@@ -181,32 +169,19 @@ import Logging
     }
 
     /// One control mail and what it makes of the records, in one transaction.
-    private func tell(_ author: UInt64, _ batch: [News]) async throws(SpoolError) {
+    private func tell(_ author: UInt64, _ batch: [MessageNews]) async throws(SpoolError) {
         let account = author == 0 ? nil : store.directory.accounts.values.first { $0.mailbox == author }
-        var transaction = SpoolTransaction()
-        var messages: [DeliveryReport.Message] = []
-        for news in batch {
-            var record = news.page.record
-            if let account, Self.isWorthTelling(record, news.states, to: account) {
-                record.revision += 1
-                messages.append(message(record, news))
-            }
-            for index in news.states.indices { record.copies[index].told = news.states[index] }
-            if !news.isDone { transaction.appends.append(MessageLedger.append(record, id: news.page.id)) }
-            transaction.erasures.append(news.page.uid)
+        let plan = ReportPlan(batch) { news in
+            account.map { Self.isWorthTelling(news.page.record, news.states, to: $0) } == true
         }
-        let recordCount = transaction.appends.count
-        var mail: ControlMailer.Sealed?
-        if let account, !messages.isEmpty {
-            mail = mailer.mail(.deliveryState(DeliveryReport(messages: messages)), to: account)
-            transaction.appends += mail?.appends(at: recordCount) ?? []
-        }
-        let stored = try await spool.commit(transaction)
+        let messages = plan.told.map { message($0.news, revision: $0.revision) }
+        let mail = messages.isEmpty ? nil : account.flatMap { mailer.mail(.deliveryState(DeliveryReport(messages: messages)), to: $0) }
+        let stored = try await spool.commit(plan.transaction(mail: mail))
         var next = 0
-        for news in batch {
-            ledger.replaced(news.page.id, by: news.isDone ? nil : stored[next])
-            if !news.isDone { next += 1 }
-            changed[news.page.id] = nil
+        for entry in plan.records {
+            ledger.replaced(entry.id, by: entry.record == nil ? nil : stored[next])
+            if entry.record != nil { next += 1 }
+            changed[entry.id] = nil
         }
         guard let mail, let account, store.directory.accounts[account.name]?.mailbox == author else { return }
         last[author] = services.time.now
@@ -222,15 +197,16 @@ import Logging
         return account.usesKey ? !fresh.isEmpty : fresh.contains { $0 == .held || $0 == .expired || $0 == .removed }
     }
 
-    private func message(_ record: MessageRecord, _ news: News) -> DeliveryReport.Message {
+    private func message(_ news: MessageNews, revision: Int) -> DeliveryReport.Message {
         let domain = services.config.node.name.lowercased()
+        let record = news.page.record
         let copies = zip(record.copies, news.states).map { copy, state in
             DeliveryReport.Copy(
                 address: "\(copy.member)@\(domain)", name: store.directory.accounts[copy.member]?.display ?? copy.member,
                 group: record.group(of: copy), state: state, cause: state == .held ? news.causes[copy.mailbox] : nil)
         }
         return DeliveryReport.Message(
-            submission: record.submission, revision: record.revision, day: record.day, destinations: record.destinations,
+            submission: record.submission, revision: revision, day: record.day, destinations: record.destinations,
             copies: copies)
     }
 }

@@ -101,7 +101,10 @@ import Logging
             try await delivery.ledger.gate.pass { [self] () throws(SpoolError) in
                 let pages = try await delivery.ledger.pages(Set(part.map(\.id)))
                 let plan = ExpiryPlan(part, mailbox: account.mailbox, pages: pages)
-                let mails = plan.notices.compactMap { delivery.mailer.mail(.expiry($0), to: account, group: $0.group) }
+                let mails = plan.spans.compactMap { span in
+                    let notice = ExpiryNotice(group: span.group, count: span.ids.count, days: span.days)
+                    return delivery.mailer.mail(.expiry(notice), to: account, group: span.group)
+                }
                 let stored = try await spool.commit(plan.transaction(mails: mails))
                 for (entry, uid) in zip(plan.records, stored) { delivery.ledger.replaced(entry.id, by: uid) }
                 gone(Set(plan.erasures))
@@ -119,11 +122,6 @@ import Logging
     }
 
     private func hasExpired(_ day: Int) -> Bool {
-        Self.hasExpired(acceptedOn: day, today: services.time.wall.day, keep: keepUndelivered)
-    }
-
-    /// Never early: a message counts as accepted at the end of its day.
-    nonisolated static func hasExpired(acceptedOn day: Int, today: Int, keep: Duration) -> Bool {
-        Duration.seconds((today - day - 1) * 86400) >= keep
+        ExpiryPlan.hasExpired(acceptedOn: day, today: services.time.wall.day, keep: keepUndelivered)
     }
 }

@@ -8,9 +8,6 @@ import DDSSpool
 import Logging
 
 @LoopActor final class MessageLedger {
-    /// The spool's mailbox that holds the records.
-    nonisolated static let mailbox = MailboxID(rawValue: 4)
-
     /// A record and what is known of it without reading it.
     struct Line: Sendable {
         var uid: SpoolUID
@@ -20,12 +17,7 @@ import Logging
         var open: Int?
     }
 
-    /// A record that was read.
-    struct Page: Sendable {
-        var id: RecordTag
-        var uid: SpoolUID
-        var record: MessageRecord
-    }
+    typealias Page = MessagePage
 
     /// Whoever moves or erases copies other than by a fetch, and whoever derives states, goes through here: a copy on its way
     /// between two mailboxes would count as fetched.
@@ -43,18 +35,10 @@ import Logging
 
     static func open(spool: any SpoolEngine, store: DirectoryStore, log: Logger) async throws(SpoolError) -> MessageLedger {
         let ledger = MessageLedger(spool: spool, store: store, log: log)
-        var replaced: [SpoolUID] = []
-        for entry in try await spool.entries(in: mailbox) {
-            // A crash between writing a record anew and erasing the old one leaves both; they come oldest first.
-            if let older = ledger.lines[entry.tag] { replaced.append(older.uid) }
-            ledger.lines[entry.tag] = Line(uid: entry.uid)
-        }
-        if !replaced.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: replaced)) }
+        let (records, superseded) = MessageRecord.newest(try await spool.entries(in: MessageRecord.mailbox))
+        ledger.lines = records.mapValues { Line(uid: $0) }
+        if !superseded.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: superseded)) }
         return ledger
-    }
-
-    nonisolated static func append(_ record: MessageRecord, id: RecordTag) -> SpoolAppend {
-        .record(mailbox: mailbox, tag: id, flags: 0, body: record.encoded)
     }
 
     // MARK: What has happened
