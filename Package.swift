@@ -13,8 +13,13 @@ let dialect: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
-func source(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
-    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: dialect)
+/// For targets that tests put through some hundred thousand schedules: optimized in debug builds too, with their assertions.
+let fast: [SwiftSetting] = [.unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))]
+
+func source(
+    _ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = [], settings: [SwiftSetting] = []
+) -> Target {
+    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: dialect + settings)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -43,14 +48,14 @@ let package = Package(
         library("CSystemd", pkgConfig: "libsystemd", apt: "libsystemd-dev"),
 
         source("DDSLock"),
-        source("DDSCore"),
+        source("DDSCore", settings: fast),
         source("DDSLoop", ["CUV", "DDSLock", "DDSCore"]),
         source("DDSTLS", ["COpenSSL", "DDSCore"]),
         source("DDSSeal", ["CSodium", "DDSLock", "DDSCore"]),
-        source("DDSSpool", ["DDSCore"]),
+        source("DDSSpool", ["DDSCore"], settings: fast),
         source("DDSBus", ["DDSCore"]),
-        source("DDSWire", ["DDSCore"]),
-        source("DDSTorture", ["DDSLock", "DDSCore", "DDSSpool", "DDSWire"]),
+        source("DDSWire", ["DDSCore"], settings: fast),
+        source("DDSTorture", ["DDSLock", "DDSCore", "DDSSpool", "DDSWire"], settings: fast),
         source("DDSMail", ["CGMime", "DDSCore"]),
         source("DDSHTTP", ["CMicroHTTPD", "DDSCore", "DDSLoop"]),
         source(
