@@ -53,11 +53,6 @@ extension SpoolLog {
         return true
     }
 
-    /// Always the same of several, so that what happened can be played again.
-    private func oldest(_ isWanted: (Segment) -> Bool) -> Segment? {
-        segments.values.filter(isWanted).min { $0.sequence < $1.sequence }
-    }
-
     /// Overwrites a part of what erasures of one segment left, or one big file.
     func overwriteNext() throws(DiskError) -> Bool {
         let waiting = oldest { !$0.toOverwrite.isEmpty } ?? spare.first { !$0.toOverwrite.isEmpty }

@@ -45,7 +45,7 @@ extension SpoolLog {
 
     /// Puts a file of any content under `name`. True when it was created for that, false when it existed before.
     private func takeMaterial(as name: String) throws(DiskError) -> Bool {
-        if rawFiles.isEmpty, spare.isEmpty, let emptied = segments.values.first(where: { $0.isEmpty && $0 !== active }) {
+        if rawFiles.isEmpty, spare.isEmpty, let emptied = oldest({ $0.isEmpty && $0 !== active }) {
             segments[emptied.sequence] = nil
             spare.append(emptied)
         }

@@ -207,7 +207,7 @@ extension SpoolLog {
 
     private func finishErasures(_ leftovers: [UInt64: [Int]]) throws(DiskError) {
         var own: [UInt64: [Int]] = [:]
-        for (sequence, slots) in leftovers {
+        for (sequence, slots) in leftovers.sorted(by: { $0.key < $1.key }) {
             guard let segment = segments[sequence] else { continue }
             for slot in Set(slots).sorted() {
                 recovery.finishedErasures += 1

@@ -191,6 +191,13 @@ package final class SpoolLog {
         openFiles.removeAll { $0.file == nil }
     }
 
+    /// The order of a dictionary is another in each process; what happened has to be the same when it is played again.
+    var segmentsInOrder: [Segment] { segments.values.sorted { $0.sequence < $1.sequence } }
+
+    func oldest(_ isWanted: (Segment) -> Bool) -> Segment? {
+        segments.values.filter(isWanted).min { $0.sequence < $1.sequence }
+    }
+
     func closeFile(of segment: Segment) {
         if let file = segment.file { disk.close(file) }
         segment.file = nil

@@ -43,7 +43,7 @@ package struct FetchLedger: Sendable {
     }
 
     package static func forgetting(_ gone: [RecordTag: SpoolUID]) -> SpoolTransaction {
-        SpoolTransaction(erasures: Array(gone.values))
+        SpoolTransaction(erasures: gone.values.sorted())
     }
 
     /// The transaction of `forgetting` is durable.

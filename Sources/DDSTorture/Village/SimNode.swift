@@ -104,7 +104,7 @@ final class SimNode {
             HeldCopy.Place(uid: $0.entry.uid, id: $0.entry.tag, member: $0.copy.member)
         }
         let ids = Set(places.map(\.id))
-        for member in Set(places.map(\.member)) {
+        for member in Set(places.map(\.member)).sorted() {
             for entry in machine.entries(in: MailboxID(rawValue: member)) where ids.contains(entry.tag) {
                 places.append(HeldCopy.Place(uid: entry.uid, id: entry.tag, member: member))
             }
