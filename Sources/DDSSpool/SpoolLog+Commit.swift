@@ -57,7 +57,8 @@ extension SpoolLog {
         do {
             var parts: [PassPart] = []
             var results: [Result<[SpoolUID], SpoolError>] = []
-            for transaction in transactions { results.append(try stage(transaction, in: &parts)) }
+            let bodyBytes = transactions.reduce(0) { $0 + $1.sealedBytes }
+            for transaction in transactions { results.append(try stage(transaction, in: &parts, expecting: bodyBytes)) }
             try write(parts)
             var erasures: [SpoolUID] = []
             for (transaction, result) in zip(transactions, results) {
@@ -80,7 +81,7 @@ extension SpoolLog {
     package var preparer: SpoolPreparer { SpoolPreparer(cipher: cipher, parameters: parameters) }
 
     private func stage(
-        _ transaction: PreparedTransaction, in parts: inout [PassPart]
+        _ transaction: PreparedTransaction, in parts: inout [PassPart], expecting bodyBytes: Int
     ) throws(DiskError) -> Result<[SpoolUID], SpoolError> {
         let appends = transaction.appends
         guard !appends.isEmpty else { return .success([]) }
@@ -92,6 +93,8 @@ extension SpoolLog {
         let bodyStart = segment.nextBody
         if parts.last?.segment !== segment {
             parts.append(PassPart(segment: segment, firstSlot: firstSlot, bodyStart: bodyStart))
+            // Growing by and by would copy what there is again and again.
+            parts[parts.count - 1].bodyBytes.reserveCapacity(min(bodyBytes, parameters.bodyBytes - bodyStart))
         }
         let last = parts.count - 1
         let commit = nextCommit
@@ -109,7 +112,7 @@ extension SpoolLog {
             if case .sealed(let ownKey, let ciphertext, let ownTag) = append.body {
                 (key, tag) = (ownKey, ownTag)
                 let gap = Int(meta.offset) - parts[last].bodyStart - parts[last].bodyBytes.count
-                parts[last].bodyBytes += [UInt8](repeating: 0, count: gap)
+                if gap > 0 { parts[last].bodyBytes += [UInt8](repeating: 0, count: gap) }
                 parts[last].bodyBytes += ciphertext
             }
             let plain = SpoolSlot(

@@ -80,7 +80,7 @@ extension SpoolLog {
                 recovery.tornSets += 1
                 continue
             }
-            for member in members { adopt(member.content, member.slot, of: member.segment) }
+            for member in members { adopt(member.content.meta, member.content.commit, member.slot, of: member.segment) }
             kept += members
             recovery.keptSets += 1
         }

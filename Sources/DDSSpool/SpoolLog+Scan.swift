@@ -144,26 +144,34 @@ extension SpoolLog {
                 continue
             }
             guard opened.states[slot] != .empty else { continue }
+            let plainStart = slot * SpoolFormat.slotPlainBytes
+            if opened.states[slot] == .open, let (meta, commit) = SpoolSlot.index(opened.plain, at: plainStart, parameters),
+                commit <= markedThrough || result.isMarkDamaged
+            {
+                result.highestCommit = max(result.highestCommit, commit)
+                adopt(meta, commit, slot, of: segment)
+                continue
+            }
             let start = slot * SpoolFormat.slotBytes
-            let sealed = { Array(table[start..<start + SpoolFormat.slotBytes]) }
+            let sealed = Array(table[start..<start + SpoolFormat.slotBytes])
             guard let content = content(of: slot, opened, segment, sealed) else {
                 setAside(slot, of: segment, "does not unseal")
                 continue
             }
             result.highestCommit = max(result.highestCommit, content.commit)
             if content.commit <= markedThrough || result.isMarkDamaged {
-                adopt(content, slot, of: segment)
+                adopt(content.meta, content.commit, slot, of: segment)
             } else {
                 result.unmarked[content.commit, default: []].append(
-                    UnmarkedSlot(segment: segment, slot: slot, content: content, sealed: sealed()))
+                    UnmarkedSlot(segment: segment, slot: slot, content: content, sealed: sealed))
             }
         }
         closeSurplusFiles()
     }
 
-    private func content(of slot: Int, _ table: OpenedTable, _ segment: Segment, _ sealed: () -> [UInt8]) -> SpoolSlot? {
+    private func content(of slot: Int, _ table: OpenedTable, _ segment: Segment, _ sealed: [UInt8]) -> SpoolSlot? {
         if table.states[slot] == .open { return SpoolSlot(table.plain, at: slot * SpoolFormat.slotPlainBytes, parameters) }
-        return segment.formerKeys?.open(slot: slot, sealed()).flatMap { SpoolSlot($0, parameters) }
+        return segment.formerKeys?.open(slot: slot, sealed).flatMap { SpoolSlot($0, parameters) }
     }
 
     private func setAside(_ slot: Int, of segment: Segment, _ why: String) {
@@ -171,10 +179,10 @@ extension SpoolLog {
         noteLoss("\(segment.place(slot)) \(why): its record is lost")
     }
 
-    func adopt(_ content: SpoolSlot, _ slot: Int, of segment: Segment) {
+    func adopt(_ meta: SlotMeta, _ commit: UInt64, _ slot: Int, of segment: Segment) {
         while segment.slots.count <= slot { segment.slots.append(nil) }
-        segment.enter(content.meta, at: slot)
-        segment.lastCommit = max(segment.lastCommit, content.commit)
+        segment.enter(meta, at: slot)
+        segment.lastCommit = max(segment.lastCommit, commit)
     }
 
     /// A range of file bytes that could not be read, and why.

@@ -43,8 +43,7 @@ package final class SodiumSpoolCipher: SpoolCipher {
     }
 
     package func sealBody(key: [UInt8], body: [UInt8]) -> (ciphertext: [UInt8], tag: [UInt8]) {
-        let sealed = SpoolKeys.seal(body, key: key, nonce: Self.zeroNonce, associated: [])
-        return (Array(sealed.dropLast(16)), Array(sealed.suffix(16)))
+        SpoolKeys.sealDetached(body, key: key, nonce: Self.zeroNonce, associated: [])
     }
 
     package func openBody(key: [UInt8], ciphertext: [UInt8], tag: [UInt8]) -> [UInt8]? {
