@@ -31,6 +31,8 @@ import Logging
     private var changed: [RecordTag: Instant] = [:]
     private var last: [UInt64: Instant] = [:]
     private var notBefore: Instant?
+    /// When the timer fires.
+    private var next: Instant?
     private var timer: LoopTimer?
     private var isRunning = false
 
@@ -65,16 +67,20 @@ import Logging
 
     /// Copies of these messages were moved, or erased by the node.
     func noteChange(_ ids: some Sequence<RecordTag>) {
-        for id in ids where ledger.lines[id] != nil && changed[id] == nil { changed[id] = services.time.now }
-        schedule()
+        var soonest: Instant?
+        for id in ids where ledger.lines[id] != nil {
+            let since = changed[id] ?? services.time.now
+            changed[id] = since
+            let due = due(id, since)
+            soonest = soonest.map { min($0, due) } ?? due
+        }
+        if let soonest { schedule(at: soonest) }
     }
 
     /// A copy of each of these messages was fetched.
-    func fetched(_ ids: some Sequence<RecordTag>) {
-        for id in ids {
-            ledger.closed(id)
-            noteChange(CollectionOfOne(id))
-        }
+    func fetched(_ ids: some Collection<RecordTag>) {
+        for id in ids { ledger.closed(id) }
+        noteChange(ids)
     }
 
     // MARK: When
@@ -84,14 +90,24 @@ import Logging
         return pace.due(changed: since, isDone: line?.open == 0, last: line?.author.flatMap { last[$0] })
     }
 
+    /// Looks at everything that waits, which is for after a report; what is new is given to `schedule(at:)`.
     private func schedule() {
-        guard let timer, !isRunning, let next = changed.map({ due($0.key, $0.value) }).min() else { return }
-        timer.schedule(at: notBefore.map { max($0, next) } ?? next)
+        next = nil
+        if let soonest = changed.map({ due($0.key, $0.value) }).min() { schedule(at: soonest) }
+    }
+
+    private func schedule(at instant: Instant) {
+        guard let timer, !isRunning else { return }
+        let wanted = notBefore.map { max($0, instant) } ?? instant
+        if let next, next <= wanted { return }
+        next = wanted
+        timer.schedule(at: wanted)
     }
 
     private func tick() {
         guard !isRunning else { return }
         isRunning = true
+        next = nil
         Loop.spawn(name: "reports") { [self] in
             await report()
             isRunning = false
