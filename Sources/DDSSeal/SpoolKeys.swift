@@ -42,7 +42,8 @@ package struct SpoolKeys: Sendable {
         // Not of no capacity: see AgeArmorEncoder.append.
         let ciphertext = unsafe [UInt8](unsafeUninitializedCapacity: max(1, plain.count)) { buffer, initialized in
             let status = unsafe crypto_aead_chacha20poly1305_ietf_encrypt_detached(
-                UnsafeMutableRawBufferPointer(buffer).octets, &tag, nil, plain, UInt64(plain.count), associated, UInt64(associated.count), nil, nonce, key)
+                UnsafeMutableRawBufferPointer(buffer).octets, &tag, nil, plain, UInt64(plain.count), associated,
+                UInt64(associated.count), nil, nonce, key)
             precondition(status == 0, "ChaCha20-Poly1305 cannot fail to encrypt")
             initialized = plain.count
         }

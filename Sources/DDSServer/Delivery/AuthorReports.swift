@@ -191,7 +191,9 @@ import Logging
             account.map { Self.isWorthTelling(news.page.record, news.states, to: $0) } == true
         }
         let messages = plan.told.map { message($0.news, revision: $0.revision) }
-        let mail = messages.isEmpty ? nil : account.flatMap { mailer.mail(.deliveryState(DeliveryReport(messages: messages)), to: $0) }
+        let mail =
+            messages.isEmpty
+            ? nil : account.flatMap { mailer.mail(.deliveryState(DeliveryReport(messages: messages)), to: $0) }
         let stored = try await spool.commit(plan.transaction(mail: mail))
         var next = 0
         for entry in plan.records {
