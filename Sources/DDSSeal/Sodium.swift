@@ -21,7 +21,8 @@ package struct SystemRandom: RandomSource {
     }
 
     package func bytes(_ count: Int) -> [UInt8] {
-        unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+        // Not of no capacity: see AgeArmorEncoder.append.
+        unsafe [UInt8](unsafeUninitializedCapacity: max(1, count)) { buffer, initialized in
             if let base = buffer.baseAddress { unsafe randombytes_buf(base, count) }
             initialized = count
         }

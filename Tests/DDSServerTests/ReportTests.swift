@@ -89,6 +89,26 @@ import Testing
         }
     }
 
+    /// The fetch comes after the report has looked where the copies are, and before it is stored.
+    @Test @LoopActor func whatChangesDuringAReport_isToldInTheNext() async throws {
+        try await withBoard { world, alice in
+            _ = await world.delivery.deliver(try world.message(id: "00aa"), author: "alice", destinations: [.group("board")])
+            try await world.fetchAll("bob")
+            world.time.advance(by: .seconds(30))
+            world.spool.hold()
+            let report = Loop.spawn { await world.delivery.reports.report() }
+            await world.spool.waitUntilHeld()
+            let fetched = try await world.waiting("carol")
+            world.delivery.reports.fetched(fetched.map(\.tag))
+            world.spool.release()
+            await report.value
+            _ = try await world.spool.commit(SpoolTransaction(erasures: fetched.map(\.uid)))
+            await world.pass(.seconds(60))
+            let reports = try await world.reports(alice: alice)
+            #expect(reports.map(World.states) == [["bob fetched", "carol waiting"], ["bob fetched", "carol fetched"]])
+        }
+    }
+
     @Test @LoopActor func changesOfSeveralMessages_areOneReport() async throws {
         try await withBoard { world, alice in
             for id in ["01", "02", "03"] {

@@ -160,19 +160,27 @@ import Logging
         return news
     }
 
+    /// What changes while this reads and stores is noted anew, and told the next time: a QUIT waits for nobody.
     private func report(_ ids: ArraySlice<RecordTag>) async throws(SpoolError) {
+        let taken = ids.map { ($0, changed.removeValue(forKey: $0)) }
+        do throws(SpoolError) {
+            try await tellAll(ids)
+        } catch {
+            // Of what was told by then there is no news.
+            for (id, since) in taken { changed[id] = since ?? changed[id] }
+            throw error
+        }
+    }
+
+    private func tellAll(_ ids: ArraySlice<RecordTag>) async throws(SpoolError) {
         let pages = try await ledger.pages(ids).sorted { $0.uid < $1.uid }
         let places = try await ledger.places(of: pages, held: held.causes)
-        for id in ids where ledger.lines[id] == nil { changed[id] = nil }
         for (author, own) in Dictionary(grouping: pages, by: \.record.authorMailbox) {
             var batch: [MessageNews] = []
             var bytes = 0
             for page in own {
                 let news = news(of: page, places)
-                guard news.isNews else {
-                    changed[page.id] = nil
-                    continue
-                }
+                guard news.isNews else { continue }
                 batch.append(news)
                 bytes += 128 + 48 * page.record.copies.count
                 guard bytes > Self.batchBytes else { continue }
@@ -190,16 +198,16 @@ import Logging
         let plan = ReportPlan(batch) { news in
             account.map { Self.isWorthTelling(news.page.record, news.states, to: $0) } == true
         }
-        let messages = plan.told.map { message($0.news, revision: $0.revision) }
-        let mail =
-            messages.isEmpty
-            ? nil : account.flatMap { mailer.mail(.deliveryState(DeliveryReport(messages: messages)), to: $0) }
+        var mail: ControlCopy?
+        if let account, !plan.told.isEmpty {
+            let report = DeliveryReport(messages: plan.told.map { message($0.news, revision: $0.revision) })
+            mail = mailer.mail(.deliveryState(report), to: account)
+        }
         let stored = try await spool.commit(plan.transaction(mail: mail))
         var next = 0
         for entry in plan.records {
             ledger.replaced(entry.id, by: entry.record == nil ? nil : stored[next])
             if entry.record != nil { next += 1 }
-            changed[entry.id] = nil
         }
         guard let mail, let account, store.directory.accounts[account.name]?.mailbox == author else { return }
         last[author] = services.time.now
