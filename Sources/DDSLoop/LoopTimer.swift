@@ -31,6 +31,7 @@ package final class LoopTimer: LoopHandle {
     /// Fires at `instant`, or at once when it has passed. A timer already scheduled is moved.
     package func schedule(at instant: Instant) {
         precondition(isOpen, "a closed timer cannot be scheduled")
+        if instant != deadline { hasYielded = false }
         deadline = instant
         if let armed, armed <= instant { return }
         arm(at: instant)

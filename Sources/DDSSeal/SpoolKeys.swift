@@ -39,8 +39,7 @@ package struct SpoolKeys: Sendable {
     ) -> (ciphertext: [UInt8], tag: [UInt8]) {
         precondition(key.count == 32 && nonce.count == 12, "a key has 32 bytes, a nonce 12")
         var tag = [UInt8](repeating: 0, count: ChaCha20Poly1305.tagBytes)
-        // Not of no capacity: see AgeArmorEncoder.append.
-        let ciphertext = unsafe [UInt8](unsafeUninitializedCapacity: max(1, plain.count)) { buffer, initialized in
+        let ciphertext = unsafe [UInt8](filling: plain.count) { buffer, initialized in
             let status = unsafe crypto_aead_chacha20poly1305_ietf_encrypt_detached(
                 UnsafeMutableRawBufferPointer(buffer).octets, &tag, nil, plain, UInt64(plain.count), associated,
                 UInt64(associated.count), nil, nonce, key)

@@ -75,8 +75,13 @@ struct SpoolSlot: Hashable {
     }
 
     /// Nil when the plaintext, though authentic, names what a segment with these parameters cannot hold.
-    init?(_ plain: [UInt8], at start: Int = 0, _ parameters: SpoolParameters) {
-        guard let (meta, commit) = Self.index(plain, at: start, parameters) else { return nil }
+    init?(_ plain: [UInt8], _ parameters: SpoolParameters) {
+        guard let (meta, commit) = Self.index(plain, at: 0, parameters) else { return nil }
+        self.init(meta, commit, plain, at: 0)
+    }
+
+    /// The rest of what `index` gave.
+    init(_ meta: SlotMeta, _ commit: UInt64, _ plain: [UInt8], at start: Int) {
         self.meta = meta
         self.commit = commit
         key = Array(plain[start + 44..<start + 76])

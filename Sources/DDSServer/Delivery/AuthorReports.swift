@@ -154,7 +154,7 @@ import Logging
         stride(from: 0, to: ids.count, by: surveySlice).map { ids[$0..<min($0 + surveySlice, ids.count)] }
     }
 
-    private func news(of page: MessageLedger.Page, _ places: [RecordTag: CopyPlaces]) -> MessageNews {
+    private func news(of page: MessagePage, _ places: [RecordTag: CopyPlaces]) -> MessageNews {
         let news = MessageNews(page, places[page.id] ?? CopyPlaces())
         ledger.counted(page.id, author: page.record.authorMailbox, open: news.states.count { !$0.isFinal })
         return news

@@ -17,8 +17,6 @@ import Logging
         var open: Int?
     }
 
-    typealias Page = MessagePage
-
     /// Whoever moves or erases copies other than by a fetch, and whoever derives states, goes through here: a copy on its way
     /// between two mailboxes would count as fetched.
     let gate = LoopGate()
@@ -67,15 +65,15 @@ import Logging
     // MARK: Reading
 
     /// The records of `ids` that can be read. One that cannot is reported and left alone: mail is not concerned.
-    func pages(_ ids: some Sequence<RecordTag>) async throws(SpoolError) -> [Page] {
-        var pages: [Page] = []
+    func pages(_ ids: some Sequence<RecordTag>) async throws(SpoolError) -> [MessagePage] {
+        var pages: [MessagePage] = []
         for id in ids {
             guard let line = lines[id] else { continue }
             do throws(SpoolError) {
                 guard let record = MessageRecord(try await spool.read(line.uid, offset: 0, count: .max)) else {
                     throw .damaged(line.uid, "a message's record is none")
                 }
-                pages.append(Page(id: id, uid: line.uid, record: record))
+                pages.append(MessagePage(id: id, uid: line.uid, record: record))
             } catch {
                 switch error {
                 case .damaged, .noSuchRecord:
@@ -89,7 +87,7 @@ import Logging
     }
 
     /// Where the copies of these messages lie. The caller is inside the gate.
-    func places(of pages: [Page], held: [RecordTag: [UInt64: HoldCause]]) async throws(SpoolError) -> [RecordTag: CopyPlaces] {
+    func places(of pages: [MessagePage], held: [RecordTag: [UInt64: HoldCause]]) async throws(SpoolError) -> [RecordTag: CopyPlaces] {
         var places: [RecordTag: CopyPlaces] = [:]
         var wanted: [UInt64: String] = [:]
         for page in pages {

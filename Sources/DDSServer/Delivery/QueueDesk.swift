@@ -163,7 +163,7 @@ import Logging
     /// Does `body` with every copy of the message that is at hand: those whose maildrop no session has open are kept to
     /// ourselves meanwhile.
     private func work(
-        on id: RecordTag, _ body: @LoopActor (MessageLedger.Page, [Place]) async throws(SpoolError) -> Int
+        on id: RecordTag, _ body: @LoopActor (MessagePage, [Place]) async throws(SpoolError) -> Int
     ) async throws(SpoolError) -> (Int, busy: [String]) {
         var leased: [MailboxID] = []
         defer { for mailbox in leased { book.release(mailbox) } }
