@@ -12,9 +12,7 @@ package struct RecordBytes {
     /// What was not read yet.
     package var rest: ArraySlice<UInt8> { bytes[place...] }
 
-    package mutating func put(_ number: UInt64, _ count: Int) {
-        for index in 0..<count { bytes.append(UInt8(truncatingIfNeeded: number >> (8 * UInt64(count - 1 - index)))) }
-    }
+    package mutating func put(_ number: UInt64, _ count: Int) { bytes.appendNumber(number, bytes: count) }
 
     /// Texts are names and ids, whose lengths are limited where they are made.
     package mutating func put(_ text: String) {
@@ -28,7 +26,7 @@ package struct RecordBytes {
     package mutating func number(_ count: Int) -> UInt64? {
         guard place + count <= bytes.count else { return nil }
         defer { place += count }
-        return bytes[place..<place + count].reduce(0) { $0 << 8 | UInt64($1) }
+        return bytes.number(at: place, bytes: count)
     }
 
     package mutating func text() -> String? {
