@@ -96,7 +96,11 @@ package struct Torture {
     /// How many places the sweep has; their schedules have the numbers of `sweepSeeds`.
     package func sweepSeeds() throws(TortureFailure) -> [UInt64] {
         do throws(BrokenPromise) {
-            return try TortureSweep.places(village(1)).map(\.seed)
+            var seeds: [UInt64] = []
+            for chapter in TortureSweep.Chapter.allCases {
+                seeds += try TortureSweep.places(of: chapter, in: village(chapter.rawValue)).map(\.seed)
+            }
+            return seeds
         } catch {
             throw TortureFailure(seed: 0, promise: error)
         }

@@ -14,7 +14,11 @@ import Testing
         #expect(places.count > 1000)
         for place in places { try torture.run(seed: place) }
         #expect(torture.summary.schedules == places.count)
-        #expect(torture.summary.counts.crashes > places.count * 4)
+        let counts = torture.summary.counts
+        #expect(counts.crashes > places.count * 4)
+        // Each chapter does what it is there for, wherever its place is.
+        #expect(counts.resent > places.count / 10 && counts.held > places.count / 3 && counts.expired > places.count / 40)
+        #expect(counts.moved > places.count && counts.rotations > places.count / 20 && counts.told > places.count)
     }
 
     @Test func randomLives_keepEveryPromise() throws {

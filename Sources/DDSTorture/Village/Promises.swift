@@ -136,10 +136,11 @@ struct Promises {
         return nil
     }
 
-    /// Of every member the letters of which a notice says that they expired, wherever it is; nobody is told twice of one.
+    /// Of every member the letters of which a notice says that they expired, wherever it is, or that may go without one;
+    /// nobody is told twice of one.
     func told() throws(BrokenPromise) -> [Set<Int>] {
-        var told = silent
-        guard !notices.isEmpty else { return told }
+        guard !notices.isEmpty else { return silent }
+        var told = [Set<Int>](repeating: [], count: silent.count)
         for (place, notice) in notices.enumerated() where !notice.isReport {
             let number = -1 - place
             let reader = notice.reader
@@ -148,7 +149,8 @@ struct Promises {
                 throw BrokenPromise(.doubled, "member \(reader) is told twice that letter \(line.letter) has expired")
             }
         }
-        return told
+        // The node meant to erase the letter of a member without a key, and perhaps failed: then it may tell later.
+        return zip(told, silent).map { $0.union($1) }
     }
 
     // MARK: Reading

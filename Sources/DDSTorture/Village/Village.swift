@@ -281,11 +281,6 @@ final class Village {
 
     func isNodeAlive() -> Bool { !node.machine.disk.isStopped }
 
-    /// A line was cut, or a disk has failed.
-    func hasTroubleBegun(onLines: Bool) -> Bool {
-        onLines ? counts.cuts > 0 : machines.contains { machine($0).faultsInjected > 0 }
-    }
-
     func collectCounts() -> VillageCounts {
         var result = counts
         for which in machines {
