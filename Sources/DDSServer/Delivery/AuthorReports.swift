@@ -201,7 +201,7 @@ import Logging
         var mail: ControlCopy?
         if let account, !plan.told.isEmpty {
             let report = DeliveryReport(messages: plan.told.map { message($0.news, revision: $0.revision) })
-            mail = mailer.mail(.deliveryState(report), to: account)
+            mail = await mailer.mail(.deliveryState(report), to: account)
         }
         let stored = try await spool.commit(plan.transaction(mail: mail))
         var next = 0

@@ -21,8 +21,12 @@ struct ControlMailer: Sendable {
     }
 
     /// `group` is noted in the header, so that the member's agent files it there. Nil for a member that nothing can be sealed to:
-    /// then there is nobody to tell.
-    func mail(_ content: ControlMail.Content, to account: Account, group: String? = nil) -> ControlCopy? {
+    /// then there is nobody to tell. On a worker: a report of a thousand messages is hashed, padded and sealed.
+    @LoopActor func mail(_ content: ControlMail.Content, to account: Account, group: String? = nil) async -> ControlCopy? {
+        await Loop.offload { made(content, to: account, group: group) }
+    }
+
+    private func made(_ content: ControlMail.Content, to account: Account, group: String?) -> ControlCopy? {
         guard let address = MailAddress(local: account.name, domain: domain),
             let recipient = account.recipient.flatMap({ try? AgeRecipient(accepted: $0) })
         else { return nil }

@@ -101,9 +101,11 @@ import Logging
             try await delivery.ledger.gate.pass { [self] () throws(SpoolError) in
                 let pages = try await delivery.ledger.pages(Set(part.map(\.id)))
                 let plan = ExpiryPlan(part, mailbox: account.mailbox, pages: pages)
-                let mails = plan.spans.compactMap { span in
+                var mails: [ControlCopy] = []
+                for span in plan.spans {
                     let notice = ExpiryNotice(group: span.group, count: span.ids.count, days: span.days)
-                    return delivery.mailer.mail(.expiry(notice), to: account, group: span.group)
+                    guard let mail = await delivery.mailer.mail(.expiry(notice), to: account, group: span.group) else { break }
+                    mails.append(mail)
                 }
                 let stored = try await spool.commit(plan.transaction(mails: mails))
                 for (entry, uid) in zip(plan.records, stored) { delivery.ledger.replaced(entry.id, by: uid) }
