@@ -159,27 +159,13 @@ extension SimDisk {
         // Nearly every place is ruled out by its first two bytes.
         var starts = [UInt64](repeating: 0, count: 1 << 10)
         for needle in needles { starts[Int(needle[0]) << 2 | Int(needle[1] >> 6)] |= 1 << UInt64(needle[1] & 63) }
-        // Much of a medium is zeros, and eight of them have nothing that begins otherwise.
-        let skipsZeros = starts[0] & 1 == 0
-        for image in durableNames.values.map(\.durable) {
-            let isFound = unsafe image.withUnsafeBytes { bytes in
-                var index = 0
-                while index + 1 < bytes.count {
-                    if skipsZeros, index + 8 <= bytes.count,
-                        unsafe bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self) == 0
-                    {
-                        index += 7
-                        continue
-                    }
-                    let start = unsafe Int(bytes[index]) << 8 | Int(bytes[index + 1])
-                    if starts[start >> 6] >> UInt64(start & 63) & 1 != 0 {
-                        for needle in needles where image[index...].starts(with: needle) { return true }
-                    }
-                    index += 1
-                }
-                return false
+        for image in durableNames.values.map(\.durable) where image.count >= 2 {
+            var start = Int(image[0])
+            for index in 1..<image.count {
+                start = (start << 8 | Int(image[index])) & 0xffff
+                guard starts[start >> 6] >> UInt64(start & 63) & 1 != 0 else { continue }
+                for needle in needles where image[(index - 1)...].starts(with: needle) { return true }
             }
-            if isFound { return true }
         }
         return false
     }
