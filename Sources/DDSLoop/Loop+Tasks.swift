@@ -43,6 +43,13 @@ extension Loop {
         }
     }
 
+    /// Goes on in another turn when this one has lasted long enough: to be called by loops over as many things as there happen
+    /// to be, in each round.
+    @LoopActor
+    package static func giveWay() async {
+        if isTurnSpent { await Task.yield() }
+    }
+
     /// Runs `work` on libuv's thread pool and waits for what it returns or throws: for whatever computes longer than the
     /// others on the loop should wait. Cancelling the task does not stop work that has begun.
     @LoopActor

@@ -37,4 +37,7 @@ struct TurnBudget {
         defer { begun |= mark }
         return begun & mark == 0 || now - start < work.limit
     }
+
+    /// Whether no more jobs begin in this turn, so that a long one should leave the rest of its work to another.
+    func isSpent(now: Instant) -> Bool { start.map { now - $0 >= Work.jobs.limit } ?? false }
 }

@@ -118,11 +118,24 @@ import Testing
         turns = []
         await Loop.inTurns(0..<Self.count) { _ in work() }
         check()
+        turns = []
+        for _ in 0..<Self.count {
+            work()
+            await Loop.giveWay()
+        }
+        check()
     }
 
     func shortJobs() async {
         let tasks = (0..<Self.count).map { _ in Loop.spawn { self.turns.append(Loop.lag.count) } }
         for task in tasks { await task.value }
+        #expect(Set(turns).count == 1)
+        turns = []
+        await Task.yield()
+        for _ in 0..<Self.count {
+            turns.append(Loop.lag.count)
+            await Loop.giveWay()
+        }
         #expect(Set(turns).count == 1)
     }
 

@@ -88,19 +88,21 @@ import Logging
 
     /// Where the copies of these messages lie. The caller is inside the gate.
     func places(of pages: [MessagePage], held: [RecordTag: [UInt64: HoldCause]]) async throws(SpoolError) -> [RecordTag: CopyPlaces] {
-        var places: [RecordTag: CopyPlaces] = [:]
         var wanted: [UInt64: String] = [:]
         for page in pages {
-            places[page.id] = CopyPlaces(held: held[page.id] ?? [:])
             for copy in page.record.copies where !copy.told.isFinal { wanted[copy.mailbox] = copy.member }
+            await Loop.giveWay()
         }
-        for (mailbox, member) in wanted {
-            if store.directory.accounts[member]?.mailbox != mailbox {
-                for id in places.keys { places[id]?.ownerless.insert(mailbox) }
-                continue
-            }
-            for entry in try await spool.entries(in: MailboxID(rawValue: mailbox)) where places[entry.tag] != nil {
+        let ownerless = Set(wanted.filter { store.directory.accounts[$0.value]?.mailbox != $0.key }.keys)
+        var places: [RecordTag: CopyPlaces] = [:]
+        for page in pages {
+            places[page.id] = CopyPlaces(held: held[page.id] ?? [:], ownerless: ownerless)
+            await Loop.giveWay()
+        }
+        for mailbox in wanted.keys where !ownerless.contains(mailbox) {
+            for entry in try await spool.entries(in: MailboxID(rawValue: mailbox)) {
                 places[entry.tag]?.waiting.insert(mailbox)
+                await Loop.giveWay()
             }
         }
         return places
