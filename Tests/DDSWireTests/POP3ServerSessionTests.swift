@@ -366,10 +366,11 @@ import Testing
     }
 
     @Test func longPipelines_pauseForTheDriver() {
-        let model = Model([POP3ServerModel.Message(uidl: "one", bytes: Array(repeating: 0x61, count: 1000))])
+        // Fewer than a list's piece has.
+        let model = Model((0..<900).map { POP3ServerModel.Message(uidl: "message-number-\($0)", bytes: [0x61]) })
         model.isHeldBack = { $0 == .pause }
         var harness = model.loggedIn()
-        harness.receive(String(repeating: "RETR 1\r\n", count: 1000))
+        harness.receive(String(repeating: "UIDL\r\n", count: 1000))
         #expect(harness.outstanding.map(\.question) == [.pause])
         #expect((200_000..<400_000).contains(harness.takeOutput().count))
         harness.answerOldest(.proceed)
