@@ -69,22 +69,37 @@ import DDSSpool
     private func load() async throws(SpoolError) {
         let messages = try await spool.entries(in: AgentMailbox.messages)
         let summaries = try await spool.entries(in: AgentMailbox.summaries)
-        var leftovers = StoreRemoval.leftovers(summaries: summaries, messages: messages)
-        let lost = Set(leftovers)
-        let messageRecords = Dictionary(messages.map { ($0.tag, $0.uid) }, uniquingKeysWith: { $1 })
-        for (entry, summary) in try await open(summaries.filter { !lost.contains($0.uid) }) {
-            guard let message = messageRecords[entry.tag] else { continue }
-            // A crash between writing a summary anew and erasing the old one leaves both; they come oldest first.
-            if let older = items[summary.id] { leftovers.append(older.summaryRecord) }
-            put(Item(summary: summary, tag: entry.tag, summaryRecord: entry.uid, messageRecord: message))
-        }
-        let origins = Set(items.values.compactMap { $0.summary.origin.map { SpoolUID(rawValue: $0) } })
-        for mailbox in [AgentMailbox.inbox, AgentMailbox.quarantine] {
-            leftovers += InboxImport.finished(try await spool.entries(in: mailbox), origins: origins)
-        }
+        let lost = await Loop.offload { Set(StoreRemoval.leftovers(summaries: summaries, messages: messages)) }
+        let opened = try await open(summaries.filter { !lost.contains($0.uid) })
+        var fetched: [SpoolEntry] = []
+        for mailbox in [AgentMailbox.inbox, AgentMailbox.quarantine] { fetched += try await spool.entries(in: mailbox) }
+        let contents = await Loop.offload { [fetched] in Contents(opened, messages: messages, fetched: fetched) }
+        items = contents.items
+        order = contents.order
+        let leftovers = Array(lost) + contents.leftovers
         if !leftovers.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: leftovers)) }
         quarantined = Set(try await spool.entries(in: AgentMailbox.quarantine).map(\.uid))
-        order = order.compactMap { id in items[id].map { (id, $0.messageRecord.rawValue) } }.sorted { $0.1 < $1.1 }.map(\.0)
+    }
+
+    /// What a store holds, put together of its records.
+    private struct Contents: Sendable {
+        var items: [String: Item] = [:]
+        var order: [String] = []
+        /// Records that a crash has left over.
+        var leftovers: [SpoolUID] = []
+
+        /// `summaries` come oldest first.
+        init(_ summaries: [(SpoolEntry, StoredSummary)], messages: [SpoolEntry], fetched: [SpoolEntry]) {
+            let messageRecords = Dictionary(messages.map { ($0.tag, $0.uid) }, uniquingKeysWith: { $1 })
+            for (entry, summary) in summaries {
+                guard let message = messageRecords[entry.tag] else { continue }
+                // A crash between writing a summary anew and erasing the old one leaves both.
+                if let older = items[summary.id] { leftovers.append(older.summaryRecord) }
+                items[summary.id] = Item(summary: summary, tag: entry.tag, summaryRecord: entry.uid, messageRecord: message)
+            }
+            order = items.values.sorted { $0.messageRecord.rawValue < $1.messageRecord.rawValue }.map(\.summary.id)
+            leftovers += InboxImport.finished(fetched, origins: Set(items.values.compactMap { $0.summary.origin.map { SpoolUID(rawValue: $0) } }))
+        }
     }
 
     /// Summaries in order of their records, opened beside the loop: a store has thousands.
