@@ -21,6 +21,8 @@ package final class SpoolLog {
     var ready: [Segment] = []
     /// What will be ready next.
     var preparing: SegmentPreparation?
+    /// Starts zeroing on another thread. Without one the log writes the zeros itself, a piece at a time.
+    package var zeroAside: ((SpoolZeroing) -> any SpoolAside)?
     /// Emptied; raw material for preparation, or to be removed.
     var spare: [Segment] = []
     /// Leftovers of an interrupted preparation: raw material too.
@@ -144,7 +146,7 @@ package final class SpoolLog {
         do {
             while try overwriteNext() {}
             // Half of what was in it before may still be there.
-            while preparing?.isOwn == false, try prepareStep() {}
+            while preparing?.isOwn == false, try prepareStep(isUrgent: true) {}
             if let segment = markSegment {
                 let isClean = !segments.values.contains { $0.needsScrub } && !spare.contains { $0.needsScrub }
                 try mark(in: segment, isClean: isClean)
@@ -158,6 +160,8 @@ package final class SpoolLog {
 
     /// Gives up handles and lock. May be called again.
     private func release() {
+        // The next process may put the same file to another use.
+        _ = preparing?.aside?.wait()
         for segment in openFiles { closeFile(of: segment) }
         openFiles = []
         disk.unlock()
