@@ -6,6 +6,9 @@ import DDSLock
 
 /// A dedicated thread with a state of its own. Jobs are performed in the order of `submit`.
 package final class WriterThread<State, Job: Sendable>: Sendable {
+    /// After a batch of so many its thread waits a little for as many to come again.
+    package static var gatheredMin: Int { 8 }
+
     private let queue: JobQueue<Job>
 
     private init(_ queue: JobQueue<Job>) {
@@ -20,8 +23,13 @@ package final class WriterThread<State, Job: Sendable>: Sendable {
     ///
     /// `perform` is handed everything that is queued, never an empty list. Whenever the queue is empty `idle` is called and
     /// answers after how long it wants to be called again if nothing comes; nil is only after the next jobs.
+    ///
+    /// Behind a batch of `gatheredMin` jobs or more the next one waits until as many have come, for `gathering` at most: those
+    /// who were answered together mostly ask again together, and one sync then serves all. The standard is a part of what a
+    /// sync takes.
     package static func start(
         name: String,
+        gathering: Duration = .microseconds(150),
         makeState: @escaping @Sendable () throws -> State,
         perform: @escaping @Sendable (inout State, [Job]) -> Void,
         idle: @escaping @Sendable (inout State) -> Duration? = { _ in nil }
@@ -32,8 +40,11 @@ package final class WriterThread<State, Job: Sendable>: Sendable {
                 do {
                     var state = try makeState()
                     started.resume()
+                    var last = 0
                     while true {
+                        if last >= Self.gatheredMin { queue.gather(last, waitingAtMost: gathering) }
                         let jobs = queue.take(waitingAtMost: .zero) ?? []
+                        last = jobs.count
                         if jobs.isEmpty {
                             let pause = idle(&state)
                             guard let late = queue.take(waitingAtMost: pause) else { break }
@@ -69,6 +80,8 @@ package final class WriterThread<State, Job: Sendable>: Sendable {
 private final class JobQueue<Job: Sendable>: Sendable {
     private struct State {
         var jobs: [Job] = []
+        /// So many wake the thread.
+        var wanted = 1
         var isStopping = false
         var isFinished = false
         var waiters: [CheckedContinuation<Void, Never>] = []
@@ -80,9 +93,16 @@ private final class JobQueue<Job: Sendable>: Sendable {
         state.withLock { queue in
             guard !queue.isStopping else { return false }
             queue.jobs.append(job)
-            if queue.jobs.count == 1 { state.signal() }
+            if queue.jobs.count == queue.wanted { state.signal() }
             return true
         }
+    }
+
+    /// Waits until `count` jobs more are there than now.
+    func gather(_ count: Int, waitingAtMost pause: Duration) {
+        state.withLock { $0.wanted = $0.jobs.count + count }
+        state.withLock(
+            waitingAtMost: pause, while: { $0.jobs.count < $0.wanted && !$0.isStopping }, then: { $0.wanted = 1 })
     }
 
     /// Everything queued; after the wait perhaps nothing. Nil when the thread shall end. A nil pause waits for ever.

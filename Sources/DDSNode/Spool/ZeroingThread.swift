@@ -26,9 +26,11 @@ final class ZeroingThread: SpoolAside {
     var outcome: Result<Void, DiskError>? { state.withLock { $0 } }
 
     func wait() -> Result<Void, DiskError> {
-        state.withLock(waitingAtMost: nil, while: { $0 == nil }) { outcome in
-            guard let outcome else { preconditionFailure("the wait ends with an outcome") }
-            return outcome
-        }
+        state.withLock(
+            waitingAtMost: nil, while: { $0 == nil },
+            then: { outcome in
+                guard let outcome else { preconditionFailure("the wait ends with an outcome") }
+                return outcome
+            })
     }
 }
