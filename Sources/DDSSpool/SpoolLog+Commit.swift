@@ -9,6 +9,7 @@ private struct PassPart {
     var segment: Segment
     var firstSlot: Int
     var slotBytes: [UInt8] = []
+    /// Where the bodies begin that are not written yet.
     var bodyStart: Int
     var bodyBytes: [UInt8] = []
     var metas: [SlotMeta] = []
@@ -58,7 +59,10 @@ extension SpoolLog {
             var parts: [PassPart] = []
             var results: [Result<[SpoolUID], SpoolError>] = []
             let bodyBytes = transactions.reduce(0) { $0 + $1.sealedBytes }
-            for transaction in transactions { results.append(try stage(transaction, in: &parts, expecting: bodyBytes)) }
+            for transaction in transactions {
+                results.append(try stage(transaction, in: &parts, expecting: min(bodyBytes, Self.bodiesAhead * 2)))
+                try writeAhead(&parts)
+            }
             try write(parts)
             var erasures: [SpoolUID] = []
             for (transaction, result) in zip(transactions, results) {
@@ -177,6 +181,20 @@ extension SpoolLog {
         active = segment
         activations.append(time.now)
         return segment
+    }
+
+    /// So many bytes of bodies go to the disk while the rest of the pass is put together.
+    private static let bodiesAhead = 64 << 10
+
+    /// The disk has something to do while slots are sealed. Bodies without slots are nothing, whatever stops this.
+    private func writeAhead(_ parts: inout [PassPart]) throws(DiskError) {
+        guard let part = parts.last, part.bodyBytes.count >= Self.bodiesAhead else { return }
+        let file = try file(of: part.segment)
+        let start = parameters.bodyStart + part.bodyStart
+        try disk.write(file, at: start, part.bodyBytes)
+        disk.startWriting(file, start..<start + part.bodyBytes.count)
+        parts[parts.count - 1].bodyStart += part.bodyBytes.count
+        parts[parts.count - 1].bodyBytes.removeAll(keepingCapacity: true)
     }
 
     /// Bodies, slots and the mark about the *previous* pass share one sync; nothing depends on the order in which they
