@@ -63,6 +63,14 @@ extension Loop {
             }
         }.get()
     }
+
+    /// The same when the work `isLong`, and otherwise here and now: the pool may be busy with passwords.
+    @LoopActor
+    package static func offload<Value: Sendable, Problem: Error>(
+        when isLong: Bool, _ work: @escaping @Sendable () throws(Problem) -> Value
+    ) async throws(Problem) -> Value {
+        isLong ? try await offload(work) : try work()
+    }
 }
 
 /// One sleeping task.
