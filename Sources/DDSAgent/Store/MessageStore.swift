@@ -137,7 +137,19 @@ import DDSSpool
     }
 
     /// Summaries in order of arrival.
-    var summaries: [StoredSummary] { order.compactMap { items[$0]?.summary } }
+    var summaries: [StoredSummary] { Self.summaries(items, order) }
+
+    private nonisolated static func summaries(_ items: [String: Item], _ order: [String]) -> [StoredSummary] {
+        order.compactMap { items[$0]?.summary }
+    }
+
+    /// What a turn of the loop may do something with.
+    private static let summariesAtOnce = 200
+
+    /// What `work` makes of all summaries in order of arrival; on a worker when they are many.
+    func withSummaries<Value: Sendable>(_ work: @escaping @Sendable ([StoredSummary]) -> Value) async -> Value {
+        await Loop.offload(when: order.count > Self.summariesAtOnce) { [items, order] in work(Self.summaries(items, order)) }
+    }
 
     var unreadCount: Int { items.values.count { $0.summary.isUnread } }
 

@@ -41,14 +41,6 @@ package struct ControlRequest: Sendable {
 
 /// A line of the daemon's answer.
 enum ControlReply: Sendable {
-    /// Values in what a command gives that are encoded in about a millisecond.
-    private static let shortMax = 500
-
-    /// Too long to be encoded in a turn of the loop.
-    var isLong: Bool {
-        if case .done(let result) = self { result.hasMore(than: Self.shortMax) } else { false }
-    }
-
     case event(JSONValue)
     case done(JSONValue)
     case failed(Failure)
@@ -64,6 +56,14 @@ enum ControlReply: Sendable {
         } else {
             return nil
         }
+    }
+
+    /// Values in what a command gives that are encoded in about a millisecond.
+    private static let shortMax = 500
+
+    /// Too long to be encoded in a turn of the loop.
+    var isLong: Bool {
+        if case .done(let result) = self { result.hasMore(than: Self.shortMax) } else { false }
     }
 
     var line: [UInt8] {

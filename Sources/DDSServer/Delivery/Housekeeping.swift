@@ -104,8 +104,7 @@ import Logging
                 var mails: [ControlCopy] = []
                 for span in plan.spans {
                     let notice = ExpiryNotice(group: span.group, count: span.ids.count, days: span.days)
-                    guard let mail = await delivery.mailer.mail(.expiry(notice), to: account, group: span.group) else { break }
-                    mails.append(mail)
+                    if let mail = await delivery.mailer.mail(.expiry(notice), to: account, group: span.group) { mails.append(mail) }
                 }
                 let stored = try await spool.commit(plan.transaction(mails: mails))
                 for (entry, uid) in zip(plan.records, stored) { delivery.ledger.replaced(entry.id, by: uid) }
