@@ -180,6 +180,18 @@ import Testing
         await open.close()
     }
 
+    @Test @LoopActor func threads_areNotGivenOutBetweenALockAndItsNews() async throws {
+        let open = try await OpenAgent()
+        try await open.deliver(mail(subject: "Secret"))
+        let store = try open.agent.opened().store
+        var isLocked = false
+        let desk = ThreadDesk { isLocked ? nil : store }
+        #expect(await desk.current().threads.count == 1)
+        isLocked = true
+        #expect(await desk.current().threads.isEmpty)
+        await open.close()
+    }
+
     @Test @LoopActor func lock_dropsEverything() async throws {
         let open = try await OpenAgent()
         try await open.deliver(mail(subject: "Secret"))
