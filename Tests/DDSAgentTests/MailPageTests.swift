@@ -180,14 +180,18 @@ import Testing
         await open.close()
     }
 
+    @LoopActor private final class Key {
+        var isThere = true
+    }
+
     @Test @LoopActor func threads_areNotGivenOutBetweenALockAndItsNews() async throws {
         let open = try await OpenAgent()
         try await open.deliver(mail(subject: "Secret"))
         let store = try open.agent.opened().store
-        var isLocked = false
-        let desk = ThreadDesk { isLocked ? nil : store }
+        let key = Key()
+        let desk = ThreadDesk { key.isThere ? store : nil }
         #expect(await desk.current().threads.count == 1)
-        isLocked = true
+        key.isThere = false
         #expect(await desk.current().threads.isEmpty)
         await open.close()
     }
