@@ -21,7 +21,7 @@ import DDSLoop
 
     /// Forgets everything; the agent was locked.
     func wipe() {
-        index = ThreadIndex([])
+        replace(ThreadIndex([]))
         changes += 1
     }
 
@@ -39,7 +39,13 @@ import DDSLoop
         let fresh = await store.withSummaries { ThreadIndex($0) }
         // What was read before a lock is not kept after it.
         guard self.store() === store else { return wipe() }
-        index = fresh
+        replace(fresh)
         known = version
+    }
+
+    private func replace(_ fresh: ThreadIndex) {
+        let old = index
+        index = fresh
+        Loop.discard(old)
     }
 }

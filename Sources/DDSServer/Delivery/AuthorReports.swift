@@ -79,9 +79,12 @@ import Logging
     }
 
     /// A copy of each of these messages was fetched.
-    func fetched(_ ids: some Collection<RecordTag>) {
-        for id in ids { ledger.closed(id) }
-        noteChange(ids)
+    func fetched(_ ids: [RecordTag]) async {
+        for id in ids {
+            ledger.closed(id)
+            noteChange(CollectionOfOne(id))
+            await Loop.giveWay()
+        }
     }
 
     // MARK: When

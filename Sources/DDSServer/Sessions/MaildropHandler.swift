@@ -140,7 +140,7 @@ import Logging
         }
         let erased = indices.map { maildrop.entries[$0] }
         server.delivery.erased(erased, from: mailbox)
-        server.delivery.reports.fetched(erased.filter { !$0.isControl }.map(\.tag))
+        await server.delivery.reports.fetched(erased.filter { !$0.isControl }.map(\.tag))
         server.services.bus.publish(.maildropErased(count: erased.count))
         return .erased
     }
