@@ -71,6 +71,9 @@ package struct AgeDecryptor: Sendable {
     /// plaintext or `finish` has returned.
     package var stanzas: [AgeStanza] { header.stanzas }
 
+    /// Whether the file is sealed to hybrid keys alone; false until its header was read. Authenticated like `stanzas`.
+    package var isHybrid: Bool { header.isComplete && header.isHybrid }
+
     /// Takes bytes of the file and returns the plaintext that they complete. Throws any `AgeError` but `.badRecipient` and
     /// `.badIdentity`.
     package mutating func feed(_ bytes: [UInt8]) throws(AgeError) -> [UInt8] {

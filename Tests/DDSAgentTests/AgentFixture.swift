@@ -71,7 +71,7 @@ func testAccount(ownRecipient: String, nodeRecipient: String) throws -> AgentAcc
 func wrapped(_ message: [UInt8], group: String?, to recipient: AgeRecipient, random: SystemRandom) throws -> [UInt8] {
     let fileKey = AgeFileKey.generate(random: random)
     let headers = try FanOut.headers(
-        fileKey: fileKey, recipients: [recipient], notes: [group.map(GroupNote.stanza)], random: random)
+        fileKey: fileKey, recipients: [recipient], notes: [group.map { [GroupNote.stanza($0)] } ?? []], random: random)
     var writer = AgePayloadWriter(fileKey: fileKey, random: random)
     var armor = AgeArmorEncoder(lineEnd: .crlf)
     let file = headers[0] + writer.update(message[...]) + writer.finish()

@@ -59,7 +59,7 @@ struct ControlMailer: Sendable {
         let fileKey = AgeFileKey.generate(random: random)
         guard
             let header = try? FanOut.attempts(
-                fileKey: fileKey, recipients: [recipient], notes: [group.map(GroupNote.stanza)], random: random)[0].get()
+                fileKey: fileKey, recipients: [recipient], notes: [group.map { [GroupNote.stanza($0)] } ?? []], random: random)[0].get()
         else { return nil }
         var writer = AgePayloadWriter(fileKey: fileKey, random: random)
         let payload = writer.update(Padding.pad(mail.message(signedBy: key))[...]) + writer.finish()

@@ -125,7 +125,7 @@ enum DeliveryOutcome: Hashable, Sendable {
         let readers = store.directory.readers(of: destinations, author: author)
         let groups = readers.map { store.directory.group(reaching: $0.name, among: destinations) }
         let headers = await ReaderHeaders(random: services.random).make(
-            for: readers, fileKey: message.fileKey, notes: groups.map { $0.map(GroupNote.stanza) })
+            for: readers, fileKey: message.fileKey, notes: groups.map { group in group.map { [GroupNote.stanza($0)] } ?? [] })
         var plan = DeliveryPlan(
             id: RecordTag(services.random.bytes(16)), author: author.flatMap { store.directory.accounts[$0] },
             submission: message.submissionID ?? "", day: services.time.wall.day, destinations: destinations,

@@ -180,7 +180,7 @@ import Logging
             try reader.finish()
             let fileKey = try reader.unwrap(with: [identity])
             return await ReaderHeaders(random: services.random).make(
-                for: [account], fileKey: fileKey, notes: [copy.group.map(GroupNote.stanza)])[0]
+                for: [account], fileKey: fileKey, notes: [copy.group.map { [GroupNote.stanza($0)] } ?? []])[0]
         } catch {
             services.log.error("a held copy does not open with the node's key", metadata: ["error": "\(error)"])
             return nil
