@@ -5,6 +5,7 @@ import DDSCore
 import DDSLoop
 import DDSMail
 import DDSNode
+import DDSSeal
 import DDSSpool
 import Logging
 
@@ -42,6 +43,7 @@ extension MailPage {
             guard let parsed else { return model }
             model.body = parsed.bestPlainText
             if parsed.hasHTML { model.marks.append(.hasHTML) }
+            if summary.seal == .classical { model.marks.append(.notPostQuantum) }
             if let warning = summary.warning { model.marks.append(.notTheNodes(warning)) }
             // The parts for programs of what the node wrote are no files for people.
             if summary.isFromNode != true {

@@ -43,6 +43,9 @@ struct StoredSummary: Hashable, Sendable, Codable {
     var revision: Int?
     /// The node wrote it, and that was proven.
     var isFromNode: Bool?
+    /// The kind of keys that the node sealed the message to, for all its readers and on the way to it; nil where the group
+    /// promises nothing.
+    var seal: AgeKeyKind?
     /// Why its sender is in doubt, in words.
     var warning: String?
 

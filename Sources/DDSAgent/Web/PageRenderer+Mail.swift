@@ -198,12 +198,13 @@ extension PageRenderer {
             case .notEncryptedOnTheWay: "Not encrypted on the way."
             case .looksLike(let name): "The name looks like \(DisplayText.line(name).text), who has another key."
             case .notTheNodes(let why): DisplayText.line(why).text
+            case .notPostQuantum: "Not sealed against quantum computers: a reader, or the way to the node, has a classical key."
             case .hasHTML: "This message also has a formatted version. You see its text."
             case .remoteImagesBlocked(let count): "\(count) remote \(count == 1 ? "image" : "images") not loaded."
             }
         let isInformation =
             switch mark {
-            case .hasHTML, .remoteImagesBlocked: true
+            case .notPostQuantum, .hasHTML, .remoteImagesBlocked: true
             case .unknownKey, .keyChanged, .notSigned, .notEncryptedOnTheWay, .looksLike, .notTheNodes: false
             }
         return ["markText": text, "markClass": isInformation ? "info" : "", "markSign": !isInformation]

@@ -67,6 +67,8 @@ package enum MessageMark: Hashable, Sendable {
     case looksLike(String)
     /// It bears the node's name and was not proven to come from it; why, as a sentence.
     case notTheNodes(String)
+    /// A classical key was among those that it was sealed to on its way.
+    case notPostQuantum
     case hasHTML
     case remoteImagesBlocked(Int)
 }

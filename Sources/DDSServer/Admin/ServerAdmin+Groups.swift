@@ -4,15 +4,17 @@ import DDSBus
 import DDSCore
 import DDSLoop
 import DDSNode
+import DDSSeal
 
 extension ServerAdmin {
     func addGroup(_ request: ControlRequest) async throws(Failure) -> JSONValue {
         let name = try request.text("name")
         let mode = try groupMode(request)
         let posting = try postingPolicy(request) ?? .members
+        let policy = try postQuantumPolicy(request)
         try await store.change { directory throws(Failure) in
             try directory.addingGroup(
-                name, title: request.arguments["title"]?.string ?? "", mode: mode, posting: posting,
+                name, title: request.arguments["title"]?.string ?? "", mode: mode, posting: posting, pq: policy,
                 members: request.arguments["members"]?.strings ?? [], owners: request.arguments["owners"]?.strings ?? [])
         }
         publish(.groupChanged)
@@ -35,6 +37,14 @@ extension ServerAdmin {
         return policy
     }
 
+    private func postQuantumPolicy(_ request: ControlRequest) throws(Failure) -> PostQuantumPolicy? {
+        guard let word = request.arguments["pq"]?.string else { return nil }
+        guard let policy = PostQuantumPolicy(rawValue: word) else {
+            throw Failure(.badInput, "--pq takes off, prefer or require, not \"\(word)\"")
+        }
+        return policy
+    }
+
     func listGroups(_ request: ControlRequest) async throws(Failure) -> JSONValue {
         var rows: [JSONValue] = []
         for name in store.directory.groups.keys.sorted() { rows.append(.object(try describeGroup(name))) }
@@ -48,8 +58,11 @@ extension ServerAdmin {
     func setGroup(_ request: ControlRequest) async throws(Failure) -> JSONValue {
         let name = try request.text("name")
         let posting = try postingPolicy(request)
+        let policy = try postQuantumPolicy(request)
         let title = request.arguments["title"]?.string
-        try await store.change { directory throws(Failure) in try directory.changingGroup(name, title: title, posting: posting) }
+        try await store.change { directory throws(Failure) in 
+            try directory.changingGroup(name, title: title, posting: posting, pq: policy)
+        }
         publish(.groupChanged)
         return .object(try describeGroup(name))
     }
@@ -82,7 +95,9 @@ extension ServerAdmin {
         let group = try store.directory.group(name)
         return [
             "name": .text(group.name), "address": .text("\(group.name)@\(facts.domain)"), "title": .text(group.title),
-            "mode": .text(group.mode.rawValue), "post": .text(group.posting.rawValue), "members": .texts(group.members.sorted()),
+            "mode": .text(group.mode.rawValue), "post": .text(group.posting.rawValue), "pq": .text(group.policy.rawValue),
+            "classical": .texts(group.members.filter { store.directory.accounts[$0]?.keyKind == .classical }.sorted()),
+            "members": .texts(group.members.sorted()),
             "owners": .texts(group.owners.sorted()),
         ]
     }

@@ -17,6 +17,8 @@ enum DeliveryOutcome: Hashable, Sendable {
     case alreadyAccepted
     /// Not now; the text is for the author.
     case tryAgain(String)
+    /// Not in this way; the text is for the author.
+    case refused(String)
     case diskFull
     case tooLarge
 }
@@ -60,9 +62,9 @@ enum DeliveryOutcome: Hashable, Sendable {
     ) async throws(SpoolError) -> DeliveryService {
         let ledger = try await MessageLedger.open(spool: spool, store: store, log: services.log)
         let held = try await HeldQueue.open(
-            store: store, spool: spool, book: book, ledger: ledger, services: services, identity: keys.sealIdentity)
+            store: store, spool: spool, book: book, ledger: ledger, services: services, identities: keys.sealIdentities)
         let service = DeliveryService(
-            store: store, spool: spool, book: book, services: services, nodeRecipient: keys.sealIdentity.recipient, ledger: ledger,
+            store: store, spool: spool, book: book, services: services, nodeRecipient: keys.sealRecipient, ledger: ledger,
             held: held, mailer: ControlMailer(keys: keys, services: services),
             submissions: SubmissionLedger(try await spool.entries(in: SubmissionLedger.mailbox)))
         try await service.forgetOldReceipts()
@@ -102,9 +104,13 @@ enum DeliveryOutcome: Hashable, Sendable {
     private func deliver(
         _ message: SealedMessage, author: String?, to wanted: [Directory.Destination], receipts: [RecordTag]
     ) async -> DeliveryOutcome {
+        let readers = store.directory.readers(of: wanted, author: author)
+        if case .notAllowed(let words)? = store.directory.refusal(of: readers, destinations: wanted, wasHybrid: message.wasHybrid) {
+            return .refused(words)
+        }
         let plan: DeliveryPlan
         do {
-            plan = try await self.plan(message, author: author, destinations: wanted)
+            plan = try await self.plan(message, author: author, readers: readers, destinations: wanted)
             try await commit(message, plan, receipts: receipts)
         } catch let error as SpoolError {
             return failed(error)
@@ -120,12 +126,14 @@ enum DeliveryOutcome: Hashable, Sendable {
 
     /// Who gets what, with a header for everybody whom one can be made for.
     private func plan(
-        _ message: SealedMessage, author: String?, destinations: [Directory.Destination]
+        _ message: SealedMessage, author: String?, readers: [Account], destinations: [Directory.Destination]
     ) async throws -> DeliveryPlan {
-        let readers = store.directory.readers(of: destinations, author: author)
+        let seal = store.directory.seal(of: readers, destinations: destinations, wasHybrid: message.wasHybrid)
+        let sealNotes = seal.map { [SealNote.stanza($0)] } ?? []
         let groups = readers.map { store.directory.group(reaching: $0.name, among: destinations) }
         let headers = await ReaderHeaders(random: services.random).make(
-            for: readers, fileKey: message.fileKey, notes: groups.map { group in group.map { [GroupNote.stanza($0)] } ?? [] })
+            for: readers, fileKey: message.fileKey,
+            notes: groups.map { group in sealNotes + (group.map { [GroupNote.stanza($0)] } ?? []) })
         var plan = DeliveryPlan(
             id: RecordTag(services.random.bytes(16)), author: author.flatMap { store.directory.accounts[$0] },
             submission: message.submissionID ?? "", day: services.time.wall.day, destinations: destinations,
@@ -136,7 +144,8 @@ enum DeliveryOutcome: Hashable, Sendable {
                     isFull: book.isFull(MailboxID(rawValue: readers[index].mailbox)))
             })
         if plan.needsNodeHeader {
-            plan.nodeHeader = try FanOut.headers(fileKey: message.fileKey, recipients: [nodeRecipient], random: services.random)[0]
+            plan.nodeHeader = try FanOut.headers(
+                fileKey: message.fileKey, recipients: [nodeRecipient], notes: [sealNotes], random: services.random)[0]
         }
         return plan
     }

@@ -12,6 +12,8 @@ struct SealedMessage {
     var fileKey: AgeFileKey
     /// True when the author sealed it to the node.
     var wasSealed: Bool
+    /// True when the author sealed it to a hybrid key of the node and to no classical one.
+    var wasHybrid: Bool
     /// The author's own id of this submission (header `X-DDS-Submission`), for recognising a resend.
     var submissionID: String?
     /// `Received` fields in its header: the hosts it has passed.
@@ -41,8 +43,8 @@ struct MessageIntake {
     private var failure: IntakeFailure?
 
     /// `prefix` is put in front of the message, as LMTP's Return-Path and Received are.
-    init(identity: AgeIdentity, random: any RandomSource, prefix: [UInt8] = []) {
-        opener = AgeDecryptor(identities: [identity])
+    init(identities: [AgeIdentity], random: any RandomSource, prefix: [UInt8] = []) {
+        opener = AgeDecryptor(identities: identities)
         fileKey = AgeFileKey.generate(random: random)
         writer = AgePayloadWriter(fileKey: fileKey, random: random)
         seal(prefix)
@@ -67,7 +69,8 @@ struct MessageIntake {
         }
         payload += writer.finish()
         return SealedMessage(
-            payload: payload, fileKey: fileKey, wasSealed: wrapper.kind == .sealed, submissionID: submissionID, hops: hops,
+            payload: payload, fileKey: fileKey, wasSealed: wrapper.kind == .sealed,
+            wasHybrid: wrapper.kind == .sealed && opener.isHybrid, submissionID: submissionID, hops: hops,
             plainBytes: plainBytes)
     }
 

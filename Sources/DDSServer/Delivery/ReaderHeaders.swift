@@ -7,7 +7,7 @@ import DDSNode
 import DDSSeal
 
 struct ReaderHeaders: Sendable {
-    /// Headers made on the loop itself; making one takes about a tenth of a millisecond.
+    /// Headers made on the loop itself; making one takes one to three tenths of a millisecond.
     private static let headersOnLoopMax = 8
 
     let random: any RandomSource

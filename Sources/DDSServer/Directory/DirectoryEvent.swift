@@ -41,8 +41,9 @@ enum DirectoryEvent: Hashable, Sendable, Codable {
     case accountSuspended(name: String)
     case accountResumed(name: String)
     case accountRemoved(name: String)
-    case groupAdded(name: String, title: String, mode: GroupMode, posting: PostingPolicy)
-    case groupChanged(name: String, title: String, mode: GroupMode, posting: PostingPolicy)
+    /// Without a policy in events of nodes before there were any.
+    case groupAdded(name: String, title: String, mode: GroupMode, posting: PostingPolicy, pq: PostQuantumPolicy? = nil)
+    case groupChanged(name: String, title: String, mode: GroupMode, posting: PostingPolicy, pq: PostQuantumPolicy? = nil)
     case groupRemoved(name: String)
     case memberAdded(group: String, member: String, isOwner: Bool)
     case memberRemoved(group: String, member: String)

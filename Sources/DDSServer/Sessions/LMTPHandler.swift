@@ -34,7 +34,7 @@ import DDSWire
         case .beginMessage(let envelope):
             self.envelope = envelope
             intake = MessageIntake(
-                identity: server.keys.sealIdentity, random: server.services.random, prefix: traceFields(envelope))
+                identities: server.keys.sealIdentities, random: server.services.random, prefix: traceFields(envelope))
         case .body(let bytes): intake?.take(bytes)
         case .abandonMessage: intake = nil
         }

@@ -104,11 +104,11 @@ import Logging
 
     private func begin(_ envelope: Envelope) {
         if newcomerKey != nil {
-            control = ControlIntake(identity: server.keys.sealIdentity)
+            control = ControlIntake(identities: server.keys.sealIdentities)
             return
         }
         self.envelope = envelope
-        intake = MessageIntake(identity: server.keys.sealIdentity, random: server.services.random)
+        intake = MessageIntake(identities: server.keys.sealIdentities, random: server.services.random)
     }
 
     private func endOfMessage() async -> SMTPReply {
