@@ -71,7 +71,11 @@ let package = Package(
 
         // The load generator of `make bench`; not a product, never installed.
         .executableTarget(
-            name: "ddsbench", dependencies: ["COpenSSL", "CSodium", "DDSCore", "DDSLoop", "DDSTLS", "DDSSeal", "DDSMail", "DDSNode"],
+            name: "ddsbench",
+            dependencies: [
+                "COpenSSL", "CSodium", "DDSCore", "DDSLoop", "DDSTLS", "DDSSeal", "DDSMail", "DDSNode",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
             path: "Tests/Bench/ddsbench", swiftSettings: dialect),
 
         source("DDSTestKit", ["DDSCore", "DDSLoop", "DDSSpool", "DDSBus", "DDSWire", "DDSTorture"]),
