@@ -197,6 +197,15 @@ import Testing
             try X25519Stanza.seal(fileKey, for: classical.recipient, random: random),
         ])
         for key in [identity, classical] { #expect(try opened(mixed, with: [key]) == fileKey) }
+        // Such a header is as weak as its weakest stanza.
+        for (bytes, isHybrid) in [
+            (mixed, false), (try AgeHeader.make(fileKey: fileKey, recipients: [identity.recipient], random: random), true),
+            (try AgeHeader.make(fileKey: fileKey, recipients: [classical.recipient], random: random), false),
+        ] {
+            var reader = AgeHeaderReader()
+            _ = try reader.feed(bytes[...])
+            #expect(reader.isHybrid == isHybrid)
+        }
     }
 
     @Test func passphrase_mustBeAloneHereToo() throws {
