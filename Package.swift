@@ -13,8 +13,13 @@ let dialect: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
-func source(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
-    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: dialect)
+/// For targets that tests put through some hundred thousand schedules: optimized in debug builds too, with their assertions.
+let fast: [SwiftSetting] = [.unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))]
+
+func source(
+    _ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = [], settings: [SwiftSetting] = []
+) -> Target {
+    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: dialect + settings)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -43,20 +48,21 @@ let package = Package(
         library("CMicroHTTPD", pkgConfig: "libmicrohttpd", apt: "libmicrohttpd-dev"),
         library("CSystemd", pkgConfig: "libsystemd", apt: "libsystemd-dev"),
 
-        source("DDSCore"),
-        source("DDSLoop", ["CUV", "DDSCore"]),
+        source("DDSLock"),
+        source("DDSCore", settings: fast),
+        source("DDSLoop", ["CUV", "DDSLock", "DDSCore"]),
         source("DDSTLS", ["COpenSSL", "DDSCore"]),
-        source("DDSSeal", ["CSodium", "DDSCore", .product(name: "Crypto", package: "swift-crypto")]),
-        source("DDSSpool", ["DDSCore"]),
+        source("DDSSeal", ["CSodium", "DDSLock", "DDSCore", .product(name: "Crypto", package: "swift-crypto")]),
+        source("DDSSpool", ["DDSCore"], settings: fast),
         source("DDSBus", ["DDSCore"]),
-        source("DDSWire", ["DDSCore"]),
-        source("DDSTorture", ["DDSCore", "DDSSpool", "DDSWire"]),
+        source("DDSWire", ["DDSCore"], settings: fast),
+        source("DDSTorture", ["DDSLock", "DDSCore", "DDSSpool", "DDSWire"], settings: fast),
         source("DDSMail", ["CGMime", "DDSCore"]),
         source("DDSHTTP", ["CMicroHTTPD", "DDSCore", "DDSLoop"]),
         source(
             "DDSNode",
             [
-                "CSystemd", "DDSCore", "DDSLoop", "DDSTLS", "DDSSeal", "DDSSpool", "DDSBus", "DDSWire", "DDSMail",
+                "CSystemd", "DDSLock", "DDSCore", "DDSLoop", "DDSTLS", "DDSSeal", "DDSSpool", "DDSBus", "DDSWire", "DDSMail",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ]),
@@ -78,7 +84,7 @@ let package = Package(
             ],
             path: "Tests/Bench/ddsbench", swiftSettings: dialect),
 
-        source("DDSTestKit", ["DDSCore", "DDSLoop", "DDSSpool", "DDSBus", "DDSWire", "DDSTorture"]),
+        source("DDSTestKit", ["DDSLock", "DDSCore", "DDSLoop", "DDSSpool", "DDSBus", "DDSWire", "DDSTorture"]),
         tests("DDSCoreTests", ["DDSCore", "DDSTestKit"]),
         tests("DDSLoopTests", ["DDSLoop", "DDSTestKit"]),
         tests("DDSTLSTests", ["DDSTLS", "DDSTestKit"]),

@@ -10,6 +10,12 @@ static inline int dds_uv_measure_idle_time(uv_loop_t *loop) {
 #include <sys/socket.h>
 #include <pthread.h>
 extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
+extern int sync_file_range(int descriptor, off_t offset, off_t count, unsigned flags);
+
+/* Starts writing these bytes to the medium and does not wait: SYNC_FILE_RANGE_WRITE. */
+static inline int dds_start_writing(int descriptor, off_t offset, off_t count) {
+    return sync_file_range(descriptor, offset, count, 2);
+}
 extern int pthread_setname_np(pthread_t thread, const char *name);
 
 struct dds_peer_credentials {

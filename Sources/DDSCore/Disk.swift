@@ -58,6 +58,8 @@ package protocol Disk: AnyObject {
     func read(_ file: DiskFile, at offset: Int, count: Int) throws(DiskError) -> [UInt8]
     /// Writes all bytes, growing the file as needed. Durable only after `sync`.
     func write(_ file: DiskFile, at offset: Int, _ bytes: [UInt8]) throws(DiskError)
+    /// A hint that these bytes will be synced soon and may go to the medium now. Promises nothing.
+    func startWriting(_ file: DiskFile, _ range: Range<Int>)
     /// Makes all earlier writes of this file durable (fdatasync).
     func sync(_ file: DiskFile) throws(DiskError)
     /// Makes creations, renames and removals in the folder durable (fsync of the directory).
@@ -73,6 +75,8 @@ package protocol Disk: AnyObject {
 }
 
 extension Disk {
+    package func startWriting(_ file: DiskFile, _ range: Range<Int>) {}
+
     /// The whole of a small file.
     package func contents(of name: String) throws(DiskError) -> [UInt8] {
         let file = try open(name)

@@ -45,11 +45,16 @@ extension ByteStream {
         localPort = local.port
     }
 
+    /// The socket, for options of it; -1 when it is closed. It stays the stream's.
+    package var descriptor: Int32 {
+        var descriptor: Int32 = -1
+        if isOpen { unsafe uv_fileno(cell.assumingMemoryBound(to: uv_handle_t.self), &descriptor) }
+        return descriptor
+    }
+
     private func readCredentials() {
         peerHost = "unix"
         peer = "unix"
-        var descriptor: Int32 = -1
-        unsafe uv_fileno(cell.assumingMemoryBound(to: uv_handle_t.self), &descriptor)
         var credentials = dds_peer_credentials()
         guard unsafe dds_get_peer_credentials(descriptor, &credentials) == 0 else { return }
         peerCredentials = (credentials.pid, credentials.uid, credentials.gid)

@@ -41,8 +41,9 @@ package final class ByteStream: LoopHandle {
 
     private enum Finish {
         case no
-        /// `finish` was called; queued bytes go out first.
-        case flushing
+        /// `finish` was called; queued bytes go out first. The peer has so long for them from when the kernel first takes no
+        /// more: before that it is this loop that is late.
+        case flushing(Duration)
         /// Our FIN is out; the peer's is waited for, what it still sends is discarded.
         case lingering
     }
@@ -187,11 +188,16 @@ package final class ByteStream: LoopHandle {
     /// longer than `limit` for the first part, or two seconds for the second, is cut off. Idempotent; no more reads come.
     package func finish(within limit: Duration = .seconds(30)) {
         guard isOpen, case .no = finishing else { return }
-        finishing = .flushing
-        let timer = LoopTimer { [weak self] in self?.close() }
-        timer.schedule(at: Loop.time.now + limit)
-        finishTimer = timer
+        finishing = .flushing(limit)
+        if isWriting { cutOff(after: limit) }
         markDirty()
+    }
+
+    private func cutOff(after time: Duration) {
+        // Closing ends the circle of stream and timer.
+        let timer = finishTimer ?? LoopTimer { [self] in close() }
+        timer.schedule(at: Loop.time.now + time)
+        finishTimer = timer
     }
 
     private func markDirty() {
@@ -259,7 +265,12 @@ package final class ByteStream: LoopHandle {
             compact()
         }
         reportDrain()
-        if !isWriting, pending.isEmpty, case .flushing = finishing { shutDown() }
+        guard case .flushing(let limit) = finishing else { return }
+        if !isWriting, pending.isEmpty {
+            shutDown()
+        } else if finishTimer == nil {
+            cutOff(after: limit)
+        }
     }
 
     /// Gives memory back once half of a queue has gone out.
@@ -298,7 +309,7 @@ package final class ByteStream: LoopHandle {
                     close()
                     return
                 }
-                finishTimer?.schedule(at: Loop.time.now + Self.lingerTime)
+                cutOff(after: Self.lingerTime)
                 startReading()
             },
             start: { cell in

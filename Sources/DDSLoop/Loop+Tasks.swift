@@ -2,7 +2,7 @@
 
 import CUV
 package import DDSCore
-import Synchronization
+import DDSLock
 
 extension Loop {
     /// How many pieces of work it pays to offload at once: the cores, but no more than libuv's pool has threads.
@@ -41,6 +41,13 @@ extension Loop {
             body(item)
             await Task.yield()
         }
+    }
+
+    /// Goes on in another turn when this one has lasted long enough: to be called by loops over as many things as there happen
+    /// to be, in each round.
+    @LoopActor
+    package static func giveWay() async {
+        if isTurnSpent { await Task.yield() }
     }
 
     /// Runs `work` on libuv's thread pool and waits for what it returns or throws: for whatever computes longer than the

@@ -3,6 +3,7 @@
 
 import CUV
 package import DDSCore
+import DDSLock
 import Glibc
 import Synchronization
 
@@ -163,4 +164,7 @@ package final class Loop: SerialExecutor, TaskExecutor {
 
     /// Whether this turn has time for one more piece of `work`.
     @LoopActor static func allows(_ work: TurnBudget.Work) -> Bool { unsafe main.core.allows(work) }
+
+    /// Whether this turn has lasted so long that a job should go on in another.
+    @LoopActor static var isTurnSpent: Bool { unsafe main.core.isTurnSpent }
 }

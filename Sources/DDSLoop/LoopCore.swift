@@ -83,6 +83,8 @@ final class LoopCore {
     /// Whether the turn has time for one more piece of `work`.
     func allows(_ work: TurnBudget.Work) -> Bool { budget.allows(work, now: budgetTime.now) }
 
+    var isTurnSpent: Bool { budget.isSpent(now: budgetTime.now) }
+
     /// With jobs, unsent bytes or resting streams left, an idle handle keeps the poll from sleeping.
     @LoopActor
     func armIdle() {

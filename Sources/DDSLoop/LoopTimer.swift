@@ -12,6 +12,10 @@ package final class LoopTimer: LoopHandle {
     private var deadline: Instant?
     /// What libuv is set to, which may be earlier than `deadline`.
     private var armed: Instant?
+    /// It was found too late once, and the network has been looked at since.
+    private var hasYielded = false
+    /// A loop that comes later than this after a deadline looks at the network before it says that nothing has come.
+    private static let lateness: Duration = .milliseconds(100)
 
     package init(_ fire: @escaping @LoopActor () -> Void) {
         self.fire = fire
@@ -27,6 +31,7 @@ package final class LoopTimer: LoopHandle {
     /// Fires at `instant`, or at once when it has passed. A timer already scheduled is moved.
     package func schedule(at instant: Instant) {
         precondition(isOpen, "a closed timer cannot be scheduled")
+        if instant != deadline { hasYielded = false }
         deadline = instant
         if let armed, armed <= instant { return }
         arm(at: instant)
@@ -65,8 +70,16 @@ package final class LoopTimer: LoopHandle {
             arm(at: deadline)
             return
         }
+        // libuv runs timers before it polls. Where a turn was long or the machine stood still, what a peer sent in time lies in the
+        // kernel, and whoever reads it moves the deadline or takes it back.
+        let now = Loop.time.now
+        if now - deadline > Self.lateness, !hasYielded {
+            hasYielded = true
+            return arm(at: now + .milliseconds(1))
+        }
         // After a machine slept, every timer is due at once.
-        guard Loop.allows(.timers) else { return arm(at: Loop.time.now + .milliseconds(1)) }
+        guard Loop.allows(.timers) else { return arm(at: now + .milliseconds(1)) }
+        hasYielded = false
         self.deadline = nil
         fire?()
     }

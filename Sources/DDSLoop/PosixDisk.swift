@@ -1,6 +1,7 @@
 // The `Disk` of the operating system: one folder, reached by descriptor so that nobody can swap it under us. It retries
 // interrupted calls and nothing else.
 
+import CUV
 package import DDSCore
 import Glibc
 
@@ -66,6 +67,11 @@ package final class PosixDisk: Disk {
 
     package func write(_ file: DiskFile, at offset: Int, _ bytes: [UInt8]) throws(DiskError) {
         try SystemCall.write(file.rawValue, at: offset, bytes, operation: "write \(file)")
+    }
+
+    package func startWriting(_ file: DiskFile, _ range: Range<Int>) {
+        // Where a file system knows no such thing, the sync does it all.
+        _ = dds_start_writing(file.rawValue, range.lowerBound, range.count)
     }
 
     package func sync(_ file: DiskFile) throws(DiskError) {

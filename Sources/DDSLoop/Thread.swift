@@ -3,7 +3,7 @@
 import CUV
 import Glibc
 
-enum Thread {
+package enum Thread {
     private final class Body: Sendable {
         let name: String
         let run: @Sendable () -> Void
@@ -16,7 +16,7 @@ enum Thread {
 
     /// Starts a detached thread with every signal blocked, so that signals reach the loop's handlers and never interrupt a
     /// write to disk. A system that cannot start one more thread cannot run this program: traps.
-    static func start(name: String, _ run: @escaping @Sendable () -> Void) {
+    package static func start(name: String, _ run: @escaping @Sendable () -> Void) {
         let body = unsafe Unmanaged.passRetained(Body(name: name, run: run)).toOpaque()
         var all = sigset_t()
         var before = sigset_t()

@@ -12,10 +12,10 @@ struct TurnBudget {
         /// When, counted from the turn's first piece of work, no more of this kind begins. Each kind leaves time to those after it.
         var limit: Duration {
             switch self {
-            case .reading: .milliseconds(2)
-            case .jobs: .milliseconds(4)
-            case .sending: .milliseconds(5)
-            case .timers: .milliseconds(6)
+            case .reading: .milliseconds(1)
+            case .jobs: .milliseconds(2)
+            case .sending: .milliseconds(3)
+            case .timers: .milliseconds(4)
             }
         }
     }
@@ -37,4 +37,7 @@ struct TurnBudget {
         defer { begun |= mark }
         return begun & mark == 0 || now - start < work.limit
     }
+
+    /// Whether no more jobs begin in this turn, so that a long one should leave the rest of its work to another.
+    func isSpent(now: Instant) -> Bool { start.map { now - $0 >= Work.jobs.limit } ?? false }
 }

@@ -1,7 +1,7 @@
 // What control messages say, as values with a form for agents (JSON) and one for people (text): how far the copies of one's
 // messages are, and what expired unread.
 
-import DDSCore
+package import DDSCore
 
 /// How far the copies of some messages are. A report says everything about each message it names, so that a later one replaces
 /// an earlier one.

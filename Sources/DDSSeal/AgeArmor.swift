@@ -74,7 +74,7 @@ package struct AgeArmorEncoder: Sendable {
     private func append(_ bytes: ArraySlice<UInt8>, to output: inout [UInt8]) {
         let lines = (bytes.count + AgeArmor.bytesPerLine - 1) / AgeArmor.bytesPerLine
         let size = (bytes.count + 2) / 3 * 4 + lines * lineEnd.count
-        output += unsafe [UInt8](unsafeUninitializedCapacity: size) { text, initialized in
+        output += unsafe [UInt8](filling: size) { text, initialized in
             unsafe bytes.withUnsafeBufferPointer { bytes in
                 var start = 0
                 while start < bytes.count {

@@ -54,7 +54,7 @@ package struct AgePayloadWriter: Sendable {
         let chunks = total == 0 ? 0 : (total - 1) / AgePayload.chunkBytes
         let size = (isNonceWritten ? 0 : AgePayload.nonceBytes) + chunks * AgePayload.sealedChunkBytes
         var rest = plain
-        let output = unsafe [UInt8](unsafeUninitializedCapacity: size) { buffer, initialized in
+        let output = unsafe [UInt8](filling: size) { buffer, initialized in
             let memory = UnsafeMutableRawBufferPointer(buffer)
             unsafe writeNonce(to: memory, at: &initialized)
             for _ in 0..<chunks {
@@ -201,7 +201,7 @@ package struct AgePayloadReader: Sendable {
     /// Opens up to `count` whole chunks of the pending bytes and `rest`; stops at the last chunk of the payload and at a bad
     /// one.
     private mutating func openChunks(_ count: Int, from rest: inout ArraySlice<UInt8>) -> [UInt8] {
-        unsafe [UInt8](unsafeUninitializedCapacity: count * AgePayload.chunkBytes) { buffer, initialized in
+        unsafe [UInt8](filling: count * AgePayload.chunkBytes) { buffer, initialized in
             let memory = UnsafeMutableRawBufferPointer(buffer)
             for _ in 0..<count where !hasEnded && failure == nil {
                 let output = unsafe UnsafeMutableRawBufferPointer(rebasing: memory[initialized...])

@@ -2,7 +2,7 @@
 // keys a dozen system calls each, which is more than the cryptography that they are for.
 
 import CSodium
-import Synchronization
+import DDSLock
 
 /// Slots of 64 bytes in regions of libsodium's: locked, left out of core dumps and between guard pages as `SecretBytes` is, but
 /// writable, and shared. A slot is overwritten when it is given back; regions are kept for the next message.
@@ -13,7 +13,7 @@ final class SecretPool: Sendable {
     private static let slotsPerRegion = 256
 
     /// Addresses of slots that nobody has.
-    private let free = Mutex<[UInt]>([])
+    private let free = Lock<[UInt]>([])
 
     /// Memory of `slotBytes` zeroes.
     func take() -> UnsafeMutableRawPointer {

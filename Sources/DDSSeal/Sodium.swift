@@ -21,9 +21,17 @@ package struct SystemRandom: RandomSource {
     }
 
     package func bytes(_ count: Int) -> [UInt8] {
-        unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+        unsafe [UInt8](filling: count) { buffer, initialized in
             if let base = buffer.baseAddress { unsafe randombytes_buf(base, count) }
             initialized = count
         }
+    }
+}
+
+extension [UInt8] {
+    /// `init(unsafeUninitializedCapacity:)` for a count that may be 0: an array of no capacity is the one that all threads share, and
+    /// the standard library would write its count, which ThreadSanitizer reports.
+    @unsafe init(filling count: Int, _ fill: (inout UnsafeMutableBufferPointer<UInt8>, inout Int) -> Void) {
+        unsafe self.init(unsafeUninitializedCapacity: Swift.max(1, count), initializingWith: fill)
     }
 }

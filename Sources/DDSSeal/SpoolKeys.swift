@@ -2,6 +2,7 @@
 // with what is decided by the spool's format.
 
 import CSodium
+import Glibc
 
 package struct SpoolKeys: Sendable {
     private let root: SecretBytes
@@ -30,6 +31,22 @@ package struct SpoolKeys: Sendable {
     /// The same under a key that is used once and lies in ordinary memory.
     package static func seal(_ plain: [UInt8], key: [UInt8], nonce: [UInt8], associated: [UInt8]) -> [UInt8] {
         unsafe key.withUnsafeBytes { unsafe seal(plain, keyBytes: $0, nonce: nonce, associated: associated) }
+    }
+
+    /// The same with the tag by itself; nothing is copied.
+    package static func sealDetached(
+        _ plain: [UInt8], key: [UInt8], nonce: [UInt8], associated: [UInt8]
+    ) -> (ciphertext: [UInt8], tag: [UInt8]) {
+        precondition(key.count == 32 && nonce.count == 12, "a key has 32 bytes, a nonce 12")
+        var tag = [UInt8](repeating: 0, count: ChaCha20Poly1305.tagBytes)
+        let ciphertext = unsafe [UInt8](filling: plain.count) { buffer, initialized in
+            let status = unsafe crypto_aead_chacha20poly1305_ietf_encrypt_detached(
+                UnsafeMutableRawBufferPointer(buffer).octets, &tag, nil, plain, UInt64(plain.count), associated,
+                UInt64(associated.count), nil, nonce, key)
+            precondition(status == 0, "ChaCha20-Poly1305 cannot fail to encrypt")
+            initialized = plain.count
+        }
+        return (ciphertext, tag)
     }
 
     /// What `seal` was given, or nil when anything differs.
@@ -89,16 +106,20 @@ package struct SpoolKeys: Sendable {
         let count = table.count / boxBytes
         var states = [BoxState](repeating: .empty, count: count)
         var plain = [UInt8](repeating: 0, count: count * plainBytes)
+        var nonce = Self.nonce(first)
+        let zeroBox = [UInt8](repeating: 0, count: boxBytes)
         unsafe key.withBytes { keyBytes in
             unsafe plain.withUnsafeMutableBytes { output in
                 unsafe table.withUnsafeBytes { input in
                     for index in 0..<count {
                         let box = unsafe UnsafeRawBufferPointer(rebasing: input[index * boxBytes..<(index + 1) * boxBytes])
-                        guard unsafe sodium_is_zero(box.baseAddress, box.count) == 0 else { continue }
+                        // Nothing secret hangs on it, and most of a table is empty.
+                        guard unsafe memcmp(box.octets, zeroBox, boxBytes) != 0 else { continue }
                         let place = unsafe UnsafeMutableRawBufferPointer(
                             rebasing: output[index * plainBytes..<(index + 1) * plainBytes])
+                        Self.number(&nonce, first + index)
                         let isOpen = unsafe ChaCha20Poly1305.open(
-                            box, key: keyBytes, nonce: nonce(first + index), associated: associated, into: place.octets)
+                            box, key: keyBytes, nonce: nonce, associated: associated, into: place.octets)
                         states[index] = isOpen ? .open : .sealed
                     }
                 }
@@ -113,6 +134,7 @@ package struct SpoolKeys: Sendable {
     ) -> [UInt8] {
         let boxBytes = plainBytes + ChaCha20Poly1305.tagBytes
         var table = [UInt8](repeating: 0, count: states.count * boxBytes)
+        var nonce = Self.nonce(first)
         unsafe key.withBytes { keyBytes in
             unsafe table.withUnsafeMutableBytes { output in
                 unsafe plain.withUnsafeBytes { input in
@@ -121,8 +143,9 @@ package struct SpoolKeys: Sendable {
                             rebasing: input[index * plainBytes..<(index + 1) * plainBytes])
                         let place = unsafe UnsafeMutableRawBufferPointer(
                             rebasing: output[index * boxBytes..<(index + 1) * boxBytes])
+                        Self.number(&nonce, first + index)
                         unsafe ChaCha20Poly1305.seal(
-                            source, key: keyBytes, nonce: nonce(first + index), associated: associated, into: place.octets)
+                            source, key: keyBytes, nonce: nonce, associated: associated, into: place.octets)
                     }
                 }
             }
@@ -132,9 +155,12 @@ package struct SpoolKeys: Sendable {
 
     /// 96 bits, big-endian.
     private static func nonce(_ number: Int) -> [UInt8] {
-        unsafe [UInt8](unsafeUninitializedCapacity: 12) { buffer, initialized in
-            for index in 0..<12 { unsafe buffer[index] = index < 4 ? 0 : UInt8(truncatingIfNeeded: number >> (88 - 8 * index)) }
-            initialized = 12
-        }
+        var nonce = [UInt8](repeating: 0, count: 12)
+        Self.number(&nonce, number)
+        return nonce
+    }
+
+    private static func number(_ nonce: inout [UInt8], _ number: Int) {
+        for index in 4..<12 { nonce[index] = UInt8(truncatingIfNeeded: number >> (88 - 8 * index)) }
     }
 }

@@ -85,7 +85,7 @@ import DDSSpool
         } else {
             throw Failure(.usage, "say what opens the backup: --identity-file FILE or --passphrase-file FILE")
         }
-        let backup = try await MasterKey.offLoop { () throws(Failure) in try NodeBackup.open(file, with: opener) }
+        let backup = try await Loop.offload { () throws(Failure) in try NodeBackup.open(file, with: opener) }
         if let config {
             guard config.node.name.lowercased() == backup.domain else {
                 throw Failure(

@@ -9,6 +9,7 @@ private struct PassPart {
     var segment: Segment
     var firstSlot: Int
     var slotBytes: [UInt8] = []
+    /// Where the bodies begin that are not written yet.
     var bodyStart: Int
     var bodyBytes: [UInt8] = []
     var metas: [SlotMeta] = []
@@ -57,7 +58,11 @@ extension SpoolLog {
         do {
             var parts: [PassPart] = []
             var results: [Result<[SpoolUID], SpoolError>] = []
-            for transaction in transactions { results.append(try stage(transaction, in: &parts)) }
+            let bodyBytes = transactions.reduce(0) { $0 + $1.sealedBytes }
+            for transaction in transactions {
+                results.append(try stage(transaction, in: &parts, expecting: min(bodyBytes, Self.bodiesAhead * 2)))
+                try writeAhead(&parts)
+            }
             try write(parts)
             var erasures: [SpoolUID] = []
             for (transaction, result) in zip(transactions, results) {
@@ -80,7 +85,7 @@ extension SpoolLog {
     package var preparer: SpoolPreparer { SpoolPreparer(cipher: cipher, parameters: parameters) }
 
     private func stage(
-        _ transaction: PreparedTransaction, in parts: inout [PassPart]
+        _ transaction: PreparedTransaction, in parts: inout [PassPart], expecting bodyBytes: Int
     ) throws(DiskError) -> Result<[SpoolUID], SpoolError> {
         let appends = transaction.appends
         guard !appends.isEmpty else { return .success([]) }
@@ -92,6 +97,8 @@ extension SpoolLog {
         let bodyStart = segment.nextBody
         if parts.last?.segment !== segment {
             parts.append(PassPart(segment: segment, firstSlot: firstSlot, bodyStart: bodyStart))
+            // Growing by and by would copy what there is again and again.
+            parts[parts.count - 1].bodyBytes.reserveCapacity(min(bodyBytes, parameters.bodyBytes - bodyStart))
         }
         let last = parts.count - 1
         let commit = nextCommit
@@ -109,7 +116,7 @@ extension SpoolLog {
             if case .sealed(let ownKey, let ciphertext, let ownTag) = append.body {
                 (key, tag) = (ownKey, ownTag)
                 let gap = Int(meta.offset) - parts[last].bodyStart - parts[last].bodyBytes.count
-                parts[last].bodyBytes += [UInt8](repeating: 0, count: gap)
+                if gap > 0 { parts[last].bodyBytes += [UInt8](repeating: 0, count: gap) }
                 parts[last].bodyBytes += ciphertext
             }
             let plain = SpoolSlot(
@@ -154,7 +161,7 @@ extension SpoolLog {
     }
 
     /// A segment with room for a set, or nil when the disk is full.
-    private func room(slots: Int, bytes: Int) throws(DiskError) -> Segment? {
+    func room(slots: Int, bytes: Int) throws(DiskError) -> Segment? {
         if let active, active.slots.count + slots <= parameters.slots, active.nextBody + bytes <= parameters.bodyBytes {
             return active
         }
@@ -174,6 +181,20 @@ extension SpoolLog {
         active = segment
         activations.append(time.now)
         return segment
+    }
+
+    /// So many bytes of bodies go to the disk while the rest of the pass is put together.
+    private static let bodiesAhead = 64 << 10
+
+    /// The disk has something to do while slots are sealed. Bodies without slots are nothing, whatever stops this.
+    private func writeAhead(_ parts: inout [PassPart]) throws(DiskError) {
+        guard let part = parts.last, part.bodyBytes.count >= Self.bodiesAhead else { return }
+        let file = try file(of: part.segment)
+        let start = parameters.bodyStart + part.bodyStart
+        try disk.write(file, at: start, part.bodyBytes)
+        disk.startWriting(file, start..<start + part.bodyBytes.count)
+        parts[parts.count - 1].bodyStart += part.bodyBytes.count
+        parts[parts.count - 1].bodyBytes.removeAll(keepingCapacity: true)
     }
 
     /// Bodies, slots and the mark about the *previous* pass share one sync; nothing depends on the order in which they

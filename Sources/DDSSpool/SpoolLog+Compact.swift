@@ -12,6 +12,32 @@ private struct MovingRecord {
 }
 
 extension SpoolLog {
+    /// A step of maintenance as if space were low: what is left in segments that are no longer full moves together, and what is
+    /// emptied goes back to the disk. False when there is nothing more to gain.
+    package func compact() throws(SpoolError) -> Bool {
+        isSpaceWanted = true
+        defer { isSpaceWanted = false }
+        if stopped == nil, active == nil, isPairWorthMoving {
+            do { _ = try room(slots: 0, bytes: 0) } catch { throw stop(error) }
+        }
+        return try maintain()
+    }
+
+    /// Two segments have room in one. With one less than that, a new segment for what is moved would gain nothing.
+    private var isPairWorthMoving: Bool {
+        let movable = segments.values.filter(isMovable).sorted {
+            (liveShare(of: $0), $0.sequence) < (liveShare(of: $1), $1.sequence)
+        }
+        guard movable.count > 1 else { return false }
+        return movable[0].liveCount + movable[1].liveCount <= parameters.slots
+            && bodyRoom(of: movable[0]) + bodyRoom(of: movable[1]) <= parameters.bodyBytes
+    }
+
+    /// What the bodies that are left take where they are moved to, at most.
+    private func bodyRoom(of segment: Segment) -> Int {
+        segment.slots.reduce(0) { $0 + SpoolFormat.aligned($1?.bodyRange.count ?? 0) }
+    }
+
     /// Moves some records. False when nothing is worth moving, or there is no room that is ready.
     func compactNext() throws(DiskError) -> Bool {
         guard let active, let (source, mayActivate) = compactionSource(into: active) else { return false }
@@ -40,8 +66,8 @@ extension SpoolLog {
     }
 
     private func fits(_ source: Segment, in active: Segment) -> Bool {
-        let bytes = source.slots.reduce(0) { $0 + SpoolFormat.aligned($1?.bodyRange.count ?? 0) }
-        return active.slots.count + source.liveCount <= parameters.slots && active.nextBody + bytes <= parameters.bodyBytes
+        active.slots.count + source.liveCount <= parameters.slots
+            && active.nextBody + bodyRoom(of: source) <= parameters.bodyBytes
     }
 
     private func isMovable(_ segment: Segment) -> Bool {
@@ -56,7 +82,7 @@ extension SpoolLog {
 
     /// Little space is left for others, or for the segments to come.
     var isSpaceLow: Bool {
-        ((try? disk.freeBytes()) ?? .max) < policy.lowSpaceBytes ?? 4 * parameters.fileBytes
+        isSpaceWanted || ((try? disk.freeBytes()) ?? .max) < policy.lowSpaceBytes ?? 4 * parameters.fileBytes
     }
 
     /// The active segment, or the one that is ready when the active one cannot take the next record of `source`.

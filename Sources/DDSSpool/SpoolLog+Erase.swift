@@ -15,7 +15,7 @@ extension SpoolLog {
             targets[segment.sequence, default: []].append(slot)
             if meta.kind == .delivery { leaving[meta.reference, default: 0] += 1 }
         }
-        for (payload, count) in leaving where index.payloads[payload]?.uses == count {
+        for (payload, count) in leaving.sorted(by: { $0.key < $1.key }) where index.payloads[payload]?.uses == count {
             if let (segment, slot, _) = locate(payload) { targets[segment.sequence, default: []].append(slot) }
         }
         try zero(targets)

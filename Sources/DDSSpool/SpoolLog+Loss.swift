@@ -7,7 +7,7 @@ extension SpoolLog {
     /// What is lost for good is cleared away, so that it is told once: slots that do not unseal become zeros, segments without
     /// a header are overwritten and removed, missing ones are struck off the list.
     func giveUpWhatIsLost() throws(DiskError) {
-        for segment in segments.values where !segment.unreadable.isEmpty {
+        for segment in segmentsInOrder where !segment.unreadable.isEmpty {
             try zeroSlots(segment.unreadable.sorted(), of: segment)
             try sync(segment)
             segment.unreadable = []
@@ -33,7 +33,7 @@ extension SpoolLog {
     func findLostBodies(_ bigNames: [UInt64], _ leftovers: inout [UInt64: [Int]]) throws(DiskError) {
         let big = Set(bigNames)
         let newest = segments.values.max { $0.sequence < $1.sequence }
-        for segment in segments.values {
+        for segment in segmentsInOrder {
             let isShort = segment.fileBytes < parameters.fileBytes
             for (slot, meta) in segment.slots.enumerated() {
                 guard let meta else { continue }
@@ -62,7 +62,7 @@ extension SpoolLog {
     }
 
     private func dropDeliveries(of payload: UInt64, _ leftovers: inout [UInt64: [Int]]) throws(DiskError) {
-        for segment in segments.values {
+        for segment in segmentsInOrder {
             for (slot, meta) in segment.slots.enumerated() {
                 guard let meta, meta.kind == .delivery, meta.reference == payload else { continue }
                 noteLoss("\(segment.place(slot)): \(owner(of: meta)) is lost with its payload")

@@ -41,7 +41,7 @@ extension SpoolLog {
 
     /// The next segment is prepared when the active one is half full. A full disk is no error here: erasures free space.
     private func prepareNext() throws(DiskError) -> Bool {
-        guard ready.isEmpty else { return false }
+        guard ready.isEmpty, !isSpaceWanted, preparing?.isAway != true else { return false }
         if let active {
             let isHalfFull = active.slots.count * 2 >= parameters.slots || active.nextBody * 2 >= parameters.bodyBytes
             guard isHalfFull else { return false }
@@ -55,7 +55,7 @@ extension SpoolLog {
 
     /// Overwrites a part of what erasures of one segment left, or one big file.
     func overwriteNext() throws(DiskError) -> Bool {
-        let waiting = segments.values.first { !$0.toOverwrite.isEmpty } ?? spare.first { !$0.toOverwrite.isEmpty }
+        let waiting = oldest { !$0.toOverwrite.isEmpty } ?? spare.first { !$0.toOverwrite.isEmpty }
         if let segment = waiting {
             let file = try file(of: segment)
             var bytes = 0
@@ -79,7 +79,7 @@ extension SpoolLog {
     /// After a stop that was not in order, bytes of erased bodies may be left where no slot says so any more: whatever no
     /// live slot covers becomes zeros. A segment with unreadable slots is left alone: their bodies are not known.
     private func scrubNext() throws(DiskError) -> Bool {
-        let waiting = segments.values.first { $0.needsScrub } ?? spare.first { $0.needsScrub }
+        let waiting = oldest { $0.needsScrub } ?? spare.first { $0.needsScrub }
         guard let segment = waiting else { return false }
         guard segment.unreadable.isEmpty, segment !== active else {
             segment.needsScrub = false
@@ -119,7 +119,7 @@ extension SpoolLog {
 
     /// Emptied segments become spares; surplus ones are given back to the disk.
     private func retireNext() throws(DiskError) -> Bool {
-        if let emptied = segments.values.first(where: { $0.isEmpty && $0 !== active && $0.toOverwrite.isEmpty }) {
+        if let emptied = oldest({ $0.isEmpty && $0 !== active && $0.toOverwrite.isEmpty }) {
             segments[emptied.sequence] = nil
             spare.append(emptied)
             return true

@@ -13,19 +13,23 @@ struct SegmentPreparation {
     var offset = SpoolFormat.headerBytes
     /// The file was created for this; else it holds what was there before.
     var isOwn: Bool
+    /// Whoever writes the zeros, when it is not this thread.
+    var aside: (any SpoolAside)?
+
+    /// Nothing can be done here before the zeros are there.
+    var isAway: Bool { aside != nil && aside?.outcome == nil }
 }
 
 extension SpoolLog {
-    private static let zeroStep = 1 << 20
-
     /// Adds a segment to `ready`, out of an emptied one or a leftover if there is any, in as many steps as it takes. Throws
     /// `.full` with nothing changed but a leftover perhaps; any other error leaves the disk in doubt.
     func prepareSegment() throws(DiskError) {
-        while try prepareStep() {}
+        while try prepareStep(isUrgent: true) {}
     }
 
-    /// One step of the same, with one sync at most. True when more steps are to follow.
-    func prepareStep() throws(DiskError) -> Bool {
+    /// One step of the same, with one sync at most. True when more steps are to follow. Zeros are left to `zeroAside` where there
+    /// is one; an urgent step waits for them.
+    func prepareStep(isUrgent: Bool = false) throws(DiskError) -> Bool {
         guard let current = preparing else {
             let sequence = maximumSequence + 1
             let name = SpoolFileName.segment(sequence, isTemporary: true).text
@@ -34,6 +38,18 @@ extension SpoolLog {
             return true
         }
         do {
+            if let aside = current.aside {
+                guard let outcome = isUrgent ? aside.wait() : aside.outcome else { return true }
+                preparing?.aside = nil
+                try outcome.get()
+                counters.syncs += SpoolZeroing(name: current.name, range: current.offset..<parameters.fileBytes).syncs
+                preparing?.offset = parameters.fileBytes
+                return true
+            }
+            if !isUrgent, current.offset < parameters.fileBytes, let zeroAside {
+                preparing?.aside = zeroAside(SpoolZeroing(name: current.name, range: current.offset..<parameters.fileBytes))
+                return true
+            }
             return try zero(current)
         } catch {
             preparing = nil
@@ -45,7 +61,7 @@ extension SpoolLog {
 
     /// Puts a file of any content under `name`. True when it was created for that, false when it existed before.
     private func takeMaterial(as name: String) throws(DiskError) -> Bool {
-        if rawFiles.isEmpty, spare.isEmpty, let emptied = segments.values.first(where: { $0.isEmpty && $0 !== active }) {
+        if rawFiles.isEmpty, spare.isEmpty, let emptied = oldest({ $0.isEmpty && $0 !== active }) {
             segments[emptied.sequence] = nil
             spare.append(emptied)
         }
@@ -74,7 +90,7 @@ extension SpoolLog {
 
     /// Zeroes the next piece; behind the last one the segment gets its header and its name.
     private func zero(_ current: SegmentPreparation) throws(DiskError) -> Bool {
-        let end = min(current.offset + Self.zeroStep, parameters.fileBytes)
+        let end = min(current.offset + SpoolZeroing.pieceBytes, parameters.fileBytes)
         let file = try disk.open(current.name)
         defer { disk.close(file) }
         if end > current.offset {

@@ -80,7 +80,7 @@ extension SpoolLog {
                 recovery.tornSets += 1
                 continue
             }
-            for member in members { adopt(member.content, member.slot, of: member.segment) }
+            for member in members { adopt(member.content.meta, member.content.commit, member.slot, of: member.segment) }
             kept += members
             recovery.keptSets += 1
         }
@@ -131,16 +131,15 @@ extension SpoolLog {
     private func buildIndex() throws(DiskError) -> [UInt64: [Int]] {
         var leftovers: [UInt64: [Int]] = [:]
         var deliveries: [(segment: Segment, slot: Int, meta: SlotMeta)] = []
-        for sequence in segments.keys.sorted(by: >) {
-            guard let segment = segments[sequence] else { continue }
+        for segment in segmentsInOrder.reversed() {
             for (slot, meta) in segment.slots.enumerated() {
                 guard let meta else { continue }
                 // Only a moved record has a second slot, and the higher one was met before.
                 if let copy = moved[meta.uid] {
-                    try settle(copy, and: SlotLocation(sequence: sequence, slot: slot), of: meta.uid, &leftovers)
+                    try settle(copy, and: SlotLocation(sequence: segment.sequence, slot: slot), of: meta.uid, &leftovers)
                     continue
                 }
-                if meta.uid != segment.uid(of: slot) { moved[meta.uid] = SlotLocation(sequence: sequence, slot: slot) }
+                if meta.uid != segment.uid(of: slot) { moved[meta.uid] = SlotLocation(sequence: segment.sequence, slot: slot) }
                 if meta.kind == .delivery { deliveries.append((segment, slot, meta)) } else { index.insert(meta) }
             }
         }
@@ -186,8 +185,7 @@ extension SpoolLog {
     /// its pages but leaves them readable). So sets that are kept are written once more as they are, every empty slot is
     /// zeroed once more, torn sets with them, and all is synced before any mark says so.
     private func settle(_ kept: [UnmarkedSlot]) throws(DiskError) {
-        for sequence in segments.keys.sorted() {
-            guard let segment = segments[sequence] else { continue }
+        for segment in segmentsInOrder {
             let file = try file(of: segment)
             for member in kept where member.segment === segment {
                 let range = member.content.meta.bodyRange
@@ -207,7 +205,7 @@ extension SpoolLog {
 
     private func finishErasures(_ leftovers: [UInt64: [Int]]) throws(DiskError) {
         var own: [UInt64: [Int]] = [:]
-        for (sequence, slots) in leftovers {
+        for (sequence, slots) in leftovers.sorted(by: { $0.key < $1.key }) {
             guard let segment = segments[sequence] else { continue }
             for slot in Set(slots).sorted() {
                 recovery.finishedErasures += 1

@@ -55,8 +55,7 @@ extension SpoolLog {
         durableCounter = markCounter
         recovery.wasClean = newest?.mark.isClean ?? true
         result.highestCommit = markedThrough
-        for sequence in segments.keys.sorted() {
-            guard let segment = segments[sequence] else { continue }
+        for segment in segmentsInOrder {
             do { try scanTable(of: segment, &result) } catch { throw .disk(error) }
         }
         return result
@@ -144,26 +143,31 @@ extension SpoolLog {
                 continue
             }
             guard opened.states[slot] != .empty else { continue }
-            let start = slot * SpoolFormat.slotBytes
-            let sealed = { Array(table[start..<start + SpoolFormat.slotBytes]) }
-            guard let content = content(of: slot, opened, segment, sealed) else {
+            let sealed = { Array(table[slot * SpoolFormat.slotBytes..<(slot + 1) * SpoolFormat.slotBytes]) }
+            guard let (plain, start) = plaintext(of: slot, opened, segment, sealed),
+                let (meta, commit) = SpoolSlot.index(plain, at: start, parameters)
+            else {
                 setAside(slot, of: segment, "does not unseal")
                 continue
             }
-            result.highestCommit = max(result.highestCommit, content.commit)
-            if content.commit <= markedThrough || result.isMarkDamaged {
-                adopt(content, slot, of: segment)
+            result.highestCommit = max(result.highestCommit, commit)
+            if commit <= markedThrough || result.isMarkDamaged {
+                adopt(meta, commit, slot, of: segment)
             } else {
-                result.unmarked[content.commit, default: []].append(
+                let content = SpoolSlot(meta, commit, plain, at: start)
+                result.unmarked[commit, default: []].append(
                     UnmarkedSlot(segment: segment, slot: slot, content: content, sealed: sealed()))
             }
         }
         closeSurplusFiles()
     }
 
-    private func content(of slot: Int, _ table: OpenedTable, _ segment: Segment, _ sealed: () -> [UInt8]) -> SpoolSlot? {
-        if table.states[slot] == .open { return SpoolSlot(table.plain, at: slot * SpoolFormat.slotPlainBytes, parameters) }
-        return segment.formerKeys?.open(slot: slot, sealed()).flatMap { SpoolSlot($0, parameters) }
+    /// Bytes and where in them the slot's 112 begin; nil when it opens under none of the segment's keys.
+    private func plaintext(
+        of slot: Int, _ table: OpenedTable, _ segment: Segment, _ sealed: () -> [UInt8]
+    ) -> (plain: [UInt8], start: Int)? {
+        if table.states[slot] == .open { return (table.plain, slot * SpoolFormat.slotPlainBytes) }
+        return segment.formerKeys?.open(slot: slot, sealed()).map { ($0, 0) }
     }
 
     private func setAside(_ slot: Int, of segment: Segment, _ why: String) {
@@ -171,10 +175,10 @@ extension SpoolLog {
         noteLoss("\(segment.place(slot)) \(why): its record is lost")
     }
 
-    func adopt(_ content: SpoolSlot, _ slot: Int, of segment: Segment) {
+    func adopt(_ meta: SlotMeta, _ commit: UInt64, _ slot: Int, of segment: Segment) {
         while segment.slots.count <= slot { segment.slots.append(nil) }
-        segment.enter(content.meta, at: slot)
-        segment.lastCommit = max(segment.lastCommit, content.commit)
+        segment.enter(meta, at: slot)
+        segment.lastCommit = max(segment.lastCommit, commit)
     }
 
     /// A range of file bytes that could not be read, and why.

@@ -21,6 +21,8 @@ package final class SpoolLog {
     var ready: [Segment] = []
     /// What will be ready next.
     var preparing: SegmentPreparation?
+    /// Starts zeroing on another thread. Without one the log writes the zeros itself, a piece at a time.
+    package var zeroAside: ((SpoolZeroing) -> any SpoolAside)?
     /// Emptied; raw material for preparation, or to be removed.
     var spare: [Segment] = []
     /// Leftovers of an interrupted preparation: raw material too.
@@ -56,6 +58,8 @@ package final class SpoolLog {
     var isListHealthy = false
     /// Segments whose header or marks are not as they should be, though nothing is lost.
     var toHeal: Set<UInt64> = []
+    /// Somebody asked for space: see `compact`.
+    var isSpaceWanted = false
     /// The change of the root waits for space.
     var isRoomMissing = false
     /// When segments became active, as far as the last two minutes go.
@@ -142,7 +146,7 @@ package final class SpoolLog {
         do {
             while try overwriteNext() {}
             // Half of what was in it before may still be there.
-            while preparing?.isOwn == false, try prepareStep() {}
+            while preparing?.isOwn == false, try prepareStep(isUrgent: true) {}
             if let segment = markSegment {
                 let isClean = !segments.values.contains { $0.needsScrub } && !spare.contains { $0.needsScrub }
                 try mark(in: segment, isClean: isClean)
@@ -156,6 +160,8 @@ package final class SpoolLog {
 
     /// Gives up handles and lock. May be called again.
     private func release() {
+        // The next process may put the same file to another use.
+        _ = preparing?.aside?.wait()
         for segment in openFiles { closeFile(of: segment) }
         openFiles = []
         disk.unlock()
@@ -187,6 +193,13 @@ package final class SpoolLog {
         let surplus = openFiles.filter { $0 !== active }.prefix(openFiles.count - limit)
         for segment in surplus { closeFile(of: segment) }
         openFiles.removeAll { $0.file == nil }
+    }
+
+    /// The order of a dictionary is another in each process; what happened has to be the same when it is played again.
+    var segmentsInOrder: [Segment] { segments.values.sorted { $0.sequence < $1.sequence } }
+
+    func oldest(_ isWanted: (Segment) -> Bool) -> Segment? {
+        segments.values.filter(isWanted).min { $0.sequence < $1.sequence }
     }
 
     func closeFile(of segment: Segment) {

@@ -28,6 +28,9 @@ package struct SpoolPreparer: Sendable {
 package struct PreparedTransaction: Sendable {
     let appends: [PreparedAppend]
     let erasures: [SpoolUID]
+
+    /// What its bodies take of a segment, each with sectors of its own.
+    var sealedBytes: Int { appends.reduce(0) { $0 + ($1.isBig ? 0 : SpoolFormat.aligned($1.length)) } }
 }
 
 struct PreparedAppend: Sendable {

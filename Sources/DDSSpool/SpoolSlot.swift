@@ -75,23 +75,35 @@ struct SpoolSlot: Hashable {
     }
 
     /// Nil when the plaintext, though authentic, names what a segment with these parameters cannot hold.
-    init?(_ plain: [UInt8], at start: Int = 0, _ parameters: SpoolParameters) {
-        guard plain.count >= start + SpoolFormat.slotPlainBytes,
-            let kind = SlotKind(rawValue: plain[start + 24] & ~Self.bigFlag)
+    init?(_ plain: [UInt8], _ parameters: SpoolParameters) {
+        guard let (meta, commit) = Self.index(plain, at: 0, parameters) else { return nil }
+        self.init(meta, commit, plain, at: 0)
+    }
+
+    /// The rest of what `index` gave.
+    init(_ meta: SlotMeta, _ commit: UInt64, _ plain: [UInt8], at start: Int) {
+        self.meta = meta
+        self.commit = commit
+        key = Array(plain[start + 44..<start + 76])
+        bodyTag = Array(plain[start + 76..<start + 92])
+        setSize = UInt16(plain.number(at: start + 108, bytes: 2))
+        position = UInt16(plain.number(at: start + 110, bytes: 2))
+    }
+
+    /// What the index wants of a slot, without a copy of its key.
+    static func index(_ plain: [UInt8], at start: Int, _ parameters: SpoolParameters) -> (meta: SlotMeta, commit: UInt64)? {
+        guard plain.count >= start + SpoolFormat.slotPlainBytes, let kind = SlotKind(rawValue: plain[start + 24] & ~bigFlag),
+            plain.number(at: start + 110, bytes: 2) < plain.number(at: start + 108, bytes: 2)
         else { return nil }
-        meta = SlotMeta(
+        let meta = SlotMeta(
             mailbox: plain.number(at: start, bytes: 8), uid: plain.number(at: start + 8, bytes: 8),
             offset: UInt32(plain.number(at: start + 16, bytes: 4)), length: UInt32(plain.number(at: start + 20, bytes: 4)),
             reference: plain.number(at: start + 36, bytes: 8),
             tag: RecordTag(high: plain.number(at: start + 92, bytes: 8), low: plain.number(at: start + 100, bytes: 8)),
             flags: UInt16(plain.number(at: start + 34, bytes: 2)), day: UInt16(plain.number(at: start + 32, bytes: 2)),
             kind: kind,
-            isBig: plain[start + 24] & Self.bigFlag != 0)
-        commit = plain.number(at: start + 25, bytes: 7)
-        key = Array(plain[start + 44..<start + 76])
-        bodyTag = Array(plain[start + 76..<start + 92])
-        setSize = UInt16(plain.number(at: start + 108, bytes: 2))
-        position = UInt16(plain.number(at: start + 110, bytes: 2))
-        guard meta.bodyRange.upperBound <= parameters.bodyBytes, position < setSize else { return nil }
+            isBig: plain[start + 24] & bigFlag != 0)
+        guard meta.bodyRange.upperBound <= parameters.bodyBytes else { return nil }
+        return (meta, plain.number(at: start + 25, bytes: 7))
     }
 }

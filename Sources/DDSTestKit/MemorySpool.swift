@@ -2,8 +2,8 @@
 // let commits wait until the test has looked around.
 
 package import DDSCore
+import DDSLock
 package import DDSSpool
-import Synchronization
 
 package final class MemorySpool: SpoolEngine {
     private struct State {
@@ -20,12 +20,12 @@ package final class MemorySpool: SpoolEngine {
     }
 
     private let time: any TimeSource
-    private let state: Mutex<State>
+    private let state: Lock<State>
 
     /// Empty. Days of acceptance are those of `time`.
     package init(time: any TimeSource, uuid: [UInt8] = Array(1...16)) {
         self.time = time
-        state = Mutex(State(head: SpoolHead(uuid: uuid, counter: 0)))
+        state = Lock(State(head: SpoolHead(uuid: uuid, counter: 0)))
     }
 
     // MARK: What tests do

@@ -1,14 +1,14 @@
 // Reproducible randomness: the same seed gives the same run.
 
 import DDSCore
-import Synchronization
+import DDSLock
 
 /// SplitMix64 as a `RandomSource` and as Swift's `RandomNumberGenerator`. For tests only.
 package final class SeededRandom: RandomSource {
-    private let state: Mutex<UInt64>
+    private let state: Lock<UInt64>
 
     package init(seed: UInt64) {
-        state = Mutex(seed)
+        state = Lock(seed)
     }
 
     package func next() -> UInt64 {

@@ -29,6 +29,13 @@ final class SimFile {
     /// A sync has failed: reads show sectors that will never be written unless they are changed again.
     private var isDiverged = false
 
+    private static let headers = [0, 2048]
+
+    /// What was written last is neither a header of a segment nor zeros.
+    var isLastWriteOfRecords: Bool {
+        pending.last.map { !Self.headers.contains($0.offset) && $0.bytes.contains { $0 != 0 } } ?? false
+    }
+
     init() {}
 
     init(durable: [UInt8]) {

@@ -19,6 +19,8 @@ package struct SimFaults: Hashable, Sendable {
     package var capacity: Int?
     /// Syncs of files succeed and do nothing: to see tests go red.
     package var losesSyncs = false
+    /// The same, when the last write to the file was behind a segment's header and not of zeros.
+    package var losesSyncsOfRecords = false
     /// The same for the syncs of the folder.
     package var losesFolderSyncs = false
 
@@ -43,6 +45,14 @@ package struct SimFaults: Hashable, Sendable {
     }
 }
 
+/// A changing operation, as far as it makes a difference for what can go wrong with it.
+enum SimOperation: Hashable, Sendable {
+    case write
+    /// A write that makes a file longer, or a new file.
+    case growth
+    case other
+}
+
 /// A simulated disk. `crashed()` and `restarted()` give the disk that the next process finds.
 package final class SimDisk: Disk {
     package var faults: SimFaults
@@ -55,6 +65,8 @@ package final class SimDisk: Disk {
     package private(set) var hasFailed = false
     /// How often something went wrong on purpose.
     package private(set) var injected = 0
+    /// What each changing operation was, when somebody wants to know.
+    var journal: [SimOperation]?
 
     var names: [String: SimFile] = [:]
     var durableNames: [String: SimFile] = [:]
@@ -102,6 +114,7 @@ package final class SimDisk: Disk {
         guard names[name] == nil else { throw DiskError(.exists, operation: "create \(name)", detail: "file exists") }
         let file = SimFile()
         let isFull = faults.fullFrom.map { operations + 1 >= $0 } ?? false
+        journal?.append(.growth)
         try change("create", name) {
             if !isFull {
                 names[name] = file
@@ -137,6 +150,7 @@ package final class SimDisk: Disk {
         let target = target(file)
         let growth = max(0, offset + bytes.count - target.view.count)
         var isFull = false
+        journal?.append(growth > 0 ? .growth : .write)
         if growth > 0 {
             isFull = faults.fullFrom.map { operations + 1 >= $0 } ?? false
             if let capacity = faults.capacity, usedBytes + growth > capacity { isFull = true }
@@ -156,6 +170,7 @@ package final class SimDisk: Disk {
     package func sync(_ file: DiskFile) throws(DiskError) {
         let target = target(file)
         operations += 1
+        journal?.append(.other)
         try checkRunning("sync")
         if stopsNow() { throw DiskError(.crashed, operation: "sync", detail: "the machine stopped") }
         if operations == faults.failAt {
@@ -164,10 +179,12 @@ package final class SimDisk: Disk {
             target.failSync(random)
             throw DiskError(.inputOutput, operation: "sync", detail: "input/output error")
         }
-        if !faults.losesSyncs { target.sync() }
+        if faults.losesSyncs || (faults.losesSyncsOfRecords && target.isLastWriteOfRecords) { return }
+        target.sync()
     }
 
     package func syncFolder() throws(DiskError) {
+        journal?.append(.other)
         try change("sync folder", nil, beforeFailing: false) {
             if faults.losesFolderSyncs { return }
             durableNames = names
@@ -177,6 +194,7 @@ package final class SimDisk: Disk {
 
     package func rename(_ name: String, to newName: String) throws(DiskError) {
         guard let file = names[name] else { throw DiskError(.notFound, operation: "rename \(name)", detail: "no such file") }
+        journal?.append(.other)
         try change("rename", name) {
             names[name] = nil
             names[newName] = file
@@ -186,6 +204,7 @@ package final class SimDisk: Disk {
 
     package func remove(_ name: String) throws(DiskError) {
         guard names[name] != nil else { throw DiskError(.notFound, operation: "remove \(name)", detail: "no such file") }
+        journal?.append(.other)
         try change("remove", name) {
             names[name] = nil
             pendingNames.append(.remove(name))
@@ -251,9 +270,9 @@ package final class SimDisk: Disk {
         let stops = stopsNow()
         let fails = operations == faults.failAt
         if beforeFailing ? !fails : !stops && !fails { effect() }
+        guard stops || fails else { return }
         let words = operation + (name.map { " \($0)" } ?? "")
         if stops { throw DiskError(.crashed, operation: words, detail: "the machine stopped") }
-        guard fails else { return }
         hasFailed = true
         injected += 1
         throw DiskError(.inputOutput, operation: words, detail: "input/output error")

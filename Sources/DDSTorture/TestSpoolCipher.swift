@@ -2,13 +2,13 @@
 // used. It hides nothing from anybody; for tests and the simulator only.
 
 import DDSCore
+import DDSLock
 package import DDSSpool
-import Synchronization
 
 package final class TestSpoolCipher: SpoolCipher {
     private let root: UInt64
     private let source: SeededRandom
-    private let uses = Mutex(Uses())
+    private let uses = Lock(Uses())
 
     private struct Pair: Hashable {
         var key: UInt64
@@ -21,7 +21,7 @@ package final class TestSpoolCipher: SpoolCipher {
         var epochs: ClosedRange<UInt32> = 1...UInt32.max
         var repeated = 0
         /// By a digest of the body, which no two of a test share.
-        var recorded: [UInt64: [UInt8]] = [:]
+        var recorded: [UInt64: [[UInt8]]] = [:]
         var slots: [UInt64: [[UInt8]]] = [:]
         var isRecording = false
     }
@@ -37,8 +37,8 @@ package final class TestSpoolCipher: SpoolCipher {
     /// From now on remembers every sealed slot and the ciphertext of every body, for whoever looks for them on the medium.
     package func recordCiphertexts() { uses.withLock { $0.isRecording = true } }
 
-    /// The ciphertext of `body`, of long ones the first chunk without its tag; nil when none was recorded.
-    package func ciphertext(of body: [UInt8]) -> [UInt8]? { uses.withLock { $0.recorded[ToyCipher.digest(body, 0)] } }
+    /// Every ciphertext of `body`, of long ones the first chunk without its tag.
+    package func ciphertexts(of body: [UInt8]) -> [[UInt8]] { uses.withLock { $0.recorded[ToyCipher.digest(body, 0)] ?? [] } }
 
     /// Every sealed form of the slots of the record `uid`, wherever they were written.
     package func sealedSlots(of uid: SpoolUID) -> [[UInt8]] { uses.withLock { $0.slots[uid.rawValue] ?? [] } }
@@ -73,7 +73,7 @@ package final class TestSpoolCipher: SpoolCipher {
         let secret = ToyCipher.digest(key, 1)
         note(secret, 0, body)
         let ciphertext = ToyCipher.crypt(body, secret)
-        uses.withLock { if $0.isRecording { $0.recorded[ToyCipher.digest(body, 0)] = ciphertext } }
+        uses.withLock { if $0.isRecording { $0.recorded[ToyCipher.digest(body, 0), default: []].append(ciphertext) } }
         return (ciphertext, ToyCipher.tag(ciphertext, secret))
     }
 
@@ -86,7 +86,7 @@ package final class TestSpoolCipher: SpoolCipher {
         let secret = ToyCipher.digest(key, 2) ^ ToyCipher.mix(index * 2 + (isLast ? 1 : 0))
         note(secret, index * 2 + (isLast ? 1 : 0), chunk)
         let ciphertext = ToyCipher.crypt(chunk, secret)
-        uses.withLock { if $0.isRecording { $0.recorded[ToyCipher.digest(chunk, 0)] = ciphertext } }
+        uses.withLock { if $0.isRecording { $0.recorded[ToyCipher.digest(chunk, 0), default: []].append(ciphertext) } }
         return ciphertext + ToyCipher.tag(ciphertext, secret)
     }
 

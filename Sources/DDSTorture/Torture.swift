@@ -27,8 +27,8 @@ package struct TortureFailure: Error, Hashable, Sendable {
 
 package struct Torture {
     /// A village has some lives, so that what an earlier one leaves is there in the next.
-    private static let livesMin = 6
-    private static let livesMax = 14
+    private static let livesMin = 12
+    private static let livesMax = 28
     private static let members = 3
     private static let groups = [[0, 1, 2], [0, 1]]
 
@@ -96,7 +96,11 @@ package struct Torture {
     /// How many places the sweep has; their schedules have the numbers of `sweepSeeds`.
     package func sweepSeeds() throws(TortureFailure) -> [UInt64] {
         do throws(BrokenPromise) {
-            return try TortureSweep.places(village(1)).map(\.seed)
+            var seeds: [UInt64] = []
+            for chapter in TortureSweep.Chapter.allCases {
+                seeds += try TortureSweep.places(of: chapter, in: village(chapter.rawValue)).map(\.seed)
+            }
+            return seeds
         } catch {
             throw TortureFailure(seed: 0, promise: error)
         }

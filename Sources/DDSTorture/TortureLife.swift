@@ -30,11 +30,11 @@ struct TortureLife {
         return (victim, fault)
     }
 
-    func steps() -> [VillageStep] { (0..<2 + random.below(4)).map { _ in step() } }
+    func steps() -> [VillageStep] { (0..<1 + random.below(4)).map { _ in step() } }
 
     private func step() -> VillageStep {
         let member = random.below(members)
-        switch random.below(26) {
+        switch random.below(39) {
         case 0...6: return .write(member: member, to: destinations(of: member), octets: octets())
         case 7...11: return .submit(member: member, cut(toServer: 700, toClient: 400), isLingering: isRare)
         case 12: return .rush
@@ -44,6 +44,15 @@ struct TortureLife {
         case 24...25: return .discard(member: member)
         case 20: return .careless(member: member, resets: random.below(2) == 0)
         case 21: return .maintain(machine)
+        case 26: return .rotate
+        case 27...28: return .tidy(machine, steps: 1 + random.below(6))
+        case 29: return .loseKey(member: member)
+        case 30: return .giveKey(member: member)
+        case 31...32: return .hold(member: member)
+        case 33: return .release(member: member)
+        case 34, 38: return .pass(days: 2 + random.below(6))
+        case 35...36: return .report
+        case 37: return .resend(member: member, to: destinations(of: member))
         case 22: return random.below(2) == 0 ? .reopen(machine) : .kill(machine)
         default: return .late
         }

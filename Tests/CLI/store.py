@@ -189,14 +189,14 @@ def damage(checks, alice):
     checks.equal("check with a wrong passphrase", alice.cli("store", "check", "--passphrase-file", wrong).code, 77)
     names = segments(alice)
     checks.ok("the store has segments", bool(names), os.listdir(os.path.join(alice.state, "agent", "spool")))
-    # One bit near the end of each: which of them hold only what is erased cannot be seen from outside. An opening takes empty
+    # One bit at the end of each: which of them hold only what is erased cannot be seen from outside. An opening takes empty
     # segments away, so the folder is put back whole.
     spool, sound = os.path.join(alice.state, "agent", "spool"), path("sound.spool")
     shutil.copytree(spool, sound)
     for name in names:
         with open(name, "r+b") as file:
             content = file.read()
-            spot = len(content.rstrip(b"\0")) - 100
+            spot = len(content.rstrip(b"\0")) - 1
             file.seek(spot)
             file.write(bytes([content[spot] ^ 1]))
     for arguments in ((), ("--passphrase-file", alice.passphrase_file)):
@@ -249,6 +249,20 @@ def quarantine(checks, node, carol, bob):
     checks.equal("and the store is sound", store(dora, "check").code, 0)
 
 
+def compact(checks, alice):
+    """Without the agent, and with it running and locked."""
+    for state in ("stopped", "running"):
+        if state == "running":
+            alice.start()
+        before = parsed(store(alice, "check"))
+        result = alice.cli("store", "compact", "--json")
+        checks.equal(f"compact, agent {state}", result.code, 0)
+        checks.ok("it takes no more of the disk than before", parsed(result)["disk_bytes"] <= parsed(result)["disk_bytes_before"], result)
+        after = parsed(store(alice, "check"))
+        checks.ok("and every record is there", after["damage"] == [] and after["records"] == before["records"], (before, after))
+    checks.equal("the agent stops in order", alice.stop(), 0)
+
+
 def main():
     checks = nodekit.Checks("store")
     nodekit.requires(checks, "openssl and age", "openssl", "age-keygen")
@@ -258,6 +272,7 @@ def main():
     alice.join(node.invite("alice"))
     bob.join(node.invite("bob"))
     checks.part(corpus, alice, bob)
+    checks.part(compact, alice)
     checks.part(damage, alice)
     checks.part(flags, node, carol, alice)
     checks.part(bad_input, alice)

@@ -1,5 +1,6 @@
 import DDSBus
 import DDSCore
+import DDSLock
 import DDSLoop
 import DDSMail
 import DDSNode
@@ -8,7 +9,6 @@ import DDSSpool
 import DDSTestKit
 import Foundation
 import Logging
-import Synchronization
 
 @testable import DDSAgent
 
@@ -92,26 +92,27 @@ func mail(
     return Array((text + "Date: Mon, 23 Nov 2026 10:00:00 +0000\r\n\r\n" + body).utf8)
 }
 
-/// A spool whose next commit may be cut off between its appends and its erasures, as a crash does.
+/// A spool of which a commit may be cut off after its appends and some of its erasures, as a crash does.
 final class CutSpool: SpoolEngine {
     let memory: MemorySpool
-    private let cuts = Mutex(0)
+    private let cut = Lock<(commits: Int, erasures: Int)?>(nil)
 
     init(_ memory: MemorySpool) {
         self.memory = memory
     }
 
-    struct Cut: Error {}
-
-    func cutNext() { cuts.withLock { $0 = 1 } }
+    /// Of the commits from now on this many are whole, and of the next one this many erasures happen.
+    func cutNext(after commits: Int = 0, erasures: Int = 0) { cut.withLock { $0 = (commits, erasures) } }
 
     func commit(_ transaction: SpoolTransaction) async throws(SpoolError) -> [SpoolUID] {
-        let isCut = cuts.withLock { count in
-            defer { count = 0 }
-            return count > 0
+        let erasures = cut.withLock { cut -> Int? in
+            guard let next = cut else { return nil }
+            cut = next.commits > 0 ? (next.commits - 1, next.erasures) : nil
+            return next.commits > 0 ? nil : next.erasures
         }
-        guard isCut else { return try await memory.commit(transaction) }
-        _ = try await memory.commit(SpoolTransaction(appends: transaction.appends))
+        guard let erasures else { return try await memory.commit(transaction) }
+        _ = try await memory.commit(
+            SpoolTransaction(appends: transaction.appends, erasures: Array(transaction.erasures.prefix(erasures))))
         throw .stopped("cut off")
     }
 

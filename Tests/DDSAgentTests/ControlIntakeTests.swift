@@ -12,7 +12,7 @@ import Testing
 
 @testable import DDSAgent
 
-@Suite(.timeLimit(.minutes(1))) struct ControlIntakeTests {
+@Suite(.timeLimit(.minutes(5))) struct ControlIntakeTests {
     private static let submission = "00112233445566778899aabbccddeeff"
 
     /// A store with one message of Alice's to #board, sent.

@@ -43,7 +43,7 @@ import Testing
     func deliver(_ message: [UInt8], group: String? = nil, seal: AgeKeyKind? = nil) async throws {
         try await deliverWrapped(try wrapped(message, group: group, seal: seal, to: recipient, random: SystemRandom()), in: agent.spool)
         try await agent.opened().store.importFetched()
-        page.storeChanged()
+        page.desk.storeChanged()
     }
 
     func outbox() async throws -> Int { try await agent.spool.entries(in: AgentMailbox.outbox).count }
@@ -204,9 +204,9 @@ import Testing
         _ = await open.page.send(draft: "d1", DraftFields(recipients: "eve@elsewhere.test", body: "x"))
         let store = try open.agent.opened().store
         let drafts = try open.agent.opened().drafts
-        #expect(open.page.threads.threads.count == 1)
+        #expect(await open.page.desk.current().threads.count == 1)
         open.agent.lock()
-        #expect(open.page.threads.threads.isEmpty)
+        #expect(await open.page.desk.current().threads.isEmpty)
         #expect(store.summaries.isEmpty && drafts.drafts.isEmpty)
         #expect(await open.page.list(.inbox, cursor: nil) == nil)
         try await until { open.page.problems(of: "d1").isEmpty }

@@ -48,6 +48,55 @@ import Testing
         #expect(try await fixture.spool.count(AgentMailbox.inbox) == 0)
     }
 
+    @Test @LoopActor func removedBeforeACutImportIsTriedAgain_staysAway() async throws {
+        let fixture = try AgentFixture()
+        try await fixture.deliver(mail(subject: "Once"))
+        try await fixture.deliver(mail(subject: "Later"))
+        fixture.spool.cutNext()
+        await #expect(throws: SpoolError.self) { try await fixture.store().importFetched() }
+        let store = try await fixture.store()
+        try await store.remove(store.order)
+        #expect(try await store.importFetched() == 1)
+        #expect(store.summaries.map(\.subject) == ["Later"])
+        #expect(try await fixture.store().summaries == store.summaries)
+        #expect(try await fixture.spool.count(AgentMailbox.inbox) == 0)
+    }
+
+    @Test @LoopActor func quarantinedMailWhoseRescueWasCut_isGoneWithItsMessage() async throws {
+        let fixture = try AgentFixture()
+        try await fixture.deliver(mail(subject: "Rescued"))
+        let entry = try #require(try await fixture.spool.entries(in: AgentMailbox.inbox).first)
+        let body = try await fixture.spool.read(entry.uid, offset: 0, count: .max)
+        _ = try await fixture.spool.commit(
+            SpoolTransaction(
+                appends: [.record(mailbox: AgentMailbox.quarantine, tag: entry.tag, flags: 3, body: body)], erasures: [entry.uid]))
+        fixture.spool.cutNext()
+        await #expect(throws: SpoolError.self) { try await fixture.store().retryUnopened() }
+        let store = try await fixture.store()
+        #expect(store.unopened == 0)
+        try await store.remove(store.order)
+        #expect(try await store.retryUnopened() == 0)
+        #expect(store.order.isEmpty)
+    }
+
+    /// Whatever of a removal has reached the disk: each message is there whole, or gone without a trace.
+    @Test(arguments: 0..<2, 0..<3)
+    @LoopActor func removalThatIsCut_leavesNoHalfMessage(commits: Int, erasures: Int) async throws {
+        let fixture = try AgentFixture()
+        for subject in ["One", "Two", "Three"] { try await fixture.deliver(mail(subject: subject)) }
+        let store = try await fixture.store()
+        try await store.importFetched()
+        fixture.spool.cutNext(after: commits, erasures: erasures)
+        await #expect(throws: SpoolError.self) { try await store.remove(Array(store.order[..<2])) }
+        let reopened = try await fixture.store()
+        let gone = commits == 0 ? erasures : 2
+        #expect(reopened.summaries.map(\.subject) == Array(["One", "Two", "Three"][gone...]))
+        for id in reopened.order { #expect(try await reopened.message(id) != nil) }
+        let report = try await StoreCheck(spool: fixture.spool, gate: fixture.gate, keys: fixture.keys, random: fixture.random).run()
+        #expect(report.damage.isEmpty && report.records == 2 * (3 - gone))
+        #expect(try await reopened.importFetched() == 0)
+    }
+
     @Test @LoopActor func failedCommit_showsNothingAndLosesNothing() async throws {
         let fixture = try AgentFixture()
         try await fixture.deliver(mail(subject: "Later"))
@@ -72,6 +121,25 @@ import Testing
         #expect(try await store.importFetched() == 0)
         #expect(store.unopened == 3)
         #expect(try await fixture.spool.count(AgentMailbox.inbox) == 3)
+    }
+
+    @Test @LoopActor func importAskedForDuringAnother_returnsWhenAllIsThere() async throws {
+        let fixture = try AgentFixture()
+        try await fixture.deliver(mail(subject: "Busy"))
+        let store = try await fixture.store()
+        fixture.spool.memory.hold()
+        async let first = store.importFetched()
+        await fixture.spool.memory.waitUntilHeld()
+        async let second = Self.orderAfterImport(store)
+        await turns()
+        fixture.spool.memory.release()
+        #expect(try await second == 1)
+        #expect(try await first == 1)
+    }
+
+    @LoopActor private static func orderAfterImport(_ store: MessageStore) async throws -> Int {
+        try await store.importFetched()
+        return store.order.count
     }
 
     @Test @LoopActor func storeOpenedAfterALock_seesWhatWasBeingWritten() async throws {

@@ -71,6 +71,14 @@ import Testing
         await #expect(processExitsWith: .success) { await Probe().sending() }
     }
 
+    @Test func aFinishedStream_sendsItsBytes_howeverLateTheLoopIs() async {
+        await #expect(processExitsWith: .success) { await Probe().finishing() }
+    }
+
+    @Test func whatCameInTime_isReadBeforeALateTimerFires() async {
+        await #expect(processExitsWith: .success) { await Probe().lateTimer() }
+    }
+
     @Test func shortWork_sharesATurn() async {
         await #expect(processExitsWith: .success) { await Probe().shortJobs() }
     }
@@ -110,12 +118,48 @@ import Testing
         turns = []
         await Loop.inTurns(0..<Self.count) { _ in work() }
         check()
+        turns = []
+        for _ in 0..<Self.count {
+            work()
+            await Loop.giveWay()
+        }
+        check()
     }
 
     func shortJobs() async {
         let tasks = (0..<Self.count).map { _ in Loop.spawn { self.turns.append(Loop.lag.count) } }
         for task in tasks { await task.value }
         #expect(Set(turns).count == 1)
+        turns = []
+        await Task.yield()
+        for _ in 0..<Self.count {
+            turns.append(Loop.lag.count)
+            await Loop.giveWay()
+        }
+        #expect(Set(turns).count == 1)
+    }
+
+    /// The peer writes and the deadline passes while the loop is busy; the deadline goes when the bytes are read.
+    func lateTimer() async {
+        guard let pair = await pairs().first else { return }
+        var events: [String] = []
+        let timer = LoopTimer { events.append("deadline") }
+        let other = LoopTimer { events.append("other") }
+        pair.server.stream.onRead = { _ in
+            events.append("read")
+            timer.schedule(at: Loop.time.now + .seconds(3600))
+        }
+        for round in 1...2 {
+            let due = Loop.time.now + .milliseconds(1)
+            timer.schedule(at: due)
+            other.schedule(at: due)
+            pair.client.stream.write([1])
+            while Loop.time.now < due + .milliseconds(150) {}
+            while events.count < 2 * round { try? await Loop.sleep(for: .milliseconds(1)) }
+        }
+        #expect(events == ["read", "other", "read", "other"])
+        timer.close()
+        other.close()
     }
 
     func timers() async {
@@ -163,6 +207,24 @@ import Testing
         for pair in pairs { await pair.server.wait { !$0.received.isEmpty } }
         // Every stream has its bytes, and the turns that it took are as many as there are streams.
         #expect(Loop.lag.count >= before + UInt64(Self.count) - 1)
+    }
+
+    func finishing() async {
+        let pairs = await pairs()
+        await use(Stepping(step: .milliseconds(10)))
+        let (asking, other, answering) = (pairs[0], pairs[1], pairs[2])
+        // What is written while reading is sent in the same turn, as far as there is time, and timers follow.
+        asking.server.stream.onRead = { _ in
+            other.server.stream.write([1])
+            answering.server.stream.write([2])
+            answering.server.stream.finish(within: .zero)
+            let late = Loop.time.now + .milliseconds(2)
+            while Loop.time.now < late {}
+        }
+        asking.client.stream.write([0])
+        await answering.client.wait { !$0.ends.isEmpty }
+        #expect(answering.client.received == [2])
+        #expect(answering.client.ends == [.endOfInput])
     }
 }
 

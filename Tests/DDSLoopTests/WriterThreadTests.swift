@@ -1,7 +1,7 @@
 import DDSCore
+import DDSLock
 import DDSLoop
 import Foundation
-import Synchronization
 import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct WriterThreadTests {
@@ -54,6 +54,27 @@ import Testing
         await writer.stop()
     }
 
+    @Test func behindALargeBatch_asManyAreGathered() async throws {
+        let writer = try await WriterThread<Ledger, Job>.start(
+            name: "test-writer", gathering: .seconds(2), makeState: { Ledger() }, perform: { Self.perform(&$0, $1) })
+        let first = DispatchSemaphore(value: 0)
+        let second = DispatchSemaphore(value: 0)
+        await withCheckedContinuation { writer.submit(.block(taken: $0, until: first)) }
+        for number in 1..<WriterThread<Ledger, Job>.gatheredMin { writer.submit(.number(number)) }
+        await withCheckedContinuation { taken in
+            writer.submit(.block(taken: taken, until: second))
+            first.signal()
+        }
+        second.signal()
+        for number in 8..<15 {
+            writer.submit(.number(number))
+            await Task.yield()
+        }
+        let batches = await withCheckedContinuation { writer.submit(.report($0)) }
+        #expect(batches == [[], Array(1..<8), Array(8..<15)])
+        await writer.stop()
+    }
+
     @Test func jobsOfManyThreads_areAllPerformed() async throws {
         let writer = try await WriterThread<Ledger, Job>.start(
             name: "test-writer", makeState: { Ledger() }, perform: { Self.perform(&$0, $1) })
@@ -85,7 +106,7 @@ import Testing
 
     private final class Counts: Sendable {
         /// Jobs performed, states dropped on their thread, states dropped elsewhere.
-        private let counts = Mutex([0, 0, 0])
+        private let counts = Lock([0, 0, 0])
 
         var value: [Int] { counts.withLock { $0 } }
 

@@ -1,9 +1,9 @@
 import DDSBus
 import DDSCore
+import DDSLock
 import DDSLoop
 import DDSTestKit
 import Logging
-import Synchronization
 import Testing
 
 @testable import DDSNode
@@ -130,7 +130,7 @@ import Testing
 
     @Test @LoopActor func aReload_reachesTheRoles_andAMistakeChangesNothing() async throws {
         try await inFolder { folder in
-            let isBroken = Mutex(false)
+            let isBroken = Lock(false)
             let good = try config(folder)
             let runtime = try runtime(folder) { () throws(ConfigError) in
                 if isBroken.withLock({ $0 }) { throw ConfigError(messages: ["test.toml:1:1: unknown key \"nod\", did you mean \"node\"?"]) }

@@ -71,14 +71,14 @@ import Testing
         try HostFiles.write(path, bytes)
     }
 
-    @Test func missingFolder_isSaid() async throws {
+    @Test @LoopActor func missingFolder_isSaid() async throws {
         try await withSpool { folder in
             try HostFiles.rename(folder + "/spool", to: folder + "/elsewhere")
             try await expectRefusal(folder, .fileMissing, ["no spool in", "init"])
         }
     }
 
-    @Test func foreignFolder_isSaidAndGetsNoLockFile() async throws {
+    @Test @LoopActor func foreignFolder_isSaidAndGetsNoLockFile() async throws {
         try await withSpool { folder in
             try HostFiles.removeTree(folder + "/spool")
             try HostFiles.makeFolders(folder + "/spool")
@@ -88,14 +88,14 @@ import Testing
         }
     }
 
-    @Test func missingRoots_areSaid() async throws {
+    @Test @LoopActor func missingRoots_areSaid() async throws {
         try await withSpool { folder in
             try HostFiles.rename(folder + "/spool.roots", to: folder + "/elsewhere")
             try await expectRefusal(folder, .fileMissing, ["spool.roots", "put the file back"])
         }
     }
 
-    @Test func otherMasterKey_isSaid() async throws {
+    @Test @LoopActor func otherMasterKey_isSaid() async throws {
         try await withSpool { folder in
             try await expectRefusal(
                 folder, .badInput, ["spool.roots", "another node"], keys: .rotating(folder: folder, wrap: .random(32)))
@@ -103,14 +103,14 @@ import Testing
         }
     }
 
-    @Test func newerVersion_isSaid() async throws {
+    @Test @LoopActor func newerVersion_isSaid() async throws {
         try await withSpool { folder in
             try flip(folder + "/spool/super", at: (0..<4).map { $0 * 4096 + 11 }, bit: 2)
             try await expectRefusal(folder, .badInput, ["version 3", "newer program"])
         }
     }
 
-    @Test func foreignSegment_isSaid() async throws {
+    @Test @LoopActor func foreignSegment_isSaid() async throws {
         try await withSpool { folder in
             try await withSpool { other in
                 let name = "/spool/seg-0000000000000001"
@@ -121,14 +121,14 @@ import Testing
         }
     }
 
-    @Test func folderOpenToOthers_isSaid() async throws {
+    @Test @LoopActor func folderOpenToOthers_isSaid() async throws {
         try await withSpool { folder in
             try FileManager.default.setAttributes([.posixPermissions: 0o750], ofItemAtPath: folder + "/spool")
             try await expectRefusal(folder, .permission, ["750", "chmod 700"])
         }
     }
 
-    @Test func secondProcess_isSaid() async throws {
+    @Test @LoopActor func secondProcess_isSaid() async throws {
         try await withSpool { folder in
             let first = try await open(folder)
             let failure = await #expect(throws: Failure.self) { try await open(folder) }
@@ -138,7 +138,7 @@ import Testing
         }
     }
 
-    @Test func damage_isRefusedUntilItIsAccepted() async throws {
+    @Test @LoopActor func damage_isRefusedUntilItIsAccepted() async throws {
         try await withSpool { folder in
             try flip(folder + "/spool/seg-0000000000000001", at: [4096 + 60])
             try await expectRefusal(folder, .inputOutput, ["seg-0000000000000001", "byte 4096", "--accept-loss"])
@@ -151,7 +151,7 @@ import Testing
         }
     }
 
-    @Test func rotation_destroysTheFormerRoot() async throws {
+    @Test @LoopActor func rotation_destroysTheFormerRoot() async throws {
         try await withSpool { folder in
             let spool = try await open(folder)
             let before = try HostFiles.read(folder + "/spool/seg-0000000000000001", limit: 1 << 26)

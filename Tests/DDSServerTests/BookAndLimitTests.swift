@@ -161,7 +161,7 @@ import Testing
 @Suite struct HousekeepingTests {
     @Test(arguments: [(10, 40, false), (10, 41, true), (10, 10, false), (11, 10, false)])
     func mailExpires_neverBeforeItsTime(accepted: Int, today: Int, isOver: Bool) {
-        #expect(Housekeeping.hasExpired(acceptedOn: accepted, today: today, keep: .seconds(30 * 86400)) == isOver)
+        #expect(ExpiryPlan.hasExpired(acceptedOn: accepted, today: today, keep: .seconds(30 * 86400)) == isOver)
     }
 
     @Test @LoopActor func aSweep_erasesOldMailOnly_andCountsIt() async throws {

@@ -105,6 +105,59 @@ import Testing
         }
     }
 
+    /// Whoever has the message through a group gets no second copy when a resend names them too, nor the other way round.
+    @Test(arguments: [false, true])
+    @LoopActor func aResendThatReachesAReaderAnotherWay_givesNoSecondCopy(groupFirst: Bool) async throws {
+        try await withWorld { world in
+            for name in ["alice", "bob", "carol", "dora"] { try await world.addKeyMember(name) }
+            try await world.addGroup("board", members: ["alice", "bob", "carol"])
+            let group: [Directory.Destination] = [.group("board")]
+            let direct: [Directory.Destination] = [.member("bob"), .member("dora")]
+            let first = groupFirst ? group : direct
+            #expect(
+                await world.delivery.deliver(try world.message(id: "one"), author: "alice", destinations: first)
+                    == .delivered(readers: 2))
+            // Also after a restart.
+            let service = try await DeliveryService.open(
+                store: world.store, spool: world.spool, book: world.book, services: world.services, keys: world.context.keys)
+            #expect(
+                await service.deliver(try world.message(id: "one"), author: "alice", destinations: direct + group)
+                    == .delivered(readers: 1))
+            #expect(
+                await service.deliver(try world.message(id: "one"), author: "alice", destinations: group + direct)
+                    == .alreadyAccepted)
+            for name in ["bob", "carol", "dora"] { #expect(try await world.waiting(name).count == 1, "\(name)") }
+        }
+    }
+
+    @Test @LoopActor func aResendThatReachesNobodyNew_isRememberedAllTheSame() async throws {
+        try await withWorld { world in
+            for name in ["alice", "bob", "carol"] { try await world.addKeyMember(name) }
+            try await world.addGroup("board", members: ["alice", "bob"])
+            _ = await world.delivery.deliver(try world.message(id: "one"), author: "alice", destinations: [.group("board")])
+            let outcome = await world.delivery.deliver(try world.message(id: "one"), author: "alice", destinations: [.member("bob")])
+            #expect(outcome == .delivered(readers: 0))
+            #expect(await world.delivery.deliver(try world.message(id: "one"), author: "alice", destinations: [.member("bob")]) == .alreadyAccepted)
+            // A group that was served stays served, whoever has joined it since.
+            try await world.store.change { d throws(Failure) in try d.addingMembers(["carol"], to: "board", asOwners: false) }
+            #expect(
+                await world.delivery.deliver(try world.message(id: "one"), author: "alice", destinations: [.group("board")]) == .alreadyAccepted)
+            #expect(try await world.waiting("bob").count == 1)
+            #expect(try await world.waiting("carol").isEmpty)
+        }
+    }
+
+    @Test @LoopActor func aReceiptThatCannotBeRead_losesNothing() async throws {
+        try await withWorld { world in
+            for name in ["alice", "bob"] { try await world.addKeyMember(name) }
+            _ = await world.delivery.deliver(try world.message(id: "one"), author: "alice", destinations: [.member("bob")])
+            world.spool.damage(try #require(try await world.spool.entries(in: SubmissionLedger.mailbox).first).uid)
+            #expect(
+                await world.delivery.deliver(try world.message(id: "one"), author: "alice", destinations: [.member("bob")])
+                    == .delivered(readers: 1))
+        }
+    }
+
     @Test @LoopActor func aResendWhileTheFirstIsBeingStored_isToldToWait() async throws {
         try await withWorld { world in
             for name in ["alice", "bob"] { try await world.addKeyMember(name) }

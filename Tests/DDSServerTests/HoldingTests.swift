@@ -13,7 +13,7 @@ import Testing
 
 @testable import DDSServer
 
-@Suite(.timeLimit(.minutes(1))) struct HoldingTests {
+@Suite(.timeLimit(.minutes(5))) struct HoldingTests {
     static let marker = "kingfisher-4711"
 
     /// A group of four: bob has a key, carol's key is a point of small order, dora has not joined, and alice writes.
@@ -174,6 +174,48 @@ import Testing
             #expect(world.held.count == 2)
             await world.delivery.held.retry { _ in true }
             #expect(try await world.opened(dora).count == 1)
+        }
+    }
+
+    // MARK: Moves that a stop has cut off
+
+    /// The copy is in the maildrop, and the held one not erased yet.
+    @Test @LoopActor func aReleaseThatIsCut_givesTheMemberOneCopy() async throws {
+        try await Self.withTrouble { world, bob in
+            _ = await world.delivery.deliver(try world.message(), author: "alice", destinations: [.group("board")])
+            let id = try #require(world.delivery.ledger.lines.keys.first)
+            #expect(try await world.desk.hold(id).held == 3)
+            let box = MailboxID(rawValue: try #require(world.account("bob")).mailbox)
+            let item = try #require(world.held.first { $0.member == box.rawValue })
+            let copy = try #require(HeldCopy(try await world.spool.read(item.uid, offset: 0, count: .max)))
+            var cut = HeldCopy.releasing(
+                item.uid, id: id, to: box, header: copy.header,
+                payload: try await world.spool.read(item.payload, offset: 0, count: .max))
+            cut.erasures = []
+            _ = try await world.spool.commit(cut)
+            let again = try await world.reopenedDelivery()
+            #expect(!again.held.items.values.contains { $0.member == box.rawValue })
+            #expect(try await world.spool.entries(in: HeldCopy.mailbox).count == 2)
+            await again.held.retry { _ in true }
+            #expect(try await world.opened(bob).count == 1)
+        }
+    }
+
+    /// The copy is held, and the one in the maildrop not erased yet: what was begun is finished.
+    @Test @LoopActor func aHoldThatIsCut_leavesOneCopyAndCountsIt() async throws {
+        try await Self.withTrouble { world, _ in
+            _ = await world.delivery.deliver(try world.message(), author: "alice", destinations: [.group("board")])
+            let box = MailboxID(rawValue: try #require(world.account("bob")).mailbox)
+            let entry = try await world.waiting("bob")[0]
+            let copy = HeldCopy(
+                member: box.rawValue, cause: .admin, sealing: .member, group: "board",
+                header: try await world.spool.read(entry.uid, offset: 0, count: .max))
+            let payload = try await world.spool.read(try #require(entry.payload), offset: 0, count: .max)
+            _ = try await world.spool.commit(HeldCopy.holding([copy], id: entry.tag, payload: payload, insteadOf: []))
+            let again = try await world.reopenedDelivery()
+            #expect(try await world.waiting("bob").isEmpty && world.book.usage[box] == nil)
+            #expect(again.held.items.values.count { $0.member == box.rawValue } == 1)
+            #expect(again.held.items.count == 3)
         }
     }
 

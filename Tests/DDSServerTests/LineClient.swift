@@ -126,9 +126,17 @@ import Foundation
     }
 
     func stopReading() { stream.stopReading() }
-    func startReading() { stream.startReading() }
 
     func close() { stream.close() }
+
+    /// Closes with a reset, which the other side notices also while it does not read.
+    func reset() {
+        var option = linger(l_onoff: 1, l_linger: 0)
+        let size = socklen_t(MemoryLayout<linger>.size)
+        let status = unsafe setsockopt(stream.descriptor, SOL_SOCKET, SO_LINGER, &option, size)
+        precondition(status == 0, "a connected socket has this option")
+        stream.close()
+    }
 
     private func received(_ bytes: ArraySlice<UInt8>) {
         if let tls {

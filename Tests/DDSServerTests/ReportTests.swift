@@ -28,7 +28,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct AuthorReportTests {
+@Suite(.timeLimit(.minutes(5))) struct AuthorReportTests {
     /// Alice writes to bob and carol; both have agents.
     @LoopActor private func withBoard(_ body: @LoopActor (World, Person) async throws -> Void) async throws {
         try await withWorld { world in
@@ -44,7 +44,7 @@ import Testing
             let before = world.spool.commitCount
             _ = await world.delivery.deliver(try world.message(id: "00aa"), author: "alice", destinations: [.group("board")])
             #expect(world.spool.commitCount == before + 1)
-            let entry = try #require(try await world.spool.entries(in: MessageLedger.mailbox).first)
+            let entry = try #require(try await world.spool.entries(in: MessageRecord.mailbox).first)
             let record = try #require(MessageRecord(try await world.spool.read(entry.uid, offset: 0, count: .max)))
             #expect(record.author == "alice" && record.submission == "00aa" && record.destinations == ["#board"])
             #expect(record.copies.map(\.member) == ["bob", "carol"])
@@ -82,10 +82,30 @@ import Testing
             #expect(reports.flatMap(\.messages).map(\.revision) == [1, 2])
             #expect(reports.flatMap(\.messages).map(\.submission) == ["00aa", "00aa"])
             // Then the node forgets it.
-            #expect(try await world.spool.entries(in: MessageLedger.mailbox).isEmpty)
+            #expect(try await world.spool.entries(in: MessageRecord.mailbox).isEmpty)
             #expect(world.delivery.ledger.lines.isEmpty)
             await world.pass(.seconds(3600))
             #expect(world.delivery.reports.sentCount == 2)
+        }
+    }
+
+    /// The fetch comes after the report has looked where the copies are, and before it is stored.
+    @Test @LoopActor func whatChangesDuringAReport_isToldInTheNext() async throws {
+        try await withBoard { world, alice in
+            _ = await world.delivery.deliver(try world.message(id: "00aa"), author: "alice", destinations: [.group("board")])
+            try await world.fetchAll("bob")
+            world.time.advance(by: .seconds(30))
+            world.spool.hold()
+            let report = Loop.spawn { await world.delivery.reports.report() }
+            await world.spool.waitUntilHeld()
+            let fetched = try await world.waiting("carol")
+            world.delivery.reports.fetched(fetched.map(\.tag))
+            world.spool.release()
+            await report.value
+            _ = try await world.spool.commit(SpoolTransaction(erasures: fetched.map(\.uid)))
+            await world.pass(.seconds(60))
+            let reports = try await world.reports(alice: alice)
+            #expect(reports.map(World.states) == [["bob fetched", "carol waiting"], ["bob fetched", "carol fetched"]])
         }
     }
 
@@ -143,18 +163,18 @@ import Testing
         try await withBoard { world, alice in
             _ = await world.delivery.deliver(try world.message(id: "01"), author: "alice", destinations: [.group("board")])
             try await world.fetchAll("bob")
-            let old = try #require(try await world.spool.entries(in: MessageLedger.mailbox).first)
+            let old = try #require(try await world.spool.entries(in: MessageRecord.mailbox).first)
             let body = try await world.spool.read(old.uid, offset: 0, count: .max)
             await world.pass(.seconds(30))
             // As after a crash between the appends and the erasures: old record and new one are both there.
-            let new = try #require(try await world.spool.entries(in: MessageLedger.mailbox).first)
+            let new = try #require(try await world.spool.entries(in: MessageRecord.mailbox).first)
             let newBody = try await world.spool.read(new.uid, offset: 0, count: .max)
             _ = try await world.spool.commit(
                 SpoolTransaction(
-                    appends: [body, newBody].map { .record(mailbox: MessageLedger.mailbox, tag: old.tag, flags: 0, body: $0) },
+                    appends: [body, newBody].map { .record(mailbox: MessageRecord.mailbox, tag: old.tag, flags: 0, body: $0) },
                     erasures: [new.uid]))
             let again = try await world.reopenedDelivery()
-            #expect(try await world.spool.entries(in: MessageLedger.mailbox).count == 1)
+            #expect(try await world.spool.entries(in: MessageRecord.mailbox).count == 1)
             await again.reports.survey()
             world.time.advance(by: .seconds(60))
             await again.reports.report()
@@ -184,7 +204,7 @@ import Testing
             await world.delivery.memberRemoved(account, erased: [])
             for name in ["bob", "carol"] { try await world.fetchAll(name) }
             await world.pass(.seconds(30))
-            #expect(try await world.spool.entries(in: MessageLedger.mailbox).isEmpty)
+            #expect(try await world.spool.entries(in: MessageRecord.mailbox).isEmpty)
             #expect(world.delivery.reports.sentCount == 0)
         }
     }
@@ -207,7 +227,7 @@ import Testing
             for id in ["01", "02"] {
                 _ = await world.delivery.deliver(try world.message(id: id), author: "alice", destinations: [.group("board")])
             }
-            world.spool.damage(try #require(try await world.spool.entries(in: MessageLedger.mailbox).first).uid)
+            world.spool.damage(try #require(try await world.spool.entries(in: MessageRecord.mailbox).first).uid)
             try await world.fetchAll("bob")
             await world.pass(.seconds(30))
             #expect(try await world.reports(alice: alice).flatMap(\.messages).map(\.submission) == ["02"])
@@ -215,7 +235,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct ExpiryTests {
+@Suite(.timeLimit(.minutes(5))) struct ExpiryTests {
     private static let day = Duration.seconds(86400)
 
     @LoopActor private func house(_ world: World, keep days: Int = 2) -> Housekeeping {
@@ -250,7 +270,7 @@ import Testing
                 try await world.reports(alice: alice).flatMap(\.messages).map { ($0.submission, $0.copies.map(\.state)) },
                 uniquingKeysWith: { $1 })
             #expect(states == ["01": [.expired], "02": [.expired], "03": [.expired]])
-            #expect(try await world.spool.entries(in: MessageLedger.mailbox).isEmpty)
+            #expect(try await world.spool.entries(in: MessageRecord.mailbox).isEmpty)
             // Once: another sweep finds nothing, and the notices themselves go without one.
             await house.sweep()
             #expect(try await world.notices(bob).count == 2)

@@ -64,6 +64,52 @@ import Testing
         #expect(try log.statistics().moved == 20)
     }
 
+    /// Four segments with eight records each, which is not so few that they would be moved by themselves.
+    private func quarters(_ run: inout SpoolRun) throws -> (log: SpoolLog, uids: [SpoolUID]) {
+        let log = try run.opened()
+        var kept: [SpoolUID] = []
+        for _ in 0..<4 {
+            let uids = try log.commit((0..<32).map { _ in record(10) }).flatMap { try $0.get() }
+            kept += uids[..<8]
+            _ = log.commit([SpoolTransaction(erasures: Array(uids[8...]))])
+        }
+        #expect(run.maintain(log))
+        #expect(try log.statistics().moved == 0)
+        return (log, kept)
+    }
+
+    @Test func askedForSpace_movesMoreAndGivesBackWhatIsFree() throws {
+        var run = try SpoolRun(seed: 1)
+        let (log, uids) = try quarters(&run)
+        _ = log.commit([record(20)])
+        let before = try log.statistics()
+        while try log.compact() {}
+        let after = try log.statistics()
+        #expect(after.moved == 24)
+        #expect(after.diskBytes < before.diskBytes)
+        for uid in uids { #expect(try log.read(uid, offset: 0, count: 99).count == 10) }
+        // What is asked for once is not wanted for ever.
+        #expect(run.maintain(log))
+        #expect(try log.statistics().moved == 24)
+    }
+
+    @Test func askedForSpaceWithNothingAppendedYet_gainsTooOrLeavesAllAsItIs() throws {
+        var run = try SpoolRun(seed: 1)
+        let (first, uids) = try quarters(&run)
+        first.close()
+        let log = try SpoolLog(opening: run.disk, cipher: run.cipher, time: run.time, policy: run.policy)
+        let before = try log.statistics()
+        while try log.compact() {}
+        let after = try log.statistics()
+        #expect(after.diskBytes < before.diskBytes)
+        for uid in uids { #expect(try log.read(uid, offset: 0, count: 99).count == 10) }
+        log.close()
+        let again = try SpoolLog(opening: run.disk, cipher: run.cipher, time: run.time, policy: run.policy)
+        while try again.compact() {}
+        #expect(try again.statistics().moved == 0)
+        #expect(try again.statistics().diskBytes <= after.diskBytes)
+    }
+
     @Test func damagedBody_staysWhereItIsAndIsNamed() throws {
         var run = try SpoolRun(seed: 1)
         let (log, uids) = try log(&run, kept: 5)

@@ -23,7 +23,7 @@ import Testing
         script.add(.commit([script.record(1, 900), script.record(1, 700), script.record(1, 6000)]))
         script.add(.commit([script.erase([script.live[0], script.live[2]])]))
         #expect(try run.play(script.steps))
-        let erased = try #require(run.model.erasedBodies.first.flatMap { run.cipher.ciphertext(of: $0) })
+        let erased = try #require(run.model.erasedBodies.first.flatMap { run.cipher.ciphertexts(of: $0).last })
         #expect(run.disk.durablyContains(erased), "else this test shows nothing")
         run.crash()
         try run.verify()
@@ -94,7 +94,7 @@ import Testing
 
     private func expectNoBodies(_ run: SpoolRun) throws {
         for body in run.model.erasedBodies where body.count > 16 {
-            let whole = run.cipher.ciphertext(of: body) ?? run.cipher.ciphertext(of: Array(body.prefix(1024)))
+            let whole = run.cipher.ciphertexts(of: body).last ?? run.cipher.ciphertexts(of: Array(body.prefix(1024))).last
             let ciphertext = try #require(whole)
             #expect(!run.disk.durablyContains(Array(ciphertext.prefix(64))), "a body of \(body.count) bytes is on the medium")
         }

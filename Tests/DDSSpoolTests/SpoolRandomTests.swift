@@ -25,6 +25,7 @@ import Testing
     private func live(_ seed: UInt64) throws {
         let random = SeededRandom(seed: seed)
         var run = try SpoolRun(seed: seed)
+        if seed % 2 == 0 { run.zerosLate = random.below(4) }
         var script = SpoolScript(seed: seed &+ 1000)
         for _ in 0..<2 + random.below(4) {
             var faults = SimFaults()

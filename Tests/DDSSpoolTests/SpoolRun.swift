@@ -33,6 +33,8 @@ struct SpoolRun {
     let cipher: TestSpoolCipher
     let time = ManualTime()
     var policy = Self.policy
+    /// Zeros of new segments are written elsewhere, after so many questions; nil where the log writes them itself.
+    var zerosLate: Int?
     var model = SpoolModel()
     private var log: SpoolLog?
     /// Operations of earlier processes, since fault numbers count over the whole run.
@@ -55,6 +57,7 @@ struct SpoolRun {
     mutating func opened() throws -> SpoolLog {
         if let log { return log }
         let log = try SpoolLog(opening: disk, cipher: cipher, time: time, policy: policy)
+        if let zerosLate { log.zeroAside = { [disk] in LateZeros($0, on: disk, patience: zerosLate) } }
         self.log = log
         return log
     }

@@ -2,12 +2,12 @@
 
 import DDSBus
 import DDSCore
+import DDSLock
 import DDSLoop
 import DDSNode
 import DDSSeal
 import Foundation
 import Logging
-import Synchronization
 import Testing
 
 @testable import DDSAgent
@@ -82,7 +82,7 @@ import Testing
 
 /// The loop's clock with a calendar that can be put forward.
 final class ShiftedTime: TimeSource {
-    private let shift = Mutex(Duration.zero)
+    private let shift = Lock(Duration.zero)
     private let base = Loop.time
 
     var now: Instant { base.now }

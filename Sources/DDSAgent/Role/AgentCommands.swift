@@ -105,10 +105,12 @@ import Logging
     private static func list(_ agent: Agent, _ request: ControlRequest) async throws(Failure) -> JSONValue {
         let store = try agent.opened().store
         let group = request.arguments["group"]?.string.map { $0.hasPrefix("#") ? String($0.dropFirst()) : $0 }
-        return .list(store.summaries.filter { group == nil || $0.group == group }.map(describe))
+        return await Loop.offload { [items = store.items, order = store.order] in
+            .list(order.compactMap { items[$0]?.summary }.filter { group == nil || $0.group == group }.map(describe))
+        }
     }
 
-    private static func describe(_ summary: StoredSummary) -> JSONValue {
+    private nonisolated static func describe(_ summary: StoredSummary) -> JSONValue {
         [
             "id": .text(summary.id), "subject": .text(summary.subject), "from": .text(summary.fromAddress),
             "from_name": .text(summary.fromName), "to": .texts(summary.recipients), "group": summary.group.map { .text($0) } ?? .null,

@@ -10,7 +10,8 @@ import DDSSpool
 
 @LoopActor enum AgentStoreCommands {
     static let all: [(String, AgentMailCommands.Action)] = [
-        ("agent.store.check", check), ("agent.store.list", list), ("agent.store.read", read), ("agent.store.import", take),
+        ("agent.store.check", check), ("agent.store.compact", compact), ("agent.store.list", list), ("agent.store.read", read),
+        ("agent.store.import", take),
         ("agent.store.unopened", unopened), ("agent.store.unopened.read", readUnopened), ("agent.store.retry", retry),
     ]
 
@@ -33,6 +34,20 @@ import DDSSpool
             "records": .number(report.records), "bytes": .number(report.bytes), "opened": .number(report.opened),
             "content_checked": .bool(report.hasKeys), "damage": .texts(report.damage), "unopened": .number(kept),
         ]
+    }
+
+    /// Needs no keys: records move as they are.
+    private static func compact(_ agent: Agent, _ request: ControlRequest) async throws(Failure) -> JSONValue {
+        do throws(SpoolError) {
+            let (before, after) = try await agent.spool.compact()
+            return [
+                "disk_bytes_before": .number(before.diskBytes), "disk_bytes": .number(after.diskBytes),
+                "moved": .number(after.moved - before.moved),
+            ]
+        } catch {
+            throw Failure(
+                .inputOutput, "the local store cannot be made smaller: \(error); nothing is lost, see: ddsnode store check")
+        }
     }
 
     /// The messages in order of arrival, with what a mail file keeps of them.

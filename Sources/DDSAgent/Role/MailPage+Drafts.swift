@@ -60,9 +60,10 @@ extension MailPage {
     func draft(_ id: String) async -> DraftModel? {
         guard let draft = agent.unlocked?.drafts.drafts[id], draft.sentAs == nil else { return nil }
         let fields = DraftFields(recipients: draft.recipients, subject: draft.subject, body: draft.body)
+        let index = await desk.current()
         return DraftModel(
             id: id, fields: fields, attachments: draft.attachments.map { AttachmentModel(id: $0.id, name: $0.name, size: $0.content.count) },
-            problems: problems(of: id), audience: audience(draft.recipients), thread: draft.repliesTo.flatMap { threads.thread($0)?.id },
+            problems: problems(of: id), audience: audience(draft.recipients), thread: draft.repliesTo.flatMap { index.thread($0)?.id },
             savedAt: WallTime(milliseconds: draft.saved))
     }
 
@@ -123,10 +124,11 @@ extension MailPage {
     }
 
     func send(draft id: String, _ fields: DraftFields) async -> SendOutcome {
-        if let sent = sentMessage(ofDraft: id) { return .queued(thread: threads.thread(sent)?.id) }
+        if let sent = sentMessage(ofDraft: id) { return .queued(thread: await desk.current().thread(sent)?.id) }
         guard await keep(id, fields), problems(of: id).isEmpty, let draft = agent.unlocked?.drafts.drafts[id] else {
             // A second click of the same form waited behind the first.
-            return sentMessage(ofDraft: id).map { .queued(thread: threads.thread($0)?.id) } ?? .refused
+            guard let sent = sentMessage(ofDraft: id) else { return .refused }
+            return .queued(thread: await desk.current().thread(sent)?.id)
         }
         do throws(Failure) {
             let letter = try letter(draft)
@@ -137,8 +139,8 @@ extension MailPage {
             }
             let message = try await agent.send(letter, draft: id)
             note([], at: id)
-            storeChanged()
-            return .queued(thread: threads.thread(message)?.id)
+            desk.storeChanged()
+            return .queued(thread: await desk.current().thread(message)?.id)
         } catch {
             note([DraftProblem(field: error.code == .badInput ? .recipients : .body, text: error.publicText)], at: id)
             return .refused
@@ -149,7 +151,7 @@ extension MailPage {
     private func sentMessage(ofDraft id: String) -> String? {
         let message = Agent.messageID(ofDraft: id)
         guard agent.unlocked?.store.items[message] != nil else { return nil }
-        storeChanged()
+        desk.storeChanged()
         return message
     }
 

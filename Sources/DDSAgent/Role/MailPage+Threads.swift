@@ -11,7 +11,7 @@ import Logging
 
 extension MailPage {
     func thread(_ id: String) async -> ThreadModel? {
-        guard let store = agent.unlocked?.store, let thread = threads.thread(id) else { return nil }
+        guard let store = agent.unlocked?.store, let thread = await desk.current().thread(id) else { return nil }
         var models: [MessageModel] = []
         var depths: [String: Int] = [:]
         for summary in thread.messages {
@@ -73,11 +73,13 @@ extension MailPage {
     }
 
     func mark(threads ids: [String], read: Bool) async {
-        await mark(ids.flatMap { threads.thread($0)?.messages.map(\.id) ?? [] }, read: read)
+        let index = await desk.current()
+        await mark(ids.flatMap { index.thread($0)?.messages.map(\.id) ?? [] }, read: read)
     }
 
     func markAllRead(_ folder: FolderReference) async {
-        await mark(threads.threads.filter { contains(folder, $0) && $0.isUnread }.flatMap { $0.messages.map(\.id) }, read: true)
+        let unread = await threads(in: folder)?.filter(\.isUnread) ?? []
+        await mark(unread.flatMap { $0.messages.map(\.id) }, read: true)
     }
 
     private func mark(_ messages: [String], read: Bool) async {
@@ -89,7 +91,7 @@ extension MailPage {
         } catch {
             agent.services.log.error("read marks not kept", metadata: ["error": "\(error)"])
         }
-        storeChanged()
+        desk.storeChanged()
         agent.services.bus.publish(.storeChanged(unread: store.unreadCount))
     }
 }

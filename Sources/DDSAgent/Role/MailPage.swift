@@ -14,14 +14,18 @@ import DDSSpool
     static let rowsPerPage = 50
 
     let agent: Agent
-    private var index: ThreadIndex?
+    let desk: ThreadDesk
     private var problems: [String: [DraftProblem]] = [:]
     private var listeners: [Int: @LoopActor (WebEvent) -> Void] = [:]
     private var nextListener = 0
+    /// Something has changed since listeners were told, and whether somebody is about to tell them.
+    private var hasNews = false
+    private var isTelling = false
     private var busSubscription: SubscriberID?
 
     init(agent: Agent) {
         self.agent = agent
+        desk = ThreadDesk { agent.unlocked?.store }
         busSubscription = agent.services.bus.subscribe([.store, .outbox, .mail]) { [weak self] events in self?.heard(events) }
     }
 
@@ -63,14 +67,25 @@ import DDSSpool
     func unsubscribe(_ subscription: WebSubscription) { listeners[subscription.number] = nil }
 
     private func heard(_ events: [NodeEvent]) {
-        index = nil
         if events.contains(.locked) {
+            desk.wipe()
             problems = [:]
             return tell(.locked)
         }
-        guard !agent.isLocked else { return }
-        tell(.unread(total: unreadCount { _ in true }, folders: unreadByFolder()))
-        tell(.state(stateLine()))
+        desk.storeChanged()
+        hasNews = true
+        guard !isTelling else { return }
+        isTelling = true
+        Loop.spawn(name: "page") { [self] in
+            while hasNews, !listeners.isEmpty {
+                hasNews = false
+                let unread = await desk.current().unread
+                guard !agent.isLocked else { break }
+                tell(.unread(total: unread.all, folders: byFolder(unread)))
+                tell(.state(stateLine()))
+            }
+            isTelling = false
+        }
     }
 
     private func tell(_ event: WebEvent) {
@@ -79,52 +94,45 @@ import DDSSpool
 
     // MARK: Folders
 
-    /// The threads as they are now.
-    var threads: ThreadIndex {
-        guard !agent.isLocked else { return ThreadIndex([]) }
-        if let index { return index }
-        let fresh = ThreadIndex(agent.unlocked?.store.summaries ?? [])
-        index = fresh
-        return fresh
-    }
-
-    /// Forgets what was computed, after a change that the bus has not told yet.
-    func storeChanged() { index = nil }
-
     static func groupID(_ name: String) -> String {
         String(Hex.encode(Hash.blake2b(Array(name.utf8), key: Array("ddsnode/v1/group-id".utf8), count: 16)).prefix(13))
     }
 
     /// The account's groups and those that mail has come for, sorted.
     var groupNames: [String] {
-        Set(agent.account.groups).union(threads.threads.compactMap(\.group)).sorted()
+        Set(agent.account.groups).union(desk.index.unread.groups.keys).sorted()
     }
 
-    func contains(_ folder: FolderReference, _ thread: StoredThread) -> Bool {
-        switch folder {
-        case .inbox: thread.hasReceived
-        case .all: true
-        case .privateMail: thread.group == nil
-        case .sent: thread.hasOwn
-        case .drafts: false
-        case .group(let id): thread.group.map { Self.groupID($0) == id } ?? false
+    /// The threads of a folder, newest activity first; nil for an unknown group.
+    func threads(in folder: FolderReference) async -> [StoredThread]? {
+        let index = await desk.current()
+        var name: String?
+        if case .group(let id) = folder {
+            name = groupNames.first { Self.groupID($0) == id }
+            if name == nil { return nil }
+        }
+        return await Loop.offload { [name] in
+            index.threads.filter { thread in
+                switch folder {
+                case .inbox: thread.hasReceived
+                case .all: true
+                case .privateMail: thread.group == nil
+                case .sent: thread.hasOwn
+                case .drafts: false
+                case .group: thread.group == name
+                }
+            }
         }
     }
 
-    private func unreadCount(_ isWanted: (StoredThread) -> Bool) -> Int {
-        threads.threads.filter(isWanted).reduce(0) { $0 + $1.messages.count(where: \.isUnread) }
-    }
-
-    private func unreadByFolder() -> [FolderReference: Int] {
-        var counts: [FolderReference: Int] = [:]
-        for folder in [FolderReference.inbox, .all, .privateMail] + groupNames.map({ .group(Self.groupID($0)) }) {
-            counts[folder] = unreadCount { contains(folder, $0) }
-        }
+    private func byFolder(_ unread: UnreadCounts) -> [FolderReference: Int] {
+        var counts: [FolderReference: Int] = [.inbox: unread.inbox, .all: unread.all, .privateMail: unread.privateMail]
+        for name in groupNames { counts[.group(Self.groupID(name))] = unread.groups[name] ?? 0 }
         return counts
     }
 
     func group(_ name: String) -> GroupModel {
-        GroupModel(id: Self.groupID(name), name: name, unread: unreadCount { $0.group == name })
+        GroupModel(id: Self.groupID(name), name: name, unread: desk.index.unread.groups[name] ?? 0)
     }
 
     private func stateLine() -> String {
@@ -135,9 +143,10 @@ import DDSSpool
     }
 
     func frame() async -> FrameModel {
-        FrameModel(
-            groups: groupNames.map(group), inboxUnread: unreadCount { contains(.inbox, $0) }, allUnread: unreadCount { _ in true },
-            privateUnread: unreadCount { contains(.privateMail, $0) }, drafts: agent.unlocked?.drafts.open.count ?? 0,
+        let unread = await desk.current().unread
+        return FrameModel(
+            groups: groupNames.map(group), inboxUnread: unread.inbox, allUnread: unread.all, privateUnread: unread.privateMail,
+            drafts: agent.unlocked?.drafts.open.count ?? 0,
             waitingToBeSent: agent.outbox?.waiting.count ?? 0, state: stateLine(),
             trouble: trouble())
     }
@@ -156,12 +165,9 @@ import DDSSpool
     func list(_ folder: FolderReference, cursor: String?) async -> ThreadListModel? {
         guard !agent.isLocked else { return nil }
         if folder == .drafts { return draftList() }
+        guard let matching = await threads(in: folder), !agent.isLocked else { return nil }
         var name: String?
-        if case .group(let id) = folder {
-            guard let found = groupNames.first(where: { Self.groupID($0) == id }) else { return nil }
-            name = found
-        }
-        let matching = threads.threads.filter { contains(folder, $0) }
+        if case .group(let id) = folder { name = groupNames.first { Self.groupID($0) == id } }
         let start = min(max(cursor.flatMap { Int($0) } ?? 0, 0), matching.count)
         let end = min(start + Self.rowsPerPage, matching.count)
         return ThreadListModel(

@@ -16,9 +16,26 @@ struct StoredThread: Sendable {
     var hasOwn: Bool { messages.contains(where: \.isOwn) }
 }
 
+/// Unread messages of threads, by what a sidebar shows.
+struct UnreadCounts: Hashable, Sendable {
+    var all = 0
+    var inbox = 0
+    var privateMail = 0
+    /// Every group that mail has come for, by name.
+    var groups: [String: Int] = [:]
+
+    fileprivate mutating func add(_ thread: StoredThread) {
+        let count = thread.messages.count(where: \.isUnread)
+        all += count
+        if thread.hasReceived { inbox += count }
+        if let group = thread.group { groups[group, default: 0] += count } else { privateMail += count }
+    }
+}
+
 struct ThreadIndex: Sendable {
     /// Newest activity first.
     let threads: [StoredThread]
+    let unread: UnreadCounts
     private let byID: [String: Int]
     private let byMessage: [String: Int]
 
@@ -41,6 +58,7 @@ struct ThreadIndex: Sendable {
         func lastPlace(_ thread: StoredThread) -> Int { thread.messages.last.flatMap { places[$0.id] } ?? 0 }
         threads.sort { lastPlace($0) > lastPlace($1) }
         self.threads = threads
+        unread = threads.reduce(into: UnreadCounts()) { $0.add($1) }
         byID = Dictionary(threads.enumerated().map { ($1.id, $0) }, uniquingKeysWith: { first, _ in first })
         var byMessage: [String: Int] = [:]
         for (index, thread) in threads.enumerated() {

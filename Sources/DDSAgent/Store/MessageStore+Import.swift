@@ -23,29 +23,26 @@ extension MessageStore {
     }
 
     /// Opens what was fetched and moves it into the store; each message in one transaction, so that it is shown exactly once.
-    /// Returns how many came in. Mail that does not open is kept and counted; the rest goes on.
+    /// Returns how many came in. Mail that does not open is kept and counted; the rest goes on. What had been fetched before the
+    /// call is in the store when it returns, also when another import was at it.
     @discardableResult
     func importFetched() async throws(SpoolError) -> Int {
-        if isImporting {
-            importAgain = true
-            return 0
-        }
-        isImporting = true
-        defer { isImporting = false }
+        try await importGate.pass { () async throws(SpoolError) in try await importInbox() }
+    }
+
+    private func importInbox() async throws(SpoolError) -> Int {
+        guard !isClosed else { return 0 }
         try await dropSuperseded()
         var count = 0
-        repeat {
-            importAgain = false
-            for entry in try await spool.entries(in: AgentMailbox.inbox) where !unopenable.contains(entry.uid) {
-                guard !isClosed else { return count }
-                switch try await opening(entry) {
-                case .ready(let message): if try await take(message, from: entry.uid) { count += 1 }
-                case .gone: break
-                case .unreadable: unopenable.insert(entry.uid)
-                case .unopened(let wrapped): try await countTry(entry, wrapped)
-                }
+        for entry in try await spool.entries(in: AgentMailbox.inbox) where !unopenable.contains(entry.uid) {
+            guard !isClosed else { return count }
+            switch try await opening(entry) {
+            case .ready(let message): if try await take(message, from: entry.uid) { count += 1 }
+            case .gone: break
+            case .unreadable: unopenable.insert(entry.uid)
+            case .unopened(let wrapped): try await countTry(entry, wrapped)
             }
-        } while importAgain && !isClosed
+        }
         return count
     }
 
@@ -75,7 +72,7 @@ extension MessageStore {
         }
         let wall = time.wall
         let prepared = try? await Heavy.perform(octets: wrapped.count) { [intake, mailbox = keys.mailbox] in
-            try intake.opened(wrapped, from: entry.tag, identity: mailbox, at: wall)
+            try intake.opened(wrapped, from: entry.uid, identity: mailbox, at: wall)
         }
         return prepared.map { .ready($0) } ?? .unopened(wrapped)
     }

@@ -35,8 +35,8 @@ import DDSSpool
     /// Of messages that an import compared; each is read once for it.
     var digests: [String: [UInt8]] = [:]
     private(set) var isClosed = false
-    var isImporting = false
-    var importAgain = false
+    /// Imports follow each other; each goes through `gate` once a message.
+    let importGate = LoopGate()
 
     private init(
         spool: any SpoolEngine, keys: VaultKeys, account: AgentAccount, random: any RandomSource, time: any TimeSource, gate: LoopGate
@@ -49,7 +49,8 @@ import DDSSpool
         intake = StoreIntake(seal: seal, account: account)
     }
 
-    /// Loads the summaries. Throws when one cannot be read; a store that shows less than it has would lie.
+    /// Loads the summaries, and finishes what a stop has cut off. Throws when one cannot be read; a store that shows less than it
+    /// has would lie.
     static func open(
         spool: any SpoolEngine, keys: VaultKeys, account: AgentAccount, random: any RandomSource, time: any TimeSource,
         gate: LoopGate
@@ -66,25 +67,43 @@ import DDSSpool
     }
 
     private func load() async throws(SpoolError) {
+        let messages = try await spool.entries(in: AgentMailbox.messages)
+        let summaries = try await spool.entries(in: AgentMailbox.summaries)
+        let lost = await Loop.offload { Set(StoreRemoval.leftovers(summaries: summaries, messages: messages)) }
+        let opened = try await open(summaries.filter { !lost.contains($0.uid) })
+        var fetched: [SpoolEntry] = []
+        for mailbox in [AgentMailbox.inbox, AgentMailbox.quarantine] { fetched += try await spool.entries(in: mailbox) }
+        let contents = await Loop.offload { [fetched] in Contents(opened, messages: messages, fetched: fetched) }
+        items = contents.items
+        order = contents.order
+        let leftovers = Array(lost) + contents.leftovers
+        if !leftovers.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: leftovers)) }
         quarantined = Set(try await spool.entries(in: AgentMailbox.quarantine).map(\.uid))
-        var messageRecords: [RecordTag: SpoolUID] = [:]
-        for entry in try await spool.entries(in: AgentMailbox.messages) { messageRecords[entry.tag] = entry.uid }
-        var replaced: [SpoolUID] = []
-        for (entry, summary) in try await readSummaries() {
-            guard let message = messageRecords[entry.tag] else {
-                throw .damaged(entry.uid, "a summary of the local store belongs to no message")
-            }
-            // A crash between writing a summary anew and erasing the old one leaves both; they come oldest first.
-            if let older = items[summary.id] { replaced.append(older.summaryRecord) }
-            put(Item(summary: summary, tag: entry.tag, summaryRecord: entry.uid, messageRecord: message))
-        }
-        if !replaced.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: replaced)) }
-        order = order.compactMap { id in items[id].map { (id, $0.messageRecord.rawValue) } }.sorted { $0.1 < $1.1 }.map(\.0)
     }
 
-    /// All summaries in order of their records, opened beside the loop: a store has thousands.
-    private func readSummaries() async throws(SpoolError) -> [(SpoolEntry, StoredSummary)] {
-        let entries = try await spool.entries(in: AgentMailbox.summaries)
+    /// What a store holds, put together of its records.
+    private struct Contents: Sendable {
+        var items: [String: Item] = [:]
+        var order: [String] = []
+        /// Records that a crash has left over.
+        var leftovers: [SpoolUID] = []
+
+        /// `summaries` come oldest first.
+        init(_ summaries: [(SpoolEntry, StoredSummary)], messages: [SpoolEntry], fetched: [SpoolEntry]) {
+            let messageRecords = Dictionary(messages.map { ($0.tag, $0.uid) }, uniquingKeysWith: { $1 })
+            for (entry, summary) in summaries {
+                guard let message = messageRecords[entry.tag] else { continue }
+                // A crash between writing a summary anew and erasing the old one leaves both.
+                if let older = items[summary.id] { leftovers.append(older.summaryRecord) }
+                items[summary.id] = Item(summary: summary, tag: entry.tag, summaryRecord: entry.uid, messageRecord: message)
+            }
+            order = items.values.sorted { $0.messageRecord.rawValue < $1.messageRecord.rawValue }.map(\.summary.id)
+            leftovers += InboxImport.finished(fetched, origins: Set(items.values.compactMap { $0.summary.origin.map { SpoolUID(rawValue: $0) } }))
+        }
+    }
+
+    /// Summaries in order of their records, opened beside the loop: a store has thousands.
+    private func open(_ entries: [SpoolEntry]) async throws(SpoolError) -> [(SpoolEntry, StoredSummary)] {
         let sealed = try await spool.read(entries.map { SpoolRange($0.uid, offset: 0, count: $0.size) })
         let opened = await Loop.offload { [seal] in
             zip(entries, sealed).map { seal.open(StoredSummary.self, $1, mailbox: AgentMailbox.summaries, tag: $0.tag) }
@@ -194,11 +213,12 @@ extension MessageStore {
         defer { gate.leave() }
         let gone = ids.compactMap { items[$0] }
         guard !gone.isEmpty else { return }
-        // In this order: a summary whose message is gone would count as damage at the next start.
-        _ = try await spool.commit(SpoolTransaction(erasures: gone.map(\.summaryRecord)))
-        for item in gone { items[item.summary.id] = nil }
-        order.removeAll { items[$0] == nil }
-        _ = try await spool.commit(SpoolTransaction(erasures: gone.map(\.messageRecord)))
+        let transactions = StoreRemoval.removing(messages: gone.map(\.messageRecord), summaries: gone.map(\.summaryRecord))
+        for transaction in transactions {
+            _ = try await spool.commit(transaction)
+            for item in gone { items[item.summary.id] = nil }
+            order.removeAll { items[$0] == nil }
+        }
     }
 
     /// Writes what the node reports into the summaries and forgets the report, in one transaction. The caller is inside the gate.

@@ -43,10 +43,10 @@ struct StoreReport: Hashable, Sendable {
             if await opens(entry, body) == false { report.damage.append("\(place) does not open") }
             if keys != nil, Self.isSealed(entry.mailbox) { report.opened += 1 }
             if entry.mailbox == AgentMailbox.messages, !summaries.contains(entry.tag) {
-                report.damage.append("\(place) is listed nowhere: it was being removed, or its summary is lost")
+                report.damage.append("\(place) is listed nowhere: its summary is lost")
             }
             if entry.mailbox == AgentMailbox.summaries, !messages.contains(entry.tag) {
-                report.damage.append("\(place) has lost its message")
+                report.damage.append("\(place) has lost its message, or was being removed with it; unlocking removes it")
             }
         }
         return report

@@ -27,7 +27,7 @@ struct StoreIntake: Sendable {
     let account: AgentAccount
 
     /// Opens what the node sealed to this member. Throws when it is not sealed, not to this key, or damaged.
-    func opened(_ wrapped: [UInt8], from entry: RecordTag, identity: AgeIdentity, at wall: WallTime) throws -> Prepared {
+    func opened(_ wrapped: [UInt8], from record: SpoolUID, identity: AgeIdentity, at wall: WallTime) throws -> Prepared {
         var reader = SealedWrapperReader()
         var opener = AgeDecryptor(identities: [identity])
         let armor = try reader.feed(wrapped) + reader.finish()
@@ -39,9 +39,14 @@ struct StoreIntake: Sendable {
         let group = GroupNote.group(in: opener.stanzas)
         let seal = SealNote.keys(in: opener.stanzas)
         switch ControlMail.read(Padding.strip(message), node: account.address.domain, to: account.address, key: account.nodeIdentity) {
-        case .ordinary: return try prepared(message, id: id, sendState: nil, group: group, at: wall) { $0.seal = seal }
+        case .ordinary:
+            return try prepared(message, id: id, sendState: nil, group: group, at: wall) {
+                $0.origin = record.rawValue
+                $0.seal = seal
+            }
         case .doubtful(let words):
             return try prepared(message, id: id, sendState: nil, group: group, at: wall) {
+                $0.origin = record.rawValue
                 $0.seal = seal
                 $0.warning = "This looks like a message of the node, but \(words)."
             }
@@ -50,6 +55,7 @@ struct StoreIntake: Sendable {
             var prepared = try prepared(
                 message, id: OpaqueID.derived(Array("control".utf8), Array(mail.id.utf8)), sendState: nil, group: group, at: wall
             ) {
+                $0.origin = record.rawValue
                 $0.isFromNode = true
                 $0.seal = seal
                 $0.hasAttachments = false

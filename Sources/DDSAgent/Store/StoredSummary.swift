@@ -48,6 +48,8 @@ struct StoredSummary: Hashable, Sendable, Codable {
     var seal: AgeKeyKind?
     /// Why its sender is in doubt, in words.
     var warning: String?
+    /// The spool's name of the fetched record that it came from.
+    var origin: UInt64?
 
     var isOwn: Bool { sendState != nil }
 }

@@ -112,8 +112,11 @@ import Glibc
     private var searched = 0
     private var isBusy = false
     private var hasSeenEnd = false
+    /// A reply is being made of what a command has given.
+    private var isAnswering = false
     /// No further request is taken; what was answered still goes out.
     private var isFinishing = false
+    private var isFinishingSoon = false
     /// Nobody listens any more.
     private(set) var isClosed = false
     var onClose: (@LoopActor () -> Void)?
@@ -137,6 +140,9 @@ import Glibc
     /// Takes no more requests and ends once what was written has gone out.
     func finish() {
         guard !isFinishing, !isClosed else { return }
+        // What was done is told first.
+        isFinishingSoon = true
+        guard !isAnswering else { return }
         isFinishing = true
         isBusy = true
         wipe(input.endIndex)
@@ -205,10 +211,14 @@ import Glibc
         } catch {
             reply = .failed(error)
         }
+        // On a worker: a list of all messages is long.
+        isAnswering = true
+        let line = await Loop.offload { reply.line }
+        isAnswering = false
         guard !isFinishing else { return }
-        stream.write(reply.line)
+        stream.write(line)
         isBusy = false
-        if hasSeenEnd { finish() } else { takeNext() }
+        if hasSeenEnd || isFinishingSoon { finish() } else { takeNext() }
     }
 
     /// Overwrites and removes the first `count` bytes of the input: a line may have held a passphrase.

@@ -39,23 +39,45 @@ extension NodeRuntime {
 
     /// The trace first; with `follow`, what the bus carries until the other side goes away.
     private func events(follow: Bool, _ output: any ControlOutput) async -> JSONValue {
-        for traced in bus.trace { output.event(Self.line(traced.event)) }
-        guard follow else { return .null }
+        let bus = bus
+        guard follow else {
+            await Loop.inTurns(bus.trace) { output.event(Self.line($0.event)) }
+            return .null
+        }
+        // Whatever comes while the trace is written, which takes several turns, comes behind it.
+        let trace = bus.trace
+        let follower = Follower { output.event(Self.line($0)) }
+        let subscription = bus.subscribe(.all) { batch in follower.take(batch) }
+        await Loop.inTurns(trace) { output.event(Self.line($0.event)) }
+        follower.catchUp()
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
             guard !output.isClosed else { return continuation.resume() }
-            let bus = bus
-            let subscription = bus.subscribe(.all) { batch in
-                for event in batch { output.event(Self.line(event)) }
-            }
-            output.onClose = {
-                bus.unsubscribe(subscription)
-                continuation.resume()
-            }
+            output.onClose = { continuation.resume() }
         }
+        bus.unsubscribe(subscription)
         return .null
     }
 
     private static func line(_ event: NodeEvent) -> JSONValue {
         JSONValue(parsing: Array(event.jsonLine().utf8)) ?? .null
+    }
+}
+
+/// Keeps events back until it is told to go on.
+@LoopActor private final class Follower {
+    private let tell: @LoopActor (NodeEvent) -> Void
+    private var waiting: [NodeEvent]? = []
+
+    init(_ tell: @escaping @LoopActor (NodeEvent) -> Void) {
+        self.tell = tell
+    }
+
+    func take(_ events: [NodeEvent]) {
+        if waiting == nil { events.forEach(tell) } else { waiting? += events }
+    }
+
+    func catchUp() {
+        waiting?.forEach(tell)
+        waiting = nil
     }
 }

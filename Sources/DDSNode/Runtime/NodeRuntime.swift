@@ -156,9 +156,12 @@ package import Logging
         var state: Logger.Metadata = ["turns": "\(Loop.lag.count)"]
         for (name, microseconds) in loopFigures { state[name] = "\(microseconds)" }
         log.notice("state", metadata: state)
-        for traced in bus.trace {
-            let fields = traced.event.fields.map { ($0.0, Logger.MetadataValue.string($0.1)) }
-            log.notice("trace \(traced.event.name)", metadata: Dictionary(fields, uniquingKeysWith: { $1 }))
+        let trace = bus.trace
+        Loop.spawn(name: "trace") { [log] in
+            await Loop.inTurns(trace) { traced in
+                let fields = traced.event.fields.map { ($0.0, Logger.MetadataValue.string($0.1)) }
+                log.notice("trace \(traced.event.name)", metadata: Dictionary(fields, uniquingKeysWith: { $1 }))
+            }
         }
     }
 

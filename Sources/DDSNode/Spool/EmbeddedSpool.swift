@@ -9,7 +9,8 @@ import Synchronization
 
 package final class EmbeddedSpool: SpoolEngine {
     private enum Job: Sendable {
-        case commit(PreparedTransaction, CheckedContinuation<Result<[SpoolUID], SpoolError>, Never>)
+        /// Prepared already, or by the spool's thread when its turn comes.
+        case commit(@Sendable () -> PreparedTransaction, CheckedContinuation<Result<[SpoolUID], SpoolError>, Never>)
         case call(@Sendable (SpoolWorker) -> Void)
         /// Reports a stop that maintenance met, and closes.
         case close
@@ -103,7 +104,7 @@ package final class EmbeddedSpool: SpoolEngine {
         var waiting: [CheckedContinuation<Result<[SpoolUID], SpoolError>, Never>] = []
         for job in jobs {
             if case .commit(let transaction, let continuation) = job {
-                transactions.append(transaction)
+                transactions.append(transaction())
                 waiting.append(continuation)
             }
         }
@@ -126,7 +127,7 @@ package final class EmbeddedSpool: SpoolEngine {
     // MARK: SpoolEngine
 
     package func commit(_ transaction: SpoolTransaction) async throws(SpoolError) -> [SpoolUID] {
-        let prepared = await prepare(transaction)
+        let prepared = prepared(transaction)
         return try await withCheckedContinuation { continuation in
             if !thread.submit(.commit(prepared, continuation)) {
                 continuation.resume(returning: .failure(.stopped("the spool was closed")))
@@ -134,15 +135,17 @@ package final class EmbeddedSpool: SpoolEngine {
         }.get()
     }
 
-    /// Bodies are sealed by whoever commits, so that the spool's thread has only the disk to wait for; long ones on a worker.
-    private func prepare(_ transaction: SpoolTransaction) async -> PreparedTransaction {
-        guard transaction.bodyBytes > Self.sealedAtOnce else { return preparer.prepare(transaction) }
-        let preparer = preparer
-        return await Loop.offload { preparer.prepare(transaction) }
-    }
-
     /// What a turn of the loop may seal: 0.1 ms.
     private static let sealedAtOnce = 64 << 10
+
+    /// Bodies are sealed by whoever commits, so that the spool's thread has only the disk to wait for. Long ones it seals itself: a
+    /// worker might be busy with passwords.
+    private func prepared(_ transaction: SpoolTransaction) -> @Sendable () -> PreparedTransaction {
+        let preparer = preparer
+        guard transaction.bodyBytes <= Self.sealedAtOnce else { return { preparer.prepare(transaction) } }
+        let prepared = preparer.prepare(transaction)
+        return { prepared }
+    }
 
     package func entries(in mailbox: MailboxID) async throws(SpoolError) -> [SpoolEntry] {
         try await call { log throws(SpoolError) in try log.entries(in: mailbox) }
@@ -205,6 +208,13 @@ package final class EmbeddedSpool: SpoolEngine {
             }
         }
         return verification
+    }
+
+    /// Gives back to the disk what it can, between commits. The statistics from before and after.
+    package func compact() async throws(SpoolError) -> (before: SpoolStatistics, after: SpoolStatistics) {
+        let before = try await statistics()
+        while try await call({ log throws(SpoolError) in try log.compact() }) {}
+        return (before, try await statistics())
     }
 
     package func close() async {

@@ -1,9 +1,9 @@
 // The spool's cryptography over libsodium: everything hangs on one root key.
 
 package import DDSCore
+import DDSLock
 package import DDSSeal
 package import DDSSpool
-import Synchronization
 
 /// The keys of one spool under its root keys (SPOOL.md section 3, SEALING.md 7e). Roots come and go while it is in use.
 package final class SodiumSpoolCipher: SpoolCipher {
@@ -12,7 +12,7 @@ package final class SodiumSpoolCipher: SpoolCipher {
         var superKey: SecretBytes
     }
 
-    private let roots = Mutex<[UInt32: Root]>([:])
+    private let roots = Lock<[UInt32: Root]>([:])
     private let source: any RandomSource
 
     /// `root` is that of the first epoch, or of `epoch`.
@@ -43,8 +43,7 @@ package final class SodiumSpoolCipher: SpoolCipher {
     }
 
     package func sealBody(key: [UInt8], body: [UInt8]) -> (ciphertext: [UInt8], tag: [UInt8]) {
-        let sealed = SpoolKeys.seal(body, key: key, nonce: Self.zeroNonce, associated: [])
-        return (Array(sealed.dropLast(16)), Array(sealed.suffix(16)))
+        SpoolKeys.sealDetached(body, key: key, nonce: Self.zeroNonce, associated: [])
     }
 
     package func openBody(key: [UInt8], ciphertext: [UInt8], tag: [UInt8]) -> [UInt8]? {

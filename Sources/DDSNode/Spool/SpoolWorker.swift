@@ -41,6 +41,7 @@ final class SpoolWorker {
             if let next = roots.next { cipher.learn(next.key, epoch: next.epoch) }
         }
         log = try SpoolLog(opening: disk, cipher: cipher, time: time, policy: policy, acceptLoss: acceptLoss)
+        log.zeroAside = { ZeroingThread.start($0, in: folder) }
         // The lock is held: whatever stopped in the middle is gone on with.
         try roots?.tidy()
         if let next = roots?.next, log.rootEpoch < next.epoch { try log.rotate() }

@@ -69,7 +69,7 @@ import DDSSpool
             return try list()
         }
         let change = try change(to: kind, request)
-        try MasterKey.write(try await MasterKey.offLoop { () throws(Failure) in try change(current) }, in: folder)
+        try MasterKey.write(try await Loop.offload { () throws(Failure) in try change(current) }, in: folder)
         return try list()
     }
 
@@ -127,7 +127,7 @@ import DDSSpool
         let waiting = try await waitingMessages()
         let backup = NodeBackup(keys: keys, directory: store.directory, domain: domain, waiting: waiting, at: time.wall)
         let random = random
-        let file = try await MasterKey.offLoop { () throws(Failure) in try backup.sealed(for: holder, random: random) }
+        let file = try await Loop.offload { () throws(Failure) in try backup.sealed(for: holder, random: random) }
         var result = backup.summary
         result["file"] = .text(String(decoding: Base64.encode(file), as: UTF8.self))
         return .object(result)

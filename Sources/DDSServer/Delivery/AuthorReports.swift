@@ -14,7 +14,7 @@ import Logging
     /// Records looked at together after a start.
     private static var surveySlice: Int { 20_000 }
     /// Records of one transaction: at most so many bytes of them.
-    private static var batchBytes: Int { 256 << 10 }
+    private nonisolated static var batchBytes: Int { 256 << 10 }
 
     var pace: ReportPace
     /// Control messages stored since the start.
@@ -27,10 +27,13 @@ import Logging
     private let held: HeldQueue
     private let mailer: ControlMailer
     private let services: Services
+    private var domain: String { services.config.node.name.lowercased() }
     /// Messages of which the author does not know everything, and since when.
     private var changed: [RecordTag: Instant] = [:]
     private var last: [UInt64: Instant] = [:]
     private var notBefore: Instant?
+    /// When the timer fires.
+    private var next: Instant?
     private var timer: LoopTimer?
     private var isRunning = false
 
@@ -54,7 +57,7 @@ import Logging
         timer = LoopTimer { [weak self] in self?.tick() }
         Loop.spawn(name: "survey") { [self] in
             await survey()
-            schedule()
+            await schedule()
         }
     }
 
@@ -65,16 +68,20 @@ import Logging
 
     /// Copies of these messages were moved, or erased by the node.
     func noteChange(_ ids: some Sequence<RecordTag>) {
-        for id in ids where ledger.lines[id] != nil && changed[id] == nil { changed[id] = services.time.now }
-        schedule()
+        var soonest: Instant?
+        for id in ids where ledger.lines[id] != nil {
+            let since = changed[id] ?? services.time.now
+            changed[id] = since
+            let due = due(id, since)
+            soonest = soonest.map { min($0, due) } ?? due
+        }
+        if let soonest { schedule(at: soonest) }
     }
 
     /// A copy of each of these messages was fetched.
-    func fetched(_ ids: some Sequence<RecordTag>) {
-        for id in ids {
-            ledger.closed(id)
-            noteChange(CollectionOfOne(id))
-        }
+    func fetched(_ ids: some Collection<RecordTag>) {
+        for id in ids { ledger.closed(id) }
+        noteChange(ids)
     }
 
     // MARK: When
@@ -84,18 +91,34 @@ import Logging
         return pace.due(changed: since, isDone: line?.open == 0, last: line?.author.flatMap { last[$0] })
     }
 
-    private func schedule() {
-        guard let timer, !isRunning, let next = changed.map({ due($0.key, $0.value) }).min() else { return }
-        timer.schedule(at: notBefore.map { max($0, next) } ?? next)
+    /// Looks at everything that waits, which is for after a report; what is new is given to `schedule(at:)`.
+    private func schedule() async {
+        next = nil
+        var soonest: Instant?
+        for (id, since) in changed {
+            let due = due(id, since)
+            soonest = soonest.map { min($0, due) } ?? due
+            await Loop.giveWay()
+        }
+        if let soonest { schedule(at: soonest) }
+    }
+
+    private func schedule(at instant: Instant) {
+        guard let timer, !isRunning else { return }
+        let wanted = notBefore.map { max($0, instant) } ?? instant
+        if let next, next <= wanted { return }
+        next = wanted
+        timer.schedule(at: wanted)
     }
 
     private func tick() {
         guard !isRunning else { return }
         isRunning = true
+        next = nil
         Loop.spawn(name: "reports") { [self] in
             await report()
             isRunning = false
-            schedule()
+            await schedule()
         }
     }
 
@@ -105,8 +128,7 @@ import Logging
     func report() async {
         let now = services.time.now
         notBefore = nil
-        let authors = Set(changed.filter { due($0.key, $0.value) <= now }.map { ledger.lines[$0.key]?.author })
-        let ids = changed.keys.filter { authors.contains(ledger.lines[$0]?.author) }
+        let ids = await dueNow(now)
         do throws(SpoolError) {
             for slice in Self.slices(ids) {
                 try await ledger.gate.pass { [self] () throws(SpoolError) in try await report(slice) }
@@ -117,15 +139,29 @@ import Logging
         }
     }
 
+    /// The messages to report: what is due, and whatever else there is for the same authors.
+    private func dueNow(_ now: Instant) async -> [RecordTag] {
+        var authors: Set<UInt64?> = []
+        for (id, since) in changed {
+            if due(id, since) <= now { authors.insert(ledger.lines[id]?.author) }
+            await Loop.giveWay()
+        }
+        var ids: [RecordTag] = []
+        for id in changed.keys {
+            if authors.contains(ledger.lines[id]?.author) { ids.append(id) }
+            await Loop.giveWay()
+        }
+        return ids
+    }
+
     /// Looks once at every record: what changed while nobody looked is reported like any other change.
     func survey() async {
         do throws(SpoolError) {
             for slice in Self.slices(Array(ledger.lines.keys)) {
                 try await ledger.gate.pass { [self] () throws(SpoolError) in
-                    let pages = try await ledger.pages(slice)
-                    let places = try await ledger.places(of: pages, held: held.causes)
-                    for page in pages where news(of: page, places).isNews && changed[page.id] == nil {
-                        changed[page.id] = services.time.now
+                    for news in try await news(of: slice) {
+                        if news.isNews, changed[news.page.id] == nil { changed[news.page.id] = services.time.now }
+                        await Loop.giveWay()
                     }
                 }
             }
@@ -138,75 +174,79 @@ import Logging
         stride(from: 0, to: ids.count, by: surveySlice).map { ids[$0..<min($0 + surveySlice, ids.count)] }
     }
 
-    /// What there is to tell about one message.
-    private struct News {
-        var page: MessageLedger.Page
-        var states: [CopyState]
-        var causes: [UInt64: HoldCause]
-
-        var isNews: Bool { isDone || zip(page.record.copies, states).contains { $0.told != $1 } }
-        /// Nothing more will ever happen to it.
-        var isDone: Bool { states.allSatisfy(\.isFinal) }
-    }
-
-    private func news(of page: MessageLedger.Page, _ places: [RecordTag: CopyPlaces]) -> News {
-        let here = places[page.id] ?? CopyPlaces()
-        let news = News(page: page, states: page.record.copies.map { page.record.state(of: $0, here) }, causes: here.held)
-        ledger.counted(page.id, author: page.record.authorMailbox, open: news.states.count { !$0.isFinal })
-        return news
-    }
-
-    private func report(_ ids: ArraySlice<RecordTag>) async throws(SpoolError) {
-        let pages = try await ledger.pages(ids).sorted { $0.uid < $1.uid }
+    /// How far these messages are, oldest first; the ledger learns it too. The caller is inside the gate.
+    private func news(of ids: ArraySlice<RecordTag>) async throws(SpoolError) -> [MessageNews] {
+        let pages = try await ledger.pages(ids)
         let places = try await ledger.places(of: pages, held: held.causes)
-        for id in ids where ledger.lines[id] == nil { changed[id] = nil }
-        for (author, own) in Dictionary(grouping: pages, by: \.record.authorMailbox) {
-            var batch: [News] = []
+        let all = await Loop.offload {
+            pages.sorted { $0.uid < $1.uid }.map { MessageNews($0, places[$0.id] ?? CopyPlaces()) }
+        }
+        for news in all {
+            ledger.counted(news.page.id, author: news.page.record.authorMailbox, open: news.states.count { !$0.isFinal })
+            await Loop.giveWay()
+        }
+        return all
+    }
+
+    /// What changes while this reads and stores is noted anew, and told the next time: a QUIT waits for nobody.
+    private func report(_ ids: ArraySlice<RecordTag>) async throws(SpoolError) {
+        var taken: [(RecordTag, Instant?)] = []
+        for id in ids {
+            taken.append((id, changed.removeValue(forKey: id)))
+            await Loop.giveWay()
+        }
+        do throws(SpoolError) {
+            try await tellAll(ids)
+        } catch {
+            // Of what was told by then there is no news.
+            for (id, since) in taken { changed[id] = since ?? changed[id] }
+            throw error
+        }
+    }
+
+    private func tellAll(_ ids: ArraySlice<RecordTag>) async throws(SpoolError) {
+        let all = try await news(of: ids)
+        for (author, batch) in await Loop.offload({ Self.batches(all) }) { try await tell(author, batch) }
+    }
+
+    /// What there is to tell, a control mail's worth at a time.
+    private nonisolated static func batches(_ all: [MessageNews]) -> [(author: UInt64, news: [MessageNews])] {
+        var batches: [(author: UInt64, news: [MessageNews])] = []
+        for (author, own) in Dictionary(grouping: all.filter(\.isNews), by: \.page.record.authorMailbox) {
+            var batch: [MessageNews] = []
             var bytes = 0
-            for page in own {
-                let news = news(of: page, places)
-                guard news.isNews else {
-                    changed[page.id] = nil
-                    continue
-                }
+            for news in own {
                 batch.append(news)
-                bytes += 128 + 48 * page.record.copies.count
-                guard bytes > Self.batchBytes else { continue }
-                try await tell(author, batch)
+                bytes += 128 + 48 * news.page.record.copies.count
+                guard bytes > batchBytes else { continue }
+                batches.append((author, batch))
                 batch = []
                 bytes = 0
             }
-            if !batch.isEmpty { try await tell(author, batch) }
+            if !batch.isEmpty { batches.append((author, batch)) }
         }
+        return batches
     }
 
     /// One control mail and what it makes of the records, in one transaction.
-    private func tell(_ author: UInt64, _ batch: [News]) async throws(SpoolError) {
-        let account = author == 0 ? nil : store.directory.accounts.values.first { $0.mailbox == author }
-        var transaction = SpoolTransaction()
-        var messages: [DeliveryReport.Message] = []
-        for news in batch {
-            var record = news.page.record
-            if let account, Self.isWorthTelling(record, news.states, to: account) {
-                record.revision += 1
-                messages.append(message(record, news))
+    private func tell(_ author: UInt64, _ batch: [MessageNews]) async throws(SpoolError) {
+        let directory = store.directory
+        let account = author == 0 ? nil : directory.accounts.values.first { $0.mailbox == author }
+        let (plan, report) = await Loop.offload { [domain] in
+            let plan = ReportPlan(batch) { news in
+                account.map { Self.isWorthTelling(news.page.record, news.states, to: $0) } == true
             }
-            for index in news.states.indices { record.copies[index].told = news.states[index] }
-            if !news.isDone { transaction.appends.append(MessageLedger.append(record, id: news.page.id)) }
-            transaction.erasures.append(news.page.uid)
+            let messages = plan.told.map { Self.message($0.news, revision: $0.revision, directory, domain) }
+            return (plan, DeliveryReport(messages: messages))
         }
-        let recordCount = transaction.appends.count
-        var mail: ControlMailer.Sealed?
-        if let account, !messages.isEmpty {
-            mail = mailer.mail(.deliveryState(DeliveryReport(messages: messages)), to: account)
-            transaction.appends += mail?.appends(at: recordCount) ?? []
-        }
-        let stored = try await spool.commit(transaction)
+        var mail: ControlCopy?
+        if let account, !report.messages.isEmpty { mail = await mailer.mail(.deliveryState(report), to: account) }
+        let stored = try await spool.commit(plan.transaction(mail: mail))
         var next = 0
-        for news in batch {
-            ledger.replaced(news.page.id, by: news.isDone ? nil : stored[next])
-            if !news.isDone { next += 1 }
-            changed[news.page.id] = nil
+        for entry in plan.records {
+            ledger.replaced(entry.id, by: entry.record == nil ? nil : stored[next])
+            if entry.record != nil { next += 1 }
+            await Loop.giveWay()
         }
         guard let mail, let account, store.directory.accounts[account.name]?.mailbox == author else { return }
         last[author] = services.time.now
@@ -222,15 +262,17 @@ import Logging
         return account.usesKey ? !fresh.isEmpty : fresh.contains { $0 == .held || $0 == .expired || $0 == .removed }
     }
 
-    private func message(_ record: MessageRecord, _ news: News) -> DeliveryReport.Message {
-        let domain = services.config.node.name.lowercased()
+    private nonisolated static func message(
+        _ news: MessageNews, revision: Int, _ directory: Directory, _ domain: String
+    ) -> DeliveryReport.Message {
+        let record = news.page.record
         let copies = zip(record.copies, news.states).map { copy, state in
             DeliveryReport.Copy(
-                address: "\(copy.member)@\(domain)", name: store.directory.accounts[copy.member]?.display ?? copy.member,
+                address: "\(copy.member)@\(domain)", name: directory.accounts[copy.member]?.display ?? copy.member,
                 group: record.group(of: copy), state: state, cause: state == .held ? news.causes[copy.mailbox] : nil)
         }
         return DeliveryReport.Message(
-            submission: record.submission, revision: record.revision, day: record.day, destinations: record.destinations,
+            submission: record.submission, revision: revision, day: record.day, destinations: record.destinations,
             copies: copies)
     }
 }

@@ -7,35 +7,7 @@ import DDSNode
 import DDSSeal
 import DDSSpool
 
-/// Flags of a delivery in a maildrop.
-enum DeliveryFlags {
-    /// The node wrote it: outside the quota, never reported on, erased without notice.
-    static let control: UInt16 = 1
-}
-
-extension SpoolEntry {
-    var isControl: Bool { flags & DeliveryFlags.control != 0 }
-}
-
 struct ControlMailer: Sendable {
-    /// A control mail that is ready to be stored.
-    struct Sealed: Sendable {
-        var id: RecordTag
-        var mailbox: MailboxID
-        var payload: [UInt8]
-        var header: [UInt8]
-
-        var bytes: Int { header.count + payload.count }
-
-        /// Payload and delivery, to stand at `place` of a transaction's appends.
-        func appends(at place: Int) -> [SpoolAppend] {
-            [
-                .payload(tag: id, body: payload),
-                .delivery(mailbox: mailbox, tag: id, flags: DeliveryFlags.control, header: header, payload: place),
-            ]
-        }
-    }
-
     private let key: MinisignKey
     private let domain: String
     private let random: any RandomSource
@@ -49,8 +21,12 @@ struct ControlMailer: Sendable {
     }
 
     /// `group` is noted in the header, so that the member's agent files it there. Nil for a member that nothing can be sealed to:
-    /// then there is nobody to tell.
-    func mail(_ content: ControlMail.Content, to account: Account, group: String? = nil) -> Sealed? {
+    /// then there is nobody to tell. On a worker: a report of a thousand messages is hashed, padded and sealed.
+    @LoopActor func mail(_ content: ControlMail.Content, to account: Account, group: String? = nil) async -> ControlCopy? {
+        await Loop.offload { made(content, to: account, group: group) }
+    }
+
+    private func made(_ content: ControlMail.Content, to account: Account, group: String?) -> ControlCopy? {
         guard let address = MailAddress(local: account.name, domain: domain),
             let recipient = account.recipient.flatMap({ try? AgeRecipient(accepted: $0) })
         else { return nil }
@@ -64,6 +40,6 @@ struct ControlMailer: Sendable {
         else { return nil }
         var writer = AgePayloadWriter(fileKey: fileKey, random: random)
         let payload = writer.update(Padding.pad(mail.message(signedBy: key))[...]) + writer.finish()
-        return Sealed(id: RecordTag(id), mailbox: MailboxID(rawValue: account.mailbox), payload: payload, header: header)
+        return ControlCopy(id: RecordTag(id), mailbox: MailboxID(rawValue: account.mailbox), payload: payload, header: header)
     }
 }

@@ -59,14 +59,14 @@ struct DeliveryPlan: Sendable {
             })
     }
 
-    /// Everything in one transaction: the payload, the copies in order, the record, and the receipts by which a resend is known.
-    func transaction(payload: [UInt8], receipts: [RecordTag]) -> SpoolTransaction {
+    /// Everything in one transaction: the payload, the copies in order, the record, and the receipt by which a resend is known.
+    func transaction(payload: [UInt8], receipt: SpoolAppend?) -> SpoolTransaction {
         let deliveries = copies.map { copy in
             heldCopy(copy).map { (mailbox: HeldCopy.mailbox, header: $0.encoded) }
                 ?? (mailbox: MailboxID(rawValue: copy.mailbox), header: copy.header ?? [])
         }
         return SubmissionLedger.accepting(
-            payload: payload, id: id, deliveries: deliveries, records: [MessageLedger.append(record, id: id)],
-            receipts: receipts)
+            payload: payload, id: id, deliveries: deliveries, records: [record.append(id: id)],
+            receipt: receipt)
     }
 }

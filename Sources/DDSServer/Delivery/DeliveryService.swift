@@ -81,55 +81,87 @@ enum DeliveryOutcome: Hashable, Sendable {
     }
 
     /// Delivers to the readers that the destinations have *now*: a member removed since RCPT gets nothing. Of a resend only
-    /// those destinations are served that did not have it before.
+    /// those destinations are served that did not have it before, and of their readers only those whom it has not reached yet
+    /// in another way.
     func deliver(_ message: SealedMessage, author: String?, destinations: [Directory.Destination]) async -> DeliveryOutcome {
-        var distinct: [Directory.Destination] = []
-        for destination in destinations where !distinct.contains(destination) { distinct.append(destination) }
-        let admission = submissions.admit(
-            distinct.map { destination in
-                guard let author, let id = message.submissionID else { return nil }
-                return Self.receiptTag(author: author, id: id, destination: destination)
-            })
-        switch admission {
-        case .alreadyAccepted: return .alreadyAccepted
-        case .beingAccepted: return .tryAgain("this submission is being accepted on another connection")
-        case .admitted(let positions, let receipts):
-            let outcome = await deliver(message, author: author, to: positions.map { distinct[$0] }, receipts: receipts)
-            let isAccepted = if case .delivered = outcome { true } else { false }
-            submissions.settle(receipts, acceptedOn: isAccepted ? services.time.wall.day : nil)
-            return outcome
+        let submission = author.flatMap { author in message.submissionID.map { SubmissionName(author: author, id: $0) } }
+        guard case .admitted(let receipts) = submissions.admit(submission?.tag) else {
+            return .tryAgain("this submission is being accepted on another connection")
         }
+        let (outcome, receipt) = await deliver(message, author: author, to: destinations, submission, earlier: receipts)
+        submissions.settle(submission?.tag, receipt: receipt)
+        return outcome
     }
 
     private func deliver(
-        _ message: SealedMessage, author: String?, to wanted: [Directory.Destination], receipts: [RecordTag]
-    ) async -> DeliveryOutcome {
-        let readers = store.directory.readers(of: wanted, author: author)
-        if case .notAllowed(let words)? = store.directory.refusal(of: readers, destinations: wanted, wasHybrid: message.wasHybrid) {
-            return .refused(words)
-        }
-        let plan: DeliveryPlan
+        _ message: SealedMessage, author: String?, to destinations: [Directory.Destination], _ submission: SubmissionName?,
+        earlier receipts: [SpoolUID]
+    ) async -> (DeliveryOutcome, receipt: (uid: SpoolUID, day: Int)?) {
         do {
-            plan = try await self.plan(message, author: author, readers: readers, destinations: wanted)
-            try await commit(message, plan, receipts: receipts)
+            let served = try await self.served(receipts)
+            var wanted: [Directory.Destination] = []
+            for destination in destinations where !wanted.contains(destination) {
+                if submission.map({ served.destinations.contains($0.tag(of: destination)) }) != true { wanted.append(destination) }
+            }
+            if wanted.isEmpty { return (.alreadyAccepted, nil) }
+            // A policy is about everybody who reads it, those included who have it already.
+            let readers = store.directory.readers(of: wanted, author: author)
+            if case .notAllowed(let words)? = store.directory.refusal(
+                of: readers, destinations: wanted, wasHybrid: message.wasHybrid)
+            {
+                return (.refused(words), nil)
+            }
+            let plan = try await self.plan(message, author: author, to: readers, destinations: wanted) { mailbox in
+                submission.map { served.readers.contains($0.tag(of: mailbox)) } == true
+            }
+            let receipt = submission.map { submission in
+                SubmissionLedger.append(
+                    SubmissionReceipt(
+                        destinations: wanted.map(submission.tag(of:)), readers: plan.copies.map { submission.tag(of: $0.mailbox) }),
+                    of: submission.tag)
+            }
+            let stored = try await commit(message, plan, receipt: receipt)
+            acceptedCount += 1
+            deliveredCount += plan.copies.count
+            services.bus.publish(.messageAccepted(bytes: message.plainBytes, recipients: plan.copies.count))
+            return (
+                .delivered(readers: plan.copies.count, held: plan.heldCount),
+                receipt == nil ? nil : stored.last.map { ($0, services.time.wall.day) }
+            )
         } catch let error as SpoolError {
-            return failed(error)
+            return (failed(error), nil)
         } catch {
             services.log.error("sealing failed", metadata: ["error": "\(error)"])
-            return .tryAgain("the message could not be sealed; the administrator finds the reason in the log")
+            return (.tryAgain("the message could not be sealed; the administrator finds the reason in the log"), nil)
         }
-        acceptedCount += 1
-        deliveredCount += plan.copies.count
-        services.bus.publish(.messageAccepted(bytes: message.plainBytes, recipients: plan.copies.count))
-        return .delivered(readers: plan.copies.count, held: plan.heldCount)
+    }
+
+    /// What earlier submissions of the same id have reached. A receipt that cannot be read excuses nothing: twice is better
+    /// than never.
+    private func served(_ receipts: [SpoolUID]) async throws(SpoolError) -> SubmissionReceipt {
+        var served = SubmissionReceipt()
+        for uid in receipts {
+            do throws(SpoolError) {
+                if let receipt = SubmissionReceipt(try await spool.read(uid, offset: 0, count: .max)) { served.add(receipt) }
+            } catch {
+                switch error {
+                case .noSuchRecord: break
+                case .damaged: services.log.error("the receipt of a submission cannot be read", metadata: ["error": "\(error)"])
+                case .full, .tooLarge, .stopped: throw error
+                }
+            }
+        }
+        return served
     }
 
     /// Who gets what, with a header for everybody whom one can be made for.
     private func plan(
-        _ message: SealedMessage, author: String?, readers: [Account], destinations: [Directory.Destination]
+        _ message: SealedMessage, author: String?, to everybody: [Account], destinations: [Directory.Destination],
+        isServed: (UInt64) -> Bool
     ) async throws -> DeliveryPlan {
-        let seal = store.directory.seal(of: readers, destinations: destinations, wasHybrid: message.wasHybrid)
+        let seal = store.directory.seal(of: everybody, destinations: destinations, wasHybrid: message.wasHybrid)
         let sealNotes = seal.map { [SealNote.stanza($0)] } ?? []
+        let readers = everybody.filter { !isServed($0.mailbox) }
         let groups = readers.map { store.directory.group(reaching: $0.name, among: destinations) }
         let headers = await ReaderHeaders(random: services.random).make(
             for: readers, fileKey: message.fileKey,
@@ -150,11 +182,14 @@ enum DeliveryOutcome: Hashable, Sendable {
         return plan
     }
 
-    private func commit(_ message: SealedMessage, _ plan: DeliveryPlan, receipts: [RecordTag]) async throws(SpoolError) {
-        let transaction = plan.transaction(payload: message.payload, receipts: receipts)
-        guard !transaction.appends.isEmpty else { return }
+    /// Names what was stored, in the order of the plan's transaction.
+    private func commit(
+        _ message: SealedMessage, _ plan: DeliveryPlan, receipt: SpoolAppend?
+    ) async throws(SpoolError) -> [SpoolUID] {
+        let transaction = plan.transaction(payload: message.payload, receipt: receipt)
+        guard !transaction.appends.isEmpty else { return [] }
         let stored = try await spool.commit(transaction)
-        guard !plan.copies.isEmpty else { return }
+        guard !plan.copies.isEmpty else { return stored }
         ledger.accepted(plan.id, uid: stored[plan.copies.count + 1], plan.record)
         var orphans: [SpoolUID] = []
         for (copy, uid) in zip(plan.copies, stored[1...]) {
@@ -175,6 +210,7 @@ enum DeliveryOutcome: Hashable, Sendable {
         // Members who were removed while their copy was being stored. What a stop prevents here, the next sweep does.
         if !orphans.isEmpty { _ = try? await spool.commit(SpoolTransaction(erasures: orphans)) }
         if plan.heldCount > 0 || !orphans.isEmpty { held.onChange([plan.id]) }
+        return stored
     }
 
     /// Counts what was erased from a maildrop, and lets in what was held for lack of room.
@@ -198,13 +234,5 @@ enum DeliveryOutcome: Hashable, Sendable {
         case .tooLarge: return .tooLarge
         case .stopped, .noSuchRecord, .damaged: return .tryAgain("the node's storage has stopped; try again in a minute")
         }
-    }
-
-    private static func receiptTag(author: String, id: String, destination: Directory.Destination) -> RecordTag {
-        let place =
-            switch destination {
-            case .member(let name), .group(let name): name
-            }
-        return RecordTag(Hash.blake2b(Array("\(author)\0\(place)\0\(id)".utf8), key: Array("ddsnode/v1/receipt".utf8), count: 16))
     }
 }

@@ -63,7 +63,28 @@ import Logging
             guard let payload = entry.payload, let copy = try await queue.copy(entry.uid) else { continue }
             queue.stored(entry.uid, entry.tag, copy, day: entry.day, payload: payload)
         }
+        try await queue.finishMoves()
         return queue
+    }
+
+    /// A crash between storing a copy in its new place and erasing it in the old one leaves both.
+    private func finishMoves() async throws(SpoolError) {
+        var places = items.values.map { HeldCopy.Place(uid: $0.uid, id: $0.id, member: $0.member) }
+        let ids = Set(places.map(\.id))
+        var waiting: [SpoolUID: SpoolEntry] = [:]
+        for member in Set(places.map(\.member)) {
+            for entry in try await spool.entries(in: MailboxID(rawValue: member)) where ids.contains(entry.tag) {
+                places.append(HeldCopy.Place(uid: entry.uid, id: entry.tag, member: member))
+                waiting[entry.uid] = entry
+            }
+        }
+        let superseded = HeldCopy.superseded(places)
+        guard !superseded.isEmpty else { return }
+        _ = try await spool.commit(SpoolTransaction(erasures: superseded))
+        erased(superseded)
+        for entry in superseded.compactMap({ waiting[$0] }) {
+            book.erased(entry.mailbox, count: 1, bytes: entry.size + entry.payloadSize)
+        }
     }
 
     /// The record of a held copy; nil, with a line in the log, when it cannot be read.
@@ -78,10 +99,6 @@ import Logging
         }
         services.log.error("a held copy cannot be read", metadata: ["record": "\(uid.rawValue)"])
         return nil
-    }
-
-    nonisolated static func append(_ copy: HeldCopy, id: RecordTag, payload: Int) -> SpoolAppend {
-        .delivery(mailbox: HeldCopy.mailbox, tag: id, flags: 0, header: copy.encoded, payload: payload)
     }
 
     func stored(_ uid: SpoolUID, _ id: RecordTag, _ copy: HeldCopy, day: Int, payload: SpoolUID) {
@@ -155,11 +172,7 @@ import Logging
                 }
             }
             let stored = try await spool.commit(
-                SpoolTransaction(
-                    appends: [
-                        .payload(tag: item.id, body: payload),
-                        .delivery(mailbox: box, tag: item.id, flags: 0, header: header, payload: 0),
-                    ], erasures: [uid]))
+                HeldCopy.releasing(uid, id: item.id, to: box, header: header, payload: payload))
             erased([uid])
             // A member who was removed meanwhile has lost the maildrop; the next sweep finds the copy.
             if stored.count == 2, store.directory.accounts[account.name]?.mailbox == item.member {

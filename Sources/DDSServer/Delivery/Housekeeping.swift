@@ -101,7 +101,12 @@ import Logging
             try await delivery.ledger.gate.pass { [self] () throws(SpoolError) in
                 let pages = try await delivery.ledger.pages(Set(part.map(\.id)))
                 let plan = ExpiryPlan(part, mailbox: account.mailbox, pages: pages)
-                let mails = plan.notices.compactMap { delivery.mailer.mail(.expiry($0), to: account, group: $0.group) }
+                var mails: [ControlCopy] = []
+                for span in plan.spans {
+                    let notice = ExpiryNotice(group: span.group, count: span.ids.count, days: span.days)
+                    guard let mail = await delivery.mailer.mail(.expiry(notice), to: account, group: span.group) else { break }
+                    mails.append(mail)
+                }
                 let stored = try await spool.commit(plan.transaction(mails: mails))
                 for (entry, uid) in zip(plan.records, stored) { delivery.ledger.replaced(entry.id, by: uid) }
                 gone(Set(plan.erasures))
@@ -119,11 +124,6 @@ import Logging
     }
 
     private func hasExpired(_ day: Int) -> Bool {
-        Self.hasExpired(acceptedOn: day, today: services.time.wall.day, keep: keepUndelivered)
-    }
-
-    /// Never early: a message counts as accepted at the end of its day.
-    nonisolated static func hasExpired(acceptedOn day: Int, today: Int, keep: Duration) -> Bool {
-        Duration.seconds((today - day - 1) * 86400) >= keep
+        ExpiryPlan.hasExpired(acceptedOn: day, today: services.time.wall.day, keep: keepUndelivered)
     }
 }

@@ -8,9 +8,6 @@ import DDSSpool
 import Logging
 
 @LoopActor final class MessageLedger {
-    /// The spool's mailbox that holds the records.
-    nonisolated static let mailbox = MailboxID(rawValue: 4)
-
     /// A record and what is known of it without reading it.
     struct Line: Sendable {
         var uid: SpoolUID
@@ -18,13 +15,6 @@ import Logging
         var author: UInt64?
         /// Copies in maildrops or held, as far as was counted since the start. A hint for when to report, never a state.
         var open: Int?
-    }
-
-    /// A record that was read.
-    struct Page: Sendable {
-        var id: RecordTag
-        var uid: SpoolUID
-        var record: MessageRecord
     }
 
     /// Whoever moves or erases copies other than by a fetch, and whoever derives states, goes through here: a copy on its way
@@ -43,18 +33,10 @@ import Logging
 
     static func open(spool: any SpoolEngine, store: DirectoryStore, log: Logger) async throws(SpoolError) -> MessageLedger {
         let ledger = MessageLedger(spool: spool, store: store, log: log)
-        var replaced: [SpoolUID] = []
-        for entry in try await spool.entries(in: mailbox) {
-            // A crash between writing a record anew and erasing the old one leaves both; they come oldest first.
-            if let older = ledger.lines[entry.tag] { replaced.append(older.uid) }
-            ledger.lines[entry.tag] = Line(uid: entry.uid)
-        }
-        if !replaced.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: replaced)) }
+        let (records, superseded) = MessageRecord.newest(try await spool.entries(in: MessageRecord.mailbox))
+        ledger.lines = records.mapValues { Line(uid: $0) }
+        if !superseded.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: superseded)) }
         return ledger
-    }
-
-    nonisolated static func append(_ record: MessageRecord, id: RecordTag) -> SpoolAppend {
-        .record(mailbox: mailbox, tag: id, flags: 0, body: record.encoded)
     }
 
     // MARK: What has happened
@@ -83,15 +65,15 @@ import Logging
     // MARK: Reading
 
     /// The records of `ids` that can be read. One that cannot is reported and left alone: mail is not concerned.
-    func pages(_ ids: some Sequence<RecordTag>) async throws(SpoolError) -> [Page] {
-        var pages: [Page] = []
+    func pages(_ ids: some Sequence<RecordTag>) async throws(SpoolError) -> [MessagePage] {
+        var pages: [MessagePage] = []
         for id in ids {
             guard let line = lines[id] else { continue }
             do throws(SpoolError) {
                 guard let record = MessageRecord(try await spool.read(line.uid, offset: 0, count: .max)) else {
                     throw .damaged(line.uid, "a message's record is none")
                 }
-                pages.append(Page(id: id, uid: line.uid, record: record))
+                pages.append(MessagePage(id: id, uid: line.uid, record: record))
             } catch {
                 switch error {
                 case .damaged, .noSuchRecord:
@@ -105,20 +87,22 @@ import Logging
     }
 
     /// Where the copies of these messages lie. The caller is inside the gate.
-    func places(of pages: [Page], held: [RecordTag: [UInt64: HoldCause]]) async throws(SpoolError) -> [RecordTag: CopyPlaces] {
-        var places: [RecordTag: CopyPlaces] = [:]
+    func places(of pages: [MessagePage], held: [RecordTag: [UInt64: HoldCause]]) async throws(SpoolError) -> [RecordTag: CopyPlaces] {
         var wanted: [UInt64: String] = [:]
         for page in pages {
-            places[page.id] = CopyPlaces(held: held[page.id] ?? [:])
             for copy in page.record.copies where !copy.told.isFinal { wanted[copy.mailbox] = copy.member }
+            await Loop.giveWay()
         }
-        for (mailbox, member) in wanted {
-            if store.directory.accounts[member]?.mailbox != mailbox {
-                for id in places.keys { places[id]?.ownerless.insert(mailbox) }
-                continue
-            }
-            for entry in try await spool.entries(in: MailboxID(rawValue: mailbox)) where places[entry.tag] != nil {
+        let ownerless = Set(wanted.filter { store.directory.accounts[$0.value]?.mailbox != $0.key }.keys)
+        var places: [RecordTag: CopyPlaces] = [:]
+        for page in pages {
+            places[page.id] = CopyPlaces(held: held[page.id] ?? [:], ownerless: ownerless)
+            await Loop.giveWay()
+        }
+        for mailbox in wanted.keys where !ownerless.contains(mailbox) {
+            for entry in try await spool.entries(in: MailboxID(rawValue: mailbox)) {
                 places[entry.tag]?.waiting.insert(mailbox)
+                await Loop.giveWay()
             }
         }
         return places

@@ -127,10 +127,9 @@ import Logging
                     copies.append(HeldCopy(member: place.member, cause: .admin, sealing: .member, group: group, header: header))
                 }
             }
-            var transaction = SpoolTransaction(erasures: places.map(\.entry.uid))
             let body = try await spool.read(payload, offset: 0, count: .max)
-            transaction.appends = [.payload(tag: id, body: body)] + copies.map { HeldQueue.append($0, id: id, payload: 0) }
-            let stored = try await spool.commit(transaction)
+            let stored = try await spool.commit(
+                HeldCopy.holding(copies, id: id, payload: body, insteadOf: places.map(\.entry.uid)))
             gone(places)
             for (index, copy) in copies.enumerated() {
                 held.stored(stored[index + 1], id, copy, day: places[index].entry.day, payload: stored[0])
@@ -148,7 +147,7 @@ import Logging
             }
             let stored = try await spool.commit(
                 SpoolTransaction(
-                    appends: [MessageLedger.append(record, id: id)], erasures: places.map(\.entry.uid) + [page.uid]))
+                    appends: [record.append(id: id)], erasures: places.map(\.entry.uid) + [page.uid]))
             ledger.replaced(id, by: stored[0])
             gone(places)
             return places.count
@@ -164,7 +163,7 @@ import Logging
     /// Does `body` with every copy of the message that is at hand: those whose maildrop no session has open are kept to
     /// ourselves meanwhile.
     private func work(
-        on id: RecordTag, _ body: @LoopActor (MessageLedger.Page, [Place]) async throws(SpoolError) -> Int
+        on id: RecordTag, _ body: @LoopActor (MessagePage, [Place]) async throws(SpoolError) -> Int
     ) async throws(SpoolError) -> (Int, busy: [String]) {
         var leased: [MailboxID] = []
         defer { for mailbox in leased { book.release(mailbox) } }

@@ -94,11 +94,14 @@ import Logging
             server.services.log.error("maildrop not listed", metadata: ["error": "\(error)"])
             return .unavailable("the node's storage has a problem, try again in a minute")
         }
-        if isGone { release() }
-        return .maildrop(
+        // On a worker: a maildrop may hold many thousand messages.
+        let items = await Loop.offload { [maildrop, domain = server.domain] in
             maildrop.entries.map { entry in
-                POP3Item(uidl: Maildrop.uidl(entry.uid), octets: WrappedMessage.octets(entry, node: server.domain, recipient: address))
-            })
+                POP3Item(uidl: Maildrop.uidl(entry.uid), octets: WrappedMessage.octets(entry, node: domain, recipient: address))
+            }
+        }
+        if isGone { release() }
+        return .maildrop(items)
     }
 
     private func body(_ index: Int, _ offset: Int) async -> POP3ServerAnswer {

@@ -38,12 +38,12 @@ import DDSSpool
     }
 
     /// The exact size of what `next` will give in all.
-    static func octets(_ entry: SpoolEntry, node: String, recipient: MailAddress) -> Int {
+    nonisolated static func octets(_ entry: SpoolEntry, node: String, recipient: MailAddress) -> Int {
         head(entry, node: node, recipient: recipient).count
             + SealedWrapper.armoredSize(ageBytes: entry.size + entry.payloadSize)
     }
 
-    private static func head(_ entry: SpoolEntry, node: String, recipient: MailAddress) -> [UInt8] {
+    private nonisolated static func head(_ entry: SpoolEntry, node: String, recipient: MailAddress) -> [UInt8] {
         SealedWrapper.head(node: node, recipient: recipient, uidl: Maildrop.uidl(entry.uid), day: entry.day)
     }
 

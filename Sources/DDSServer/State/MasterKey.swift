@@ -71,7 +71,7 @@ extension Config.Server.MasterKey {
             }
             secret = .key(try slotKey(source, in: folder))
         }
-        let sealed = try await offLoop { () throws(Failure) in
+        let sealed = try await Loop.offload { () throws(Failure) in
             var changed = keyring
             try changed.seal(master, for: source.slot, secret, random: random)
             return changed
@@ -104,7 +104,7 @@ extension Config.Server.MasterKey {
             guard let passphrase else {
                 throw Failure(.permission, "the node is sealed; open it with: ddsnode unlock")
             }
-            return try await offLoop { () throws(Failure) in try keyring.open(.passphrase, .passphrase(passphrase)) }
+            return try await Loop.offload { () throws(Failure) in try keyring.open(.passphrase, .passphrase(passphrase)) }
         }
         return try keyring.open(source.slot, .key(try slotKey(source, in: folder)))
     }
@@ -163,17 +163,5 @@ extension Config.Server.MasterKey {
             throw Failure(.badInput, "\(place) holds no key of 32 bytes; put the right one back. Nothing was changed")
         }
         return SecretBytes(consuming: &bytes)
-    }
-
-    /// Trying a passphrase takes most of a second.
-    static func offLoop<Value: Sendable>(_ body: @escaping @Sendable () throws(Failure) -> Value) async throws(Failure) -> Value
-    {
-        do {
-            return try await Loop.offload { try body() }
-        } catch let failure as Failure {
-            throw failure
-        } catch {
-            throw Failure(.bug, "the key could not be processed: \(error)")
-        }
     }
 }

@@ -1,5 +1,5 @@
 // What an agent has of what its node lists: what to fetch, what is stored already and may be deleted there, which transaction
-// keeps a message, what may be forgotten. And how a fetched message comes into the local store once. No I/O.
+// keeps a message, what may be forgotten. And how a submission leaves the outbox. No I/O.
 
 /// The messages that this agent has stored and that the node may still list, by the tag of their UIDL.
 package struct FetchLedger: Sendable {
@@ -43,7 +43,7 @@ package struct FetchLedger: Sendable {
     }
 
     package static func forgetting(_ gone: [RecordTag: SpoolUID]) -> SpoolTransaction {
-        SpoolTransaction(erasures: Array(gone.values))
+        SpoolTransaction(erasures: gone.values.sorted())
     }
 
     /// The transaction of `forgetting` is durable.
@@ -62,14 +62,6 @@ package struct FetchLedger: Sendable {
     /// The transaction of `keeping` is durable under these names.
     package mutating func kept(_ tag: RecordTag, _ records: [SpoolUID]) {
         seen[tag] = records[1]
-    }
-}
-
-/// How a fetched message leaves the inbox.
-package enum InboxImport {
-    /// Moves it into the store; a message that an interrupted import has stored already is only erased from the inbox.
-    package static func moving(_ record: SpoolUID, as message: [SpoolAppend], isKnown: Bool) -> SpoolTransaction {
-        SpoolTransaction(appends: isKnown ? [] : message, erasures: [record])
     }
 }
 

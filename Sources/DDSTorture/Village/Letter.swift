@@ -16,6 +16,10 @@ struct Letter: Sendable {
     var destinations: [LetterDestination]
     /// Who shall get it, ascending.
     var readers: [Int]
+    /// Who may get it besides, because it was sent to them too and nothing was promised yet.
+    var invited: Set<Int> = []
+    /// It went out in more than one part.
+    var isResent = false
     /// As it goes over the wire: its number, then lines of nonsense.
     var text: [UInt8]
 
@@ -31,7 +35,7 @@ struct Letter: Sendable {
         self.readers = readers
         var text = Array("Number: ".utf8)
         text.reserveCapacity(size + Self.lineBytes)
-        for shift in stride(from: 16, through: 0, by: -4) { text.append(Hexadecimal.digit(number >> shift & 15)) }
+        Hexadecimal.append(number, to: &text)
         text += [0x0d, 0x0a]
         var state = UInt64(number) &* 0x9E37_79B9_7F4A_7C15 | 1
         while text.count < size {
@@ -45,10 +49,15 @@ struct Letter: Sendable {
         self.text = text
     }
 
-    /// The number in a text that begins like a letter.
+    private static let head = Array("Number: ".utf8)
+
+    /// The number in a text that begins like a letter; of a notice, the negative number that it has beside the letters.
     static func number(in text: ArraySlice<UInt8>) -> Int? {
-        guard text.count >= headBytes, text.starts(with: Array("Number: ".utf8)) else { return nil }
-        return Hexadecimal.number(text[(text.startIndex + 8)..<(text.startIndex + 13)])
+        guard text.count >= headBytes else { return nil }
+        let isNotice = text.starts(with: Notice.head)
+        guard isNotice || text.starts(with: head) else { return nil }
+        let number = Hexadecimal.number(text[(text.startIndex + 8)..<(text.startIndex + 13)])
+        return isNotice ? number.map { -1 - $0 } : number
     }
 }
 
@@ -73,10 +82,66 @@ enum LetterCopy {
         return Letter.number(in: text).map { (member, $0, text) }
     }
 
-    private static let headerLength = header(for: 0, nonce: 0).count
+    static let headerLength = header(for: 0, nonce: 0).count
+}
+
+/// What the node itself writes to a member: of letters that expired, or of how far the copies of one's own letters are.
+struct Notice: Sendable {
+    /// One line of it.
+    struct Line: Hashable, Sendable {
+        var letter: Int
+        /// Whose copy, and how far it is.
+        var reader: Int
+        var state: CopyState
+        /// Of the report to the author.
+        var revision: Int
+    }
+
+    var reader: Int
+    var isReport: Bool
+    var lines: [Line]
+    /// As it goes over the wire.
+    var text: [UInt8]
+
+    static let head = Array("Notice: ".utf8)
+    private static let states: [CopyState] = [.waiting, .fetched, .held, .expired, .removed]
+
+    /// `place` counts the notices of the village.
+    init(place: Int, reader: Int, isReport: Bool, lines: [Line]) {
+        self.reader = reader
+        self.isReport = isReport
+        self.lines = lines
+        text = Self.head
+        Hexadecimal.append(place, to: &text)
+        text += [0x0d, 0x0a, isReport ? 0x53 : 0x45, 0x0d, 0x0a]
+        for line in lines {
+            for number in [line.letter, line.reader, Self.states.firstIndex(of: line.state) ?? 0, line.revision] {
+                Hexadecimal.append(number, to: &text)
+            }
+            text += [0x0d, 0x0a]
+        }
+    }
+
+    /// Whether a text is a report, and what it says; nil for what is no notice.
+    static func read(_ text: ArraySlice<UInt8>) -> (isReport: Bool, lines: [Line])? {
+        guard text.count >= 18, text.starts(with: head) else { return nil }
+        let lines = text.dropFirst(18)
+        var found: [Line] = []
+        for start in stride(from: lines.startIndex, through: lines.endIndex - 22, by: 22) {
+            let numbers = (0..<4).compactMap { Hexadecimal.number(lines[(start + $0 * 5)..<(start + $0 * 5 + 5)]) }
+            guard numbers.count == 4, states.indices.contains(numbers[2]) else { return nil }
+            found.append(Line(letter: numbers[0], reader: numbers[1], state: states[numbers[2]], revision: numbers[3]))
+        }
+        return (text[text.startIndex + 15] == 0x53, found)
+    }
 }
 
 enum Hexadecimal {
+    /// Five digits.
+    static func append(_ number: Int, to text: inout [UInt8]) {
+        for shift in stride(from: 16, through: 0, by: -4) { text.append(digit(number >> shift & 15)) }
+    }
+
     static func digit(_ value: Int) -> UInt8 { UInt8(value < 10 ? 0x30 + value : 0x57 + value) }
 
     static func number(_ digits: ArraySlice<UInt8>) -> Int? {

@@ -1,5 +1,5 @@
 // A member's agent in the simulated village: outbox, fetching and store, with the decisions that the agent role itself uses
-// (FetchLedger, InboxImport, OutboxLedger), and without vault, pages and pauses.
+// (FetchLedger, InboxImport, StoreRemoval, OutboxLedger), and without vault, pages and pauses.
 
 import DDSCore
 import DDSSpool
@@ -12,6 +12,8 @@ final class SimAgent {
     static let outcomes = MailboxID(rawValue: 4)
     static let messages = MailboxID(rawValue: 5)
     static let summaries = MailboxID(rawValue: 6)
+    /// What the node said last of each of the member's own letters; the flags are the report's number.
+    static let states = MailboxID(rawValue: 7)
     /// An agent takes what a node has, and the village writes no more than a few thousand octets at once.
     private static let octetsMax = 1 << 20
 
@@ -21,8 +23,6 @@ final class SimAgent {
     private var ledger = FetchLedger([], mailbox: seen, inbox: inbox)
     private(set) var waiting: [(uid: SpoolUID, number: Int)] = []
     private var known: Set<RecordTag> = []
-    /// The inbox was emptied since the process began. Before that an erased message might come back out of it.
-    private var hasImported = false
     private var postponed: [SpoolTransaction] = []
     /// A message was kept durably.
     var onStored: ([UInt8]) -> Void = { _ in }
@@ -42,15 +42,32 @@ final class SimAgent {
     /// Starts the process; false when the machine went down meanwhile.
     func boot() throws(BrokenPromise) -> Bool {
         postponed = []
-        hasImported = false
         guard try machine.boot() else { return false }
         ledger = FetchLedger(machine.entries(in: Self.seen), mailbox: Self.seen, inbox: Self.inbox)
+        guard finishWhatWasCut() else { return false }
         known = Set(machine.entries(in: Self.summaries).map(\.tag))
         let queued = machine.entries(in: Self.outbox)
         let answered = OutboxLedger.answered(queued, outcomes: machine.entries(in: Self.outcomes))
         if !answered.isEmpty, case .failure = machine.commit(SpoolTransaction(erasures: answered)) { return false }
         waiting = queued.filter { !answered.contains($0.uid) }.map { ($0.uid, Int($0.tag.high)) }
         return true
+    }
+
+    /// Removals, imports and reports that a stop has cut off, as MessageStore does it when it opens.
+    private func finishWhatWasCut() -> Bool {
+        let summaries = machine.entries(in: Self.summaries)
+        var left = StoreRemoval.leftovers(summaries: summaries, messages: machine.entries(in: Self.messages))
+        if sabotage != .leavesImportsUnfinished {
+            let origins = summaries.compactMap { machine.body($0.uid).map { SpoolUID(rawValue: RecordTag($0).high) } }
+            left += InboxImport.finished(machine.entries(in: Self.inbox), origins: Set(origins))
+        }
+        let states = machine.entries(in: Self.states)
+        for entry in states where states.contains(where: { $0.tag == entry.tag && $0.flags > entry.flags }) {
+            left.append(entry.uid)
+        }
+        guard !left.isEmpty else { return true }
+        if case .success = machine.commit(SpoolTransaction(erasures: left)) { return true }
+        return false
     }
 
     // MARK: Outbox
@@ -64,8 +81,8 @@ final class SimAgent {
         return true
     }
 
-    func configuration(for letter: Letter) -> SMTPClientConfiguration {
-        let recipients = letter.destinations.map { Recipient(SimNode.address(of: $0)) }
+    func configuration(for letter: Letter, to destinations: [LetterDestination]) -> SMTPClientConfiguration {
+        let recipients = destinations.map { Recipient(SimNode.address(of: $0)) }
         return SMTPClientConfiguration(
             clientName: "agent", tls: .implicit, credentials: .external(authzid: nil),
             envelope: Envelope(reversePath: .address(SimNode.address(of: .member(member))), recipients: recipients),
@@ -133,34 +150,63 @@ final class SimAgent {
 
     /// The person erases the oldest message from the store.
     func discard() {
-        if !hasImported { importFetched() }
-        guard hasImported, let summary = machine.entries(in: Self.summaries).first, let log = machine.log,
+        guard let summary = machine.entries(in: Self.summaries).first,
             let message = machine.entries(in: Self.messages).first(where: { $0.tag == summary.tag }),
-            let bytes = try? log.read(message.uid, offset: 0, count: .max)
+            let bytes = machine.body(message.uid)
         else { return }
         onDiscarded(bytes)
-        // In this order: a summary whose message is gone would count as damage at the next start.
-        guard case .success = machine.commit(SpoolTransaction(erasures: [summary.uid])) else { return }
-        known.remove(summary.tag)
-        _ = machine.commit(SpoolTransaction(erasures: [message.uid]))
+        var steps = StoreRemoval.removing(messages: [message.uid], summaries: [summary.uid])
+        if sabotage == .removesSummaryFirst { steps.reverse() }
+        for step in steps {
+            guard case .success = machine.commit(step) else { return }
+            known.remove(summary.tag)
+        }
     }
 
     /// Shows everything in the inbox to the person, and notes what became of submissions.
     func importFetched() {
         for entry in machine.entries(in: Self.inbox) {
-            guard let log = machine.log, let bytes = try? log.read(entry.uid, offset: 0, count: .max) else { return }
-            // The same record gives the same name: an import that a crash cut in two is recognised.
-            let tag = RecordTag.of(3, entry.tag.bytes + bytes)
+            guard let bytes = machine.body(entry.uid) else { return }
+            if let notice = Notice.read(bytes.dropFirst(LetterCopy.headerLength)), notice.isReport {
+                guard apply(notice.lines, from: entry.uid) else { return }
+                continue
+            }
+            // The same copy gives the same name: one that is there already is recognised.
+            let tag = RecordTag.of(3, bytes)
+            let origin = RecordTag(high: entry.uid.rawValue, low: 0).bytes
             let records: [SpoolAppend] = [
                 .record(mailbox: Self.messages, tag: tag, flags: 0, body: bytes),
-                .record(mailbox: Self.summaries, tag: tag, flags: 0, body: Array(bytes.prefix(40))),
+                .record(mailbox: Self.summaries, tag: tag, flags: 0, body: origin + bytes.prefix(40)),
             ]
             let moving = InboxImport.moving(entry.uid, as: records, isKnown: known.contains(tag))
             guard case .success = machine.commit(moving) else { return }
             if known.insert(tag).inserted { onShown(bytes) }
         }
-        hasImported = true
         let outcomes = machine.entries(in: Self.outcomes)
         if !outcomes.isEmpty { _ = machine.commit(SpoolTransaction(erasures: outcomes.map(\.uid))) }
+    }
+
+    /// Keeps what a report says of the member's letters instead of the report and of what earlier ones said.
+    private func apply(_ lines: [Notice.Line], from record: SpoolUID) -> Bool {
+        let old = machine.entries(in: Self.states)
+        var transaction = SpoolTransaction(erasures: [record])
+        for (letter, lines) in Dictionary(grouping: lines, by: \.letter).sorted(by: { $0.key < $1.key }) {
+            let tag = RecordTag(high: UInt64(letter), low: 2)
+            let revision = UInt16(lines[0].revision)
+            let earlier = old.filter { $0.tag == tag }
+            guard earlier.allSatisfy({ $0.flags < revision }) else { continue }
+            let body = Notice(place: 0, reader: member, isReport: true, lines: lines).text
+            transaction.appends.append(.record(mailbox: Self.states, tag: tag, flags: revision, body: body))
+            transaction.erasures += earlier.map(\.uid)
+        }
+        if case .success = machine.commit(transaction) { return true }
+        return false
+    }
+
+    /// What the member knows of the copies of an own letter.
+    func states(of letter: Int) -> [Notice.Line] {
+        let tag = RecordTag(high: UInt64(letter), low: 2)
+        return machine.entries(in: Self.states).last { $0.tag == tag }.flatMap { machine.body($0.uid) }
+            .flatMap { Notice.read($0[...]) }?.lines ?? []
     }
 }

@@ -30,6 +30,27 @@ package enum Sabotage: Hashable, Sendable, CaseIterable {
     case forgetsWhatWasSeen
     /// The node keeps a message without the receipt of its submission.
     case keepsNoReceipt
+    /// The receipt says which destinations were served, and not which readers.
+    case forgetsReaders
+    /// The records that compaction copies are not synced, only what it overwrites with zeros: they are erased in their old
+    /// place before they are durable in their new one.
+    case movesAreNotSynced
+    /// The old root is destroyed when the change to a new one begins, and not when it is over.
+    case destroysRootTooEarly
+    /// A held copy is erased before it is in the maildrop.
+    case erasesHeldFirst
+    /// What a stop has left in two places is handed out from both.
+    case leavesMovesUnfinished
+    /// Mail expires, and nobody is told.
+    case expiresWithoutNotice
+    /// Mail is erased before the notice of it is durable.
+    case expiresBeforeNotice
+    /// The record of a message goes before its author was told.
+    case forgetsToReport
+    /// The agent erases the summary before the message.
+    case removesSummaryFirst
+    /// The agent does not finish the imports that a stop has cut off.
+    case leavesImportsUnfinished
 }
 
 final class SimMachine {
@@ -43,16 +64,30 @@ final class SimMachine {
     private var faults = SimFaults()
     private let isSyncLost: Bool
     private let isFolderSyncLost: Bool
+    private let sabotage: Sabotage?
+    private static let policy: SpoolPolicy = {
+        var policy = SpoolPolicy()
+        policy.compactBelow = 60
+        policy.rekeySlots = 4
+        policy.moveSlots = 4
+        policy.sparesKept = 1
+        return policy
+    }()
     /// The medium was damaged on purpose: who runs the machine accepts what is lost with it.
     var acceptsLoss = false
     /// Something went wrong that ends the process, and the world has not started it again yet.
     var isDown: Bool { log?.isStopped ?? true }
+    /// Records that compaction has moved, and changes of the root, in all lives.
+    private(set) var moved = 0
+    private(set) var rotations = 0
+    private var journalBefore: [SimOperation]?
     private var faultsBefore = 0
     private var operationsBefore = 0
 
     init(name: String, seed: UInt64, time: ManualTime, sabotage: Sabotage?) {
         self.name = name
         self.time = time
+        self.sabotage = sabotage
         isSyncLost = sabotage == .filesAreNotSynced
         isFolderSyncLost = sabotage == .folderIsNotSynced
         disk = Self.template.disk(seed: seed)
@@ -64,6 +99,15 @@ final class SimMachine {
     /// Changing operations of all its disks' lives.
     var operations: Int { operationsBefore + disk.operations }
     var faultsInjected: Int { faultsBefore + disk.injected }
+
+    /// From now on every operation is noted, for `journal`.
+    func noteOperations() {
+        journalBefore = []
+        disk.journal = []
+    }
+
+    /// What was noted.
+    var journal: [SimOperation] { (journalBefore ?? []) + (disk.journal ?? []) }
 
     func arm(_ fault: MachineFault?) {
         switch fault {
@@ -82,6 +126,7 @@ final class SimMachine {
         disk.faults = faults
         disk.faults.losesSyncs = isSyncLost
         disk.faults.losesFolderSyncs = isFolderSyncLost
+        if journalBefore != nil, disk.journal == nil { disk.journal = [] }
     }
 
     /// Starts the process. False when the machine stopped or the disk failed meanwhile; anything else that keeps a spool from
@@ -89,7 +134,7 @@ final class SimMachine {
     func boot() throws(BrokenPromise) -> Bool {
         let before = acceptsLoss ? disk.durableContents : [:]
         do throws(SpoolOpenError) {
-            log = try SpoolLog(opening: disk, cipher: cipher, time: time)
+            log = try SpoolLog(opening: disk, cipher: cipher, time: time, policy: Self.policy)
             return true
         } catch {
             if case .disk = error { return false }
@@ -101,7 +146,7 @@ final class SimMachine {
             throw BrokenPromise(.other, "\(name): a refusal to open changed the disk")
         }
         do throws(SpoolOpenError) {
-            log = try SpoolLog(opening: disk, cipher: cipher, time: time, acceptLoss: true)
+            log = try SpoolLog(opening: disk, cipher: cipher, time: time, policy: Self.policy, acceptLoss: true)
             return true
         } catch {
             if case .disk = error { return false }
@@ -129,23 +174,52 @@ final class SimMachine {
         log = nil
         faultsBefore += disk.injected
         operationsBefore += disk.operations
+        journalBefore = journalBefore.map { $0 + (disk.journal ?? []) }
     }
 
-    /// All maintenance there is. False when the machine went down.
-    func maintain() -> Bool {
+    /// Maintenance, all there is or so many steps. False when the machine went down.
+    @discardableResult
+    func maintain(steps: Int = .max) -> Bool {
         guard let log else { return false }
+        disk.faults.losesSyncsOfRecords = sabotage == .movesAreNotSynced && log.rotation.remaining == 0
+        defer { disk.faults.losesSyncsOfRecords = false }
+        let before = (try? log.statistics())?.moved ?? 0
+        defer { moved += ((try? log.statistics())?.moved ?? before) - before }
         do throws(SpoolError) {
-            while try log.maintain() {}
-            return true
+            var left = steps
+            while left > 0, try log.maintain() { left -= 1 }
         } catch {
             return false
         }
+        destroyOldRoot()
+        return true
+    }
+
+    /// Begins a change of the root, unless one is under way. The next root is durable before that, as RootKeeper has it.
+    func rotate() {
+        guard let log, log.rotation.remaining == 0 else { return }
+        do throws(SpoolError) {
+            try log.rotate()
+            rotations += 1
+        } catch {
+            return
+        }
+        if sabotage == .destroysRootTooEarly { cipher.know(log.rootEpoch...UInt32.max) }
+    }
+
+    /// Nothing hangs on it any more.
+    private func destroyOldRoot() {
+        guard let log, log.rotation.remaining == 0, cipher.knownEpochs.lowerBound < log.rootEpoch else { return }
+        cipher.know(log.rootEpoch...UInt32.max)
     }
 
     func close() -> Bool { log?.close() == nil }
 
     /// The records of a mailbox; none when the process has stopped.
     func entries(in mailbox: MailboxID) -> [SpoolEntry] { (try? log?.entries(in: mailbox)) ?? [] }
+
+    /// The record's body; nil when the process has stopped, or it is damaged.
+    func body(_ uid: SpoolUID) -> [UInt8]? { try? log?.read(uid, offset: 0, count: .max) }
 
     func commit(_ transaction: SpoolTransaction) -> Result<[SpoolUID], SpoolError> {
         commit([transaction])[0]

@@ -35,7 +35,7 @@ extension Village {
         var cut = cut
         for (_, number) in agent.waiting {
             let outcome = Outcome<SMTPOutcome>()
-            let conversation = submission(of: number, by: agent, cut, isLingering, outcome)
+            let conversation = submission(of: number, by: agent, nil, cut, isLingering, outcome)
             conversation.run()
             let pair = conversation.pair
             note {
@@ -49,6 +49,20 @@ extension Village {
         }
     }
 
+    /// The newest letter of a member that was accepted goes out once more, to others or to the same.
+    func resend(_ member: Int, _ destinations: [LetterDestination]) throws(BrokenPromise) {
+        guard
+            let number = promises.letters.last(where: { $0.author == member && promises.accepted.contains($0.number) })?.number
+        else { return }
+        let readers = node.readers(of: destinations, author: member)
+        promises.invite(readers, to: number)
+        let outcome = Outcome<SMTPOutcome>()
+        let conversation = submission(of: number, by: agents[member], destinations, .never, false, outcome)
+        conversation.run()
+        end(conversation, false)
+        if try submitted(number, outcome.value) { promises.promise(readers, number) }
+    }
+
     /// Everybody's oldest letter, and one pass for all of them.
     func rush() throws(BrokenPromise) {
         node.isGathering = true
@@ -56,7 +70,7 @@ extension Village {
         for agent in agents {
             guard let number = agent.waiting.first?.number else { continue }
             let outcome = Outcome<SMTPOutcome>()
-            let conversation = submission(of: number, by: agent, .never, false, outcome)
+            let conversation = submission(of: number, by: agent, nil, .never, false, outcome)
             conversation.run()
             open.append((agent, number, outcome, conversation))
         }
@@ -70,12 +84,15 @@ extension Village {
     typealias Submission = Conversation<SMTPClientSession, SMTPServerSession>
 
     private func submission(
-        of number: Int, by agent: SimAgent, _ cut: ConnectionCut, _ isLingering: Bool, _ outcome: Outcome<SMTPOutcome>
+        of number: Int, by agent: SimAgent, _ destinations: [LetterDestination]?, _ cut: ConnectionCut, _ isLingering: Bool,
+        _ outcome: Outcome<SMTPOutcome>
     ) -> Submission {
         let handler = SimSubmission(node: node)
         let last = LastReply()
+        let letter = promises.letters[number]
+        let configuration = agent.configuration(for: letter, to: destinations ?? letter.destinations)
         let client = SessionHarness<SMTPClientSession>(
-            SMTPClientSession(configuration: agent.configuration(for: promises.letters[number])), keepsActions: false,
+            SMTPClientSession(configuration: configuration), keepsActions: false,
             perform: { if case .finished(let value) = $0 { outcome.value = value } })
         let server = SessionHarness<SMTPServerSession>(
             SMTPServerSession(

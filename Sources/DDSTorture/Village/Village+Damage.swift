@@ -41,17 +41,18 @@ extension Promises {
     /// Letters with a slot or a body in this part of a file may be lost when it is damaged.
     mutating func excuse(in name: String, _ range: Range<Int>, on node: SimMachine) {
         isDamaged = true
-        for member in held.indices {
-            for (uid, number) in held[member] where isInside(uid, number, name, range, node) { excused.insert(number) }
+        for (uid, number) in atNode where isInside(uid, number, name, range, node) {
+            excused.insert(number)
+            // With a notice goes what it tells of.
+            excused.formUnion(noticedLetters(number))
         }
     }
 
     private func isInside(_ uid: SpoolUID, _ number: Int, _ name: String, _ range: Range<Int>, _ node: SimMachine) -> Bool {
         var pieces = node.cipher.sealedSlots(of: uid)
         if let payload = payloads[uid] { pieces += node.cipher.sealedSlots(of: payload) }
-        if let header = bodies[uid]?.header, let ciphertext = node.cipher.ciphertext(of: header) { pieces.append(ciphertext) }
-        let text = firstPiece(of: letters[number])
-        if let ciphertext = node.cipher.ciphertext(of: text) { pieces.append(ciphertext) }
+        if let header = bodies[uid]?.header { pieces += node.cipher.ciphertexts(of: header) }
+        pieces += node.cipher.ciphertexts(of: firstPiece(of: number))
         for piece in pieces {
             // A file of its own holds one letter.
             let isWhole = name.hasPrefix("big-")
@@ -63,11 +64,14 @@ extension Promises {
         return false
     }
 
-    /// A letter that is neither listed nor where it belongs is in the node's report of damage, at least in sum.
+    /// A letter that is neither listed nor where it belongs, and of whose end nobody was told, is in the node's report of
+    /// damage, at least in sum.
     func checkReport(of node: SimMachine) throws(BrokenPromise) {
-        let waiting = Set(held.flatMap(\.values))
+        let waiting = Set(atNode.values)
+        let told = try told()
         let isMissing = excused.contains { number in
-            !waiting.contains(number) && !reported.contains(number) && letters[number].readers.contains { !has($0, number) }
+            number >= 0 && !waiting.contains(number) && !reported.contains(number)
+                && letters[number].readers.contains { !has($0, number) && !told[$0].contains(number) }
         }
         if isMissing, let found = node.log?.recovery, found.damage.isEmpty, found.lost.isEmpty {
             throw BrokenPromise(.other, "mail is missing after damage, and no damage is reported")

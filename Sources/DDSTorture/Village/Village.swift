@@ -5,90 +5,22 @@ import DDSCore
 import DDSSpool
 import DDSWire
 
-package enum VillageMachine: Hashable, Sendable {
-    case node
-    case agent(Int)
-}
-
-/// How a connection breaks.
-package enum ConnectionCut: Hashable, Sendable {
-    case never
-    /// Before this octet.
-    case toServer(Int)
-    case toClient(Int)
-    /// Instead of the reply to the end of the message, or to QUIT.
-    case lastReply
-}
-
-package enum VillageStep: Hashable, Sendable {
-    case write(member: Int, to: [LetterDestination], octets: Int)
-    /// Everything in the outbox, a connection each. With `isLingering` the node does not notice that a line is dead.
-    case submit(member: Int, ConnectionCut, isLingering: Bool)
-    /// The first letter of each member's outbox, committed in one pass.
-    case rush
-    /// With `hasRival` another login is tried in the middle.
-    case fetch(member: Int, ConnectionCut, isLingering: Bool, hasRival: Bool)
-    case show(member: Int)
-    /// The person erases a message that was shown.
-    case discard(member: Int)
-    /// Marks everything as deleted, and leaves without QUIT, or takes it back with RSET.
-    case careless(member: Int, resets: Bool)
-    case maintain(VillageMachine)
-    case reopen(VillageMachine)
-    case kill(VillageMachine)
-    /// Lines that are dead without the node's knowledge carry what was on its way, and end.
-    case late
-}
-
-/// What happened, for the summary.
-package struct VillageCounts: Hashable, Sendable {
-    package var crashes = 0
-    package var faults = 0
-    package var cuts = 0
-    package var written = 0
-    package var accepted = 0
-    package var fetched = 0
-    package var confirmed = 0
-    package var refused = 0
-    /// Changing operations of all disks.
-    package var operations = 0
-
-    package init() {}
-
-    mutating func add(_ other: VillageCounts) {
-        crashes += other.crashes
-        faults += other.faults
-        cuts += other.cuts
-        written += other.written
-        accepted += other.accepted
-        fetched += other.fetched
-        confirmed += other.confirmed
-        refused += other.refused
-        operations += other.operations
-    }
-}
-
-/// Octets that went over a line each way.
-struct ConnectionOctets: Hashable, Sendable {
-    var submissionToNode = 0
-    var submissionToAgent = 0
-    var retrievalToNode = 0
-    var retrievalToAgent = 0
-}
-
 final class Village {
     let node: SimNode
     let agents: [SimAgent]
     var promises: Promises
     private(set) var counts = VillageCounts()
     private let random: SeededRandom
-    private let time = ManualTime()
+    let time = ManualTime()
     /// Told what happens, for whoever looks into one schedule.
     var trace: ((String) -> Void)?
     private var lingering: [() -> Void] = []
     private var crashesByMachine: [VillageMachine: Int] = [:]
     /// What the first connection of each kind has carried.
     private(set) var octets = ConnectionOctets()
+    /// In which nothing else is forgotten than what the story is about: receipts live longer.
+    private static let daysMax = 24
+    private var days = 0
     /// The node was started anew: what it holds is read from its disk.
     private var isNodeFresh = true
 
@@ -104,6 +36,7 @@ final class Village {
         agents = (0..<members).map { member in
             SimAgent(machine: made("the agent of member \(member)", UInt64(member) + 1), member: member, sabotage: sabotage)
         }
+        connectNode()
         for agent in agents {
             // The number and not the agent: what an agent holds must not hold it.
             let member = agent.member
@@ -117,6 +50,27 @@ final class Village {
             agent.onDiscarded = { [unowned self] bytes in
                 if let number = LetterCopy.read(bytes)?.number { promises.noteDiscarded(number, by: member) }
             }
+        }
+    }
+
+    private func connectNode() {
+        node.makeNotice = { [unowned self] reader, isReport, lines in
+            if !isReport { counts.expired += lines.count }
+            return promises.notice(to: reader, isReport: isReport, lines)
+        }
+        node.onDropping = { [unowned self] numbers in promises.mayDrop(numbers) }
+        node.onSilence = { [unowned self] lines in promises.mayNotTell(lines) }
+        node.onUnreported = { [unowned self] lines in promises.mayNotReport(lines) }
+        node.onErased = { [unowned self] uids in
+            do throws(BrokenPromise) {
+                try promises.noteErased(uids, on: node.machine)
+            } catch {
+                node.complaint = error
+            }
+        }
+        node.onTold = { [unowned self] lines in
+            counts.told += lines.count
+            if let lie = promises.lie(in: lines) { node.complaint = lie }
         }
     }
 
@@ -173,7 +127,7 @@ final class Village {
     }
 
     /// Brings back every machine that went down.
-    private func recover() throws(BrokenPromise) {
+    func recover() throws(BrokenPromise) {
         for which in machines where machine(which).isDown || machine(which).disk.isStopped {
             let machine = machine(which)
             if machine.disk.isStopped {
@@ -205,7 +159,7 @@ final class Village {
     }
 
     /// Compares what is there with what was promised; nothing while a machine is down.
-    private func checkDelivery() throws(BrokenPromise) {
+    func checkDelivery() throws(BrokenPromise) {
         guard !node.machine.isDown, !agents.contains(where: { $0.machine.isDown }) else { return }
         try promises.read(node.machine, isFresh: isNodeFresh)
         isNodeFresh = false
@@ -224,7 +178,20 @@ final class Village {
         case .show(let member): agents[member].importFetched()
         case .discard(let member): agents[member].discard()
         case .careless(let member, let resets): try careless(member, resets)
-        case .maintain(let which): _ = machine(which).maintain()
+        case .resend(let member, let destinations):
+            counts.resent += 1
+            try resend(member, destinations)
+        case .maintain(let which): machine(which).maintain()
+        case .tidy(let which, let steps): machine(which).maintain(steps: steps)
+        case .rotate: node.machine.rotate()
+        case .loseKey(let member): node.keyless.insert(member)
+        case .giveKey(let member):
+            node.keyless.remove(member)
+            node.release(member)
+        case .hold(let member): hold(member)
+        case .release(let member): node.release(member, isForced: true)
+        case .pass(let days): pass(days)
+        case .report: node.report(members: agents.count)
         case .reopen(let which):
             // A failure while closing concerns overwriting only; the next process finds out.
             _ = machine(which).close()
@@ -250,7 +217,24 @@ final class Village {
         }
     }
 
-    private func endLingering() {
+    /// Only what the member does not have yet: a copy that comes back under another name is a new one to whoever has erased it.
+    private func hold(_ member: Int) {
+        let mailbox = SimNode.mailbox(of: member)
+        let waiting = node.machine.entries(in: mailbox).first { entry in
+            !entry.isControl && promises.bodies[entry.uid].map { !promises.has(member, $0.number) } == true
+        }
+        guard let waiting else { return }
+        node.hold(waiting, of: member)
+    }
+
+    private func pass(_ wanted: Int) {
+        let days = min(wanted, Self.daysMax - self.days)
+        self.days += days
+        time.advance(by: .seconds(days * 86400))
+        node.sweep(members: agents.count)
+    }
+
+    func endLingering() {
         let ends = lingering
         lingering = []
         for end in ends { end() }
@@ -297,43 +281,16 @@ final class Village {
 
     func isNodeAlive() -> Bool { !node.machine.disk.isStopped }
 
-    // MARK: The end
-
-    /// Without further faults everything arrives, once, and nothing is left behind.
-    func finish() throws(BrokenPromise) {
-        for which in machines { machine(which).arm(nil) }
-        endLingering()
-        try recover()
-        for round in 0..<2 where round == 0 || !isEverybodyDone {
-            for member in agents.indices { try perform(.submit(member: member, .never, isLingering: false)) }
-            for member in agents.indices {
-                try perform(.fetch(member: member, .never, isLingering: false, hasRival: false))
-                try perform(.show(member: member))
-            }
-        }
-        try perform(.maintain(.node))
-        try promises.checkBodies(on: node.machine)
-        try perform(.reopen(.node))
-        for agent in agents { try promises.read(agent.machine, member: agent.member) }
-        try checkDelivery()
-        try promises.checkArrival()
-        try promises.checkAllKeys(on: node.machine)
-        if let left = agents.first(where: { !$0.waiting.isEmpty }) {
-            throw BrokenPromise(.other, "the outbox of member \(left.member) does not get empty")
-        }
-    }
-
-    private var isEverybodyDone: Bool {
-        agents.allSatisfy { $0.waiting.isEmpty && node.machine.entries(in: SimNode.mailbox(of: $0.member)).isEmpty }
-    }
-
     func collectCounts() -> VillageCounts {
         var result = counts
         for which in machines {
             result.faults += machine(which).faultsInjected
             result.operations += machine(which).operations
+            result.moved += machine(which).moved
+            result.rotations += machine(which).rotations
         }
         result.faults += counts.cuts
+        result.held = node.handedOn
         return result
     }
 }

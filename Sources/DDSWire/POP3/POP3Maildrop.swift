@@ -32,7 +32,7 @@ struct POP3Maildrop: Sendable {
         keptOctets = items.reduce(0) { $0 + $1.octets }
     }
 
-    var keptIndices: [Int] { items.indices.filter { !isMarked[$0] } }
+    func isKept(_ index: Int) -> Bool { !isMarked[index] }
     var markedIndices: [Int] { items.indices.filter { isMarked[$0] } }
     var hasMarks: Bool { keptCount < items.count }
 

@@ -37,6 +37,8 @@ package struct POP3ServerConfiguration: Sendable {
     package var extraCapabilities: [String] = []
     /// Octets of replies after which the session asks `.pause` before it takes the next pipelined command.
     package var replyBurstOctetsMax = 1 << 18
+    /// Messages of a list after which the session asks `.pause` before it goes on with the others.
+    package var listPieceItems = 1000
 
     package init(hostName: String, tls: TLSMode, greeting: String? = nil) {
         self.hostName = hostName

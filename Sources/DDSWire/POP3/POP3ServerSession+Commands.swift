@@ -148,8 +148,8 @@ extension POP3ServerSession {
     ) {
         switch command.verb {
         case .stat: send("+OK \(maildrop.keptCount) \(maildrop.keptOctets)", into: &actions)
-        case .list: list(command, maildrop, into: &actions) { "\($0.octets)" }
-        case .uidl: list(command, maildrop, into: &actions) { $0.uidl }
+        case .list: list(command, maildrop, .octets, into: &actions)
+        case .uidl: list(command, maildrop, .uidl, into: &actions)
         case .retr:
             guard let index = maildrop.index(ofNumber: command.number(0)) else { return noSuchMessage(into: &actions) }
             retrieve(index, "+OK \(maildrop.items[index].octets) octets", POP3BodyEncoder(), into: &actions)
@@ -174,16 +174,34 @@ extension POP3ServerSession {
     }
 
     private mutating func list(
-        _ command: POP3Command, _ maildrop: POP3Maildrop, into actions: inout [Action], _ column: (POP3Item) -> String
+        _ command: POP3Command, _ maildrop: POP3Maildrop, _ column: Listing.Column, into actions: inout [Action]
     ) {
         if !command.arguments.exposed.isEmpty {
             guard let index = maildrop.index(ofNumber: command.number(0)) else { return noSuchMessage(into: &actions) }
-            return send("+OK \(index + 1) \(column(maildrop.items[index]))", into: &actions)
+            return send("+OK \(index + 1) \(Self.cell(maildrop.items[index], column))", into: &actions)
         }
-        var reply = Array("+OK \(maildrop.keptCount) messages\r\n".utf8)
-        for index in maildrop.keptIndices { reply += "\(index + 1) \(column(maildrop.items[index]))\r\n".utf8 }
-        reply += ".\r\n".utf8
+        list(Listing(column: column), of: maildrop, Array("+OK \(maildrop.keptCount) messages\r\n".utf8), into: &actions)
+    }
+
+    /// The next piece of a list behind `start`: a maildrop may hold so many messages that one turn would not do for all.
+    mutating func list(_ listing: Listing, of maildrop: POP3Maildrop, _ start: [UInt8], into actions: inout [Action]) {
+        var reply = start
+        let end = min(listing.next + configuration.listPieceItems, maildrop.items.count)
+        for index in listing.next..<end where maildrop.isKept(index) {
+            reply += "\(index + 1) \(Self.cell(maildrop.items[index], listing.column))\r\n".utf8
+        }
+        if end == maildrop.items.count { reply += ".\r\n".utf8 }
         send(reply, into: &actions)
+        guard end < maildrop.items.count else { return }
+        let id = ask(.pause, into: &actions)
+        state = .pausing(id, Listing(column: listing.column, next: end))
+    }
+
+    private static func cell(_ item: POP3Item, _ column: Listing.Column) -> String {
+        switch column {
+        case .octets: "\(item.octets)"
+        case .uidl: item.uidl
+        }
     }
 
     private mutating func retrieve(

@@ -35,7 +35,8 @@ package struct POP3ServerSession: WireSession {
         case delaying(isLast: Bool)
         case transaction
         case sending(RequestID, Sending)
-        case pausing(RequestID)
+        /// With a list that goes on afterwards.
+        case pausing(RequestID, Listing?)
         /// The node is asked for its statement about its store.
         case stating(RequestID)
         case waiting(RequestID, isStopping: Bool)
@@ -51,6 +52,15 @@ package struct POP3ServerSession: WireSession {
         var encoder: POP3BodyEncoder
         /// The reply that goes before the first piece.
         var reply: String
+    }
+
+    /// A list of the whole maildrop on its way out.
+    struct Listing: Sendable {
+        enum Column: Sendable { case octets, uidl }
+
+        var column: Column
+        /// The index of the first message that was not looked at yet.
+        var next = 0
     }
 
     let configuration: POP3ServerConfiguration
@@ -136,7 +146,7 @@ package struct POP3ServerSession: WireSession {
             if maildrop != nil, burstOctets >= configuration.replyBurstOctetsMax, !reader.isEmpty {
                 burstOctets = 0
                 let id = ask(.pause, into: &actions)
-                state = .pausing(id)
+                state = .pausing(id, nil)
                 return
             }
             if case .saslResponse = state {
@@ -211,8 +221,10 @@ package struct POP3ServerSession: WireSession {
         case .sending(id, let sending):
             lastActivity = now
             bodyAnswered(answer, sending, into: &actions)
-        case .pausing(id):
+        case .pausing(id, let listing):
+            lastActivity = now
             state = maildrop == nil ? .unlocked : .transaction
+            if let listing, let maildrop { list(listing, of: maildrop, [], into: &actions) }
         case .stating(id):
             state = maildrop == nil ? .unlocked : .transaction
             lastActivity = now

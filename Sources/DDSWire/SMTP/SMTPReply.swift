@@ -71,6 +71,8 @@ package struct SMTPReply: Hashable, Sendable, CustomStringConvertible {
     }
 
     private static func cleaned(_ text: String, allowsUTF8: Bool) -> [UInt8] {
+        // Nearly every text is plain.
+        if text.utf8.allSatisfy({ (0x20..<0x7f).contains($0) }) { return Array(text.utf8) }
         var output: [UInt8] = []
         for scalar in text.unicodeScalars {
             let value = scalar.value

@@ -10,7 +10,10 @@ import DDSSeal
 struct StoreCommand: ParsableCommand, Sendable {
     static let configuration = CommandConfiguration(
         commandName: "store", abstract: "Check the agent's store; export and import mail.",
-        subcommands: [StoreCheckCommand.self, StoreExportCommand.self, StoreImportCommand.self, StoreRetryCommand.self])
+        subcommands: [
+            StoreCheckCommand.self, StoreCompactCommand.self, StoreExportCommand.self, StoreImportCommand.self,
+            StoreRetryCommand.self,
+        ])
 }
 
 extension MailFileFormat: ExpressibleByArgument {}
@@ -53,6 +56,24 @@ struct StoreCheckCommand: NodeCommand {
             text += "see: ddsnode store retry, ddsnode store export --quarantine\n"
         }
         return text
+    }
+}
+
+struct StoreCompactCommand: NodeCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "compact", abstract: "Give back to the disk what removed mail has left free.",
+        discussion: "That happens by itself in time; this does it now. No passphrase is needed.")
+
+    @OptionGroup(title: "Global options") var globals: GlobalOptions
+
+    func perform(_ context: Context) async throws(Failure) -> Int32 {
+        let result = try await Dispatch.store(
+            context, unlocking: { nil }, work: { ask throws(Failure) in try await ask(ControlRequest("agent.store.compact")) })
+        context.output.result(result) {
+            "\(SafeWord.text(result["disk_bytes"])) bytes on the disk, "
+                + "\(SafeWord.text(result["disk_bytes_before"])) before; \(SafeWord.text(result["moved"])) records moved"
+        }
+        return 0
     }
 }
 

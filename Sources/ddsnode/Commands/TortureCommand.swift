@@ -73,7 +73,10 @@ struct TortureCommand: NodeCommand {
             "crashes": .number(Int64(counts.crashes)), "faults": .number(Int64(counts.faults)),
             "connections_cut": .number(Int64(counts.cuts)), "operations": .number(Int64(counts.operations)),
             "accepted": .number(Int64(counts.accepted)), "fetched": .number(Int64(counts.fetched)),
-            "erased": .number(Int64(counts.confirmed)), "lost": .number(Int64(summary.lost)),
+            "erased": .number(Int64(counts.confirmed)), "resent": .number(Int64(counts.resent)),
+            "held": .number(Int64(counts.held)), "expired": .number(Int64(counts.expired)), "told": .number(Int64(counts.told)),
+            "moved": .number(Int64(counts.moved)), "roots": .number(Int64(counts.rotations)),
+            "lost": .number(Int64(summary.lost)),
             "doubled": .number(Int64(summary.doubled)), "broken_otherwise": .number(Int64(summary.otherwise)),
         ]
         if let failure {
@@ -101,6 +104,10 @@ struct TortureCommand: NodeCommand {
             ["disk operations", "\(counts.operations)", ""],
             ["messages accepted", "\(counts.accepted)", "\(counts.refused) refused for want of space"],
             ["copies fetched", "\(counts.fetched)", "\(counts.confirmed) erased at the node"],
+            ["copies held", "\(counts.held)", "and handed on later"],
+            ["copies expired", "\(counts.expired)", "their readers were told"],
+            ["states told", "\(counts.told)", "to authors, of a copy each"],
+            ["records moved", "\(counts.moved)", "by compaction; \(counts.rotations) changes of the root"],
             ["lost", "\(summary.lost)", ""],
             ["doubled", "\(summary.doubled)", ""],
             ["broken otherwise", "\(summary.otherwise)", ""],

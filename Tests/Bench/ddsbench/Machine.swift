@@ -22,17 +22,50 @@ import Glibc
 
     /// Records a second, and the median of what a sync with its writes takes, in microseconds.
     static func synced(folder: String, group: Int, seconds: Double) throws -> (perSecond: Int, p50: Int) {
-        let path = folder + "/ddsbench.disk"
+        try withFile(folder + "/ddsbench.disk", mebibytes: 64) { try records($0, group: group, seconds: seconds) }
+    }
+
+    /// Records a second when a store's bytes are written without a store: `group` bodies, as many slots and a mark to a sync; and
+    /// after `passes` of those a mebibyte of the next segment with a sync of its own.
+    static func storeBytes(folder: String, group: Int, passes: Int, seconds: Double) throws -> Int {
+        let bodies = [UInt8](repeating: 0x5a, count: group * 4096)
+        let slots = [UInt8](repeating: 0x5b, count: group * 128)
+        let mark = [UInt8](repeating: 0x5c, count: 64)
+        let zeros = [UInt8](repeating: 0, count: 1 << 20)
+        return try withFile(folder + "/ddsbench.disk", mebibytes: 72) { file in
+            try withFile(folder + "/ddsbench.next", mebibytes: 0) { next in
+                let start = Loop.time.now
+                let end = start + .milliseconds(Int64(seconds * 1000))
+                var pass = 0
+                while Loop.time.now < end {
+                    // A segment of 64 MiB behind a table of 8 MiB, again and again.
+                    let place = pass % ((64 << 20) / bodies.count)
+                    try write(file, bodies, at: (8 << 20) + place * bodies.count)
+                    try write(file, slots, at: 4096 + place * slots.count)
+                    try write(file, mark, at: 1024)
+                    guard fdatasync(file) == 0 else { throw BenchError("fdatasync failed") }
+                    pass += 1
+                    guard pass % passes == 0 else { continue }
+                    try write(next, zeros, at: pass / passes << 20)
+                    guard fdatasync(next) == 0 else { throw BenchError("fdatasync failed") }
+                }
+                return Int(Double(pass * group) / (Double((Loop.time.now - start).nanoseconds) / 1e9))
+            }
+        }
+    }
+
+    /// A file of zeros, and its end.
+    private static func withFile<Value>(_ path: String, mebibytes: Int, _ body: (Int32) throws -> Value) throws -> Value {
         let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_TRUNC, 0o600)
-        guard descriptor >= 0 else { throw BenchError("cannot write to \(folder)") }
+        guard descriptor >= 0 else { throw BenchError("cannot write \(path)") }
         defer {
             close(descriptor)
             unsafe unlink(path)
         }
         let zeros = [UInt8](repeating: 0, count: 1 << 20)
-        for step in 0..<64 { try write(descriptor, zeros, at: step << 20) }
+        for step in 0..<mebibytes { try write(descriptor, zeros, at: step << 20) }
         guard fsync(descriptor) == 0 else { throw BenchError("fsync failed") }
-        return try records(descriptor, group: group, seconds: seconds)
+        return try body(descriptor)
     }
 
     private static func write(_ descriptor: Int32, _ bytes: [UInt8], at offset: Int) throws {

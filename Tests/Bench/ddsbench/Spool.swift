@@ -60,12 +60,16 @@ import Glibc
         var times: [Double] = []
         for task in erasing { times += try await task.value }
         await spool.close()
-        let group = max(1, records / syncs)
+        let passes = max(1, middle.commits - before.commits)
+        let group = max(1, records / passes)
         let bare = try Machine.synced(folder: folder, group: group, seconds: seconds)
+        let same = try Machine.storeBytes(
+            folder: folder, group: group, passes: max(1, passes / max(1, syncs - passes)), seconds: seconds)
         let one = try Machine.synced(folder: folder, group: 1, seconds: 1)
         return [
             ("records_per_second", .number(Int(Double(records) / milliseconds(acceptTime) * 1000))), ("syncs", .number(syncs)),
             ("records_per_sync", .number(group)), ("disk_records_per_second", .number(bare.perSecond)),
+            ("same_bytes_per_second", .number(same)),
             ("erase_p50_us", .number(Int(median(times) * 1000))), ("sync_p50_us", .number(one.p50)),
         ]
     }
@@ -89,11 +93,10 @@ import Glibc
         return times
     }
 
+    private static let body = [UInt8](repeating: 0x5a, count: recordBytes)
+
     private static func append(_ mailbox: UInt64) -> SpoolTransaction {
-        SpoolTransaction(appends: [
-            .record(
-                mailbox: MailboxID(rawValue: mailbox), tag: .none, flags: 0, body: [UInt8](repeating: 0x5a, count: recordBytes))
-        ])
+        SpoolTransaction(appends: [.record(mailbox: MailboxID(rawValue: mailbox), tag: .none, flags: 0, body: body)])
     }
 
     // MARK: Many records

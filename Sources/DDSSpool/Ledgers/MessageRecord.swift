@@ -2,63 +2,106 @@
 // went and what the author was told. How far each copy is, is not written down but derived from where the copy lies, so that
 // a fetch appends nothing; only what was erased unread is marked, in the transaction that erases it.
 
-import DDSCore
-import DDSNode
-import DDSSpool
+package import DDSCore
 
 /// The record of one message; its tag in the spool is the message's id, which all its deliveries carry too.
-struct MessageRecord: Hashable, Sendable {
+package struct MessageRecord: Hashable, Sendable {
     /// One member's copy.
-    struct Copy: Hashable, Sendable {
-        var member: String
+    package struct Copy: Hashable, Sendable {
+        package var member: String
         /// The member's maildrop: another member of the same name later has another.
-        var mailbox: UInt64
+        package var mailbox: UInt64
         /// Index in `destinations` of the group through which the copy came; nil when it was sent to the member.
-        var group: Int?
+        package var group: Int?
         /// What the author was told last. Nobody is told of waiting: the node's 250 says that.
-        var told = CopyState.waiting
+        package var told: CopyState
         /// `.expired` or `.removed` once the copy was erased unread.
-        var end: CopyState?
+        package var end: CopyState?
+
+        package init(member: String, mailbox: UInt64, group: Int?, told: CopyState = .waiting, end: CopyState? = nil) {
+            self.member = member
+            self.mailbox = mailbox
+            self.group = group
+            self.told = told
+            self.end = end
+        }
     }
 
     /// The author's name; empty for mail from the local mail transfer agent.
-    var author: String
+    package var author: String
     /// The author's maildrop, 0 where there is no author.
-    var authorMailbox: UInt64
+    package var authorMailbox: UInt64
     /// `X-DDS-Submission`, empty where the message has none or one that is too long to be remembered.
-    var submission: String
+    package var submission: String
     /// Day of acceptance, days since 1970-01-01.
-    var day: Int
+    package var day: Int
     /// Grows with each report to the author, so that an agent can tell an old report from a new one.
-    var revision = 0
+    package var revision: Int
     /// As the envelope named them: members, and groups with `#` in front.
-    var destinations: [String]
-    var copies: [Copy]
+    package var destinations: [String]
+    package var copies: [Copy]
 
-    static let submissionBytesMax = 128
+    package static let submissionBytesMax = 128
+    /// The spool's mailbox that holds the records.
+    package static let mailbox = MailboxID(rawValue: 4)
+
+    package init(
+        author: String, authorMailbox: UInt64, submission: String, day: Int, revision: Int = 0, destinations: [String],
+        copies: [Copy]
+    ) {
+        self.author = author
+        self.authorMailbox = authorMailbox
+        self.submission = submission
+        self.day = day
+        self.revision = revision
+        self.destinations = destinations
+        self.copies = copies
+    }
+
+    /// The record as it is appended, with its message and whenever it changes.
+    package func append(id: RecordTag) -> SpoolAppend {
+        .record(mailbox: Self.mailbox, tag: id, flags: 0, body: encoded)
+    }
+
+    /// The newest record of each message, and those it replaces: a crash between writing a record anew and erasing the old one
+    /// leaves both. `listed` is in order of UID.
+    package static func newest(_ listed: [SpoolEntry]) -> (records: [RecordTag: SpoolUID], superseded: [SpoolUID]) {
+        var records: [RecordTag: SpoolUID] = [:]
+        var superseded: [SpoolUID] = []
+        for entry in listed {
+            if let older = records.updateValue(entry.uid, forKey: entry.tag) { superseded.append(older) }
+        }
+        return (records, superseded)
+    }
 
     /// The group of a copy by its name.
-    func group(of copy: Copy) -> String? {
+    package func group(of copy: Copy) -> String? {
         copy.group.map { String(destinations[$0].dropFirst()) }
     }
 
     /// Index of the copy that belongs to this maildrop.
-    func index(of mailbox: UInt64) -> Int? { copies.firstIndex { $0.mailbox == mailbox } }
+    package func index(of mailbox: UInt64) -> Int? { copies.firstIndex { $0.mailbox == mailbox } }
 }
 
 /// Where the copies of one message lie now.
-struct CopyPlaces: Hashable, Sendable {
+package struct CopyPlaces: Hashable, Sendable {
     /// Maildrops that hold one.
-    var waiting: Set<UInt64> = []
+    package var waiting: Set<UInt64>
     /// Members for whom one is held, with the cause.
-    var held: [UInt64: HoldCause] = [:]
+    package var held: [UInt64: HoldCause]
     /// Maildrops of this message's readers that belong to nobody any more.
-    var ownerless: Set<UInt64> = []
+    package var ownerless: Set<UInt64>
+
+    package init(waiting: Set<UInt64> = [], held: [UInt64: HoldCause] = [:], ownerless: Set<UInt64> = []) {
+        self.waiting = waiting
+        self.held = held
+        self.ownerless = ownerless
+    }
 }
 
 extension MessageRecord {
     /// How far a copy is, given where this message's copies lie.
-    func state(of copy: Copy, _ places: CopyPlaces) -> CopyState {
+    package func state(of copy: Copy, _ places: CopyPlaces) -> CopyState {
         if copy.told.isFinal { return copy.told }
         // A crash between the mark and the erasure leaves a copy that is marked: it ends as marked.
         if let end = copy.end { return end }
@@ -75,7 +118,7 @@ extension MessageRecord {
     private static let noGroup = 0xffff
 
     /// As it is stored; at most a few dozen bytes for each reader.
-    var encoded: [UInt8] {
+    package var encoded: [UInt8] {
         var bytes = RecordBytes()
         bytes.put(UInt64(Self.version), 1)
         bytes.put(UInt64(day), 4)
@@ -97,7 +140,7 @@ extension MessageRecord {
     }
 
     /// Nil when the bytes are no record of this version.
-    init?(_ bytes: [UInt8]) {
+    package init?(_ bytes: [UInt8]) {
         var reader = RecordBytes(bytes: bytes)
         guard reader.number(1) == UInt64(Self.version), let day = reader.number(4), let revision = reader.number(4),
             let author = reader.text(), let authorMailbox = reader.number(8), let submission = reader.text(),
@@ -133,43 +176,5 @@ extension MessageRecord {
 
     private static func state(_ code: UInt64) -> CopyState? {
         (1...UInt64(codes.count)).contains(code) ? codes[Int(code) - 1] : nil
-    }
-}
-
-/// Numbers and short texts one after the other: big-endian, texts of up to 255 octets with their length in front.
-struct RecordBytes {
-    private(set) var bytes: [UInt8] = []
-    private var place = 0
-
-    init() {}
-    init(bytes: [UInt8]) { self.bytes = bytes }
-
-    var isAtEnd: Bool { place == bytes.count }
-    /// What was not read yet.
-    var rest: ArraySlice<UInt8> { bytes[place...] }
-
-    mutating func put(_ number: UInt64, _ count: Int) {
-        for index in 0..<count { bytes.append(UInt8(truncatingIfNeeded: number >> (8 * UInt64(count - 1 - index)))) }
-    }
-
-    /// Texts are names and ids, whose lengths are limited where they are made.
-    mutating func put(_ text: String) {
-        precondition(text.utf8.count <= 255, "a text of a record has at most 255 octets")
-        bytes.append(UInt8(text.utf8.count))
-        bytes += text.utf8
-    }
-
-    mutating func put(_ more: [UInt8]) { bytes += more }
-
-    mutating func number(_ count: Int) -> UInt64? {
-        guard place + count <= bytes.count else { return nil }
-        defer { place += count }
-        return bytes[place..<place + count].reduce(0) { $0 << 8 | UInt64($1) }
-    }
-
-    mutating func text() -> String? {
-        guard let count = number(1), place + Int(count) <= bytes.count else { return nil }
-        defer { place += Int(count) }
-        return String(validating: bytes[place..<place + Int(count)], as: UTF8.self)
     }
 }

@@ -1,0 +1,47 @@
+// Keeps the threads in step with the local store, and computes them beside the loop: a store has many thousand messages. What
+// a thread is, ThreadIndex says.
+
+import DDSLoop
+
+@LoopActor final class ThreadDesk {
+    /// As they were when they were last asked for.
+    private(set) var index = ThreadIndex([])
+    private let store: @LoopActor () -> MessageStore?
+    /// Counts changes of the store, and says how many of them `index` knows.
+    private var changes = 1
+    private var known = 0
+    private let gate = LoopGate()
+
+    /// `store` is nil while the agent is locked.
+    init(store: @escaping @LoopActor () -> MessageStore?) {
+        self.store = store
+    }
+
+    func storeChanged() { changes += 1 }
+
+    /// Forgets everything; the agent was locked.
+    func wipe() {
+        index = ThreadIndex([])
+        changes += 1
+    }
+
+    /// The threads with every change that was noted before.
+    func current() async -> ThreadIndex {
+        let wanted = changes
+        // Whoever waited behind another finds the work done.
+        if known < wanted { await gate.pass { if known < wanted { await compute() } } }
+        return index
+    }
+
+    private func compute() async {
+        let version = changes
+        guard let store = store() else { return wipe() }
+        let fresh = await Loop.offload { [items = store.items, order = store.order] in
+            ThreadIndex(order.compactMap { items[$0]?.summary })
+        }
+        // What was read before a lock is not kept after it.
+        guard self.store() === store else { return wipe() }
+        index = fresh
+        known = version
+    }
+}
