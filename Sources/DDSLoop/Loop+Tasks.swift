@@ -63,6 +63,25 @@ extension Loop {
             }
         }.get()
     }
+
+    /// Lets go of `value` on the pool: for what has so many parts that freeing them would keep the others waiting. It does what
+    /// it says when the caller hands over the last reference.
+    @LoopActor
+    package static func discard<Value: Sendable>(_ value: consuming Value) {
+        let last = Lock<Value?>(value)
+        PoolJob.submit {
+            last.withLock { $0 = nil }
+            return {}
+        }
+    }
+
+    /// The same as `offload` when the work `isLong`, and otherwise here and now: the pool may be busy with passwords.
+    @LoopActor
+    package static func offload<Value: Sendable, Problem: Error>(
+        when isLong: Bool, _ work: @escaping @Sendable () throws(Problem) -> Value
+    ) async throws(Problem) -> Value {
+        isLong ? try await offload(work) : try work()
+    }
 }
 
 /// One sleeping task.

@@ -12,10 +12,10 @@ struct TurnBudget {
         /// When, counted from the turn's first piece of work, no more of this kind begins. Each kind leaves time to those after it.
         var limit: Duration {
             switch self {
-            case .reading: .milliseconds(1)
-            case .jobs: .milliseconds(2)
-            case .sending: .milliseconds(3)
-            case .timers: .milliseconds(4)
+            case .reading: .microseconds(750)
+            case .jobs: .microseconds(1500)
+            case .sending: .microseconds(2250)
+            case .timers: .milliseconds(3)
             }
         }
     }

@@ -61,7 +61,7 @@ extension ServerRole {
             guard let day = context.book.oldestDay[mailbox], day < oldest?.day ?? .max else { continue }
             oldest = (day, mailbox)
         }
-        guard let oldest, let account = state.store.directory.accounts.values.first(where: { $0.mailbox == oldest.mailbox.rawValue }) else {
+        guard let oldest, let account = state.store.directory.account(mailbox: oldest.mailbox.rawValue) else {
             return nil
         }
         return (services.time.wall.day - oldest.day, account.name)
@@ -69,9 +69,8 @@ extension ServerRole {
 
     /// What is held for whom, by name.
     private func heldByMember(_ context: ServerContext) -> [(member: String, count: Int, cause: String, since: String)] {
-        let names = Dictionary(context.store.directory.accounts.values.map { ($0.mailbox, $0.name) }, uniquingKeysWith: { first, _ in first })
-        return Dictionary(grouping: context.delivery.held.items.values, by: \.member).compactMap { member, items in
-            guard let name = names[member], let first = items.min(by: { $0.uid < $1.uid }) else { return nil }
+        Dictionary(grouping: context.delivery.held.items.values, by: \.member).compactMap { member, items in
+            guard let name = context.store.directory.account(mailbox: member)?.name, let first = items.min(by: { $0.uid < $1.uid }) else { return nil }
             let day = CivilTime(secondsSinceEpoch: Int64(first.day) * 86400)
             return (name, items.count, context.delivery.held.words(first.cause, member: name), "\(day.day) \(day.monthName)")
         }.sorted { $0.member < $1.member }

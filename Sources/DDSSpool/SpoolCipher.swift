@@ -53,7 +53,7 @@ package protocol SegmentCipher {
 }
 
 /// A piece of a slot table without its seals.
-package struct OpenedTable {
+package struct OpenedTable: Sendable {
     package enum State: UInt8, Sendable {
         case empty
         case open

@@ -18,9 +18,13 @@ struct SpoolIndex {
     private(set) var records = 0
     private(set) var liveBytes = 0
 
+    /// Room for so many payloads at once, which is quicker than growing.
+    mutating func reserve(payloads count: Int) { payloads.reserveCapacity(count) }
+
     /// Enters a record. A payload goes in before its deliveries; within a mailbox UIDs arrive in ascending order, or else
-    /// `sort` follows.
-    mutating func insert(_ meta: SlotMeta) {
+    /// `sort` follows. False for a delivery whose payload is not in.
+    @discardableResult
+    mutating func insert(_ meta: SlotMeta) -> Bool {
         records += 1
         liveBytes += Int(meta.length)
         switch meta.kind {
@@ -29,18 +33,27 @@ struct SpoolIndex {
         case .record:
             enter(meta, bytes: Int(meta.length))
         case .delivery:
-            payloads[meta.reference]?.uses += 1
-            enter(meta, bytes: Int(meta.length) + (payloads[meta.reference]?.length ?? 0))
+            guard let place = payloads.index(forKey: meta.reference) else {
+                enter(meta, bytes: Int(meta.length))
+                return false
+            }
+            payloads.values[place].uses += 1
+            enter(meta, bytes: Int(meta.length) + payloads.values[place].length)
         }
+        return true
     }
 
     private mutating func enter(_ meta: SlotMeta, bytes: Int) {
-        mailboxes[meta.mailbox, default: Mailbox()].uids.append(meta.uid)
-        mailboxes[meta.mailbox, default: Mailbox()].bytes += bytes
+        { (mailbox: inout Mailbox) in
+            mailbox.uids.append(meta.uid)
+            mailbox.bytes += bytes
+        }(&mailboxes[meta.mailbox, default: Mailbox()])
     }
 
     mutating func sort() {
-        for mailbox in mailboxes.keys { mailboxes[mailbox]?.uids.sort() }
+        for place in mailboxes.values.indices {
+            if !mailboxes.values[place].uids.isAscending { mailboxes.values[place].uids.sort() }
+        }
     }
 
     /// Takes a record out. Of a payload that means: nobody names it any more.
@@ -68,6 +81,8 @@ struct SpoolIndex {
 }
 
 extension [UInt64] {
+    fileprivate var isAscending: Bool { !zip(self, dropFirst()).contains { $0 > $1 } }
+
     /// Index of the first element of this ascending array that is not below `value`.
     fileprivate func partition(from value: UInt64) -> Int {
         var low = 0

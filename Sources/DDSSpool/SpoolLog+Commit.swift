@@ -60,7 +60,7 @@ extension SpoolLog {
             var results: [Result<[SpoolUID], SpoolError>] = []
             let bodyBytes = transactions.reduce(0) { $0 + $1.sealedBytes }
             for transaction in transactions {
-                results.append(try stage(transaction, in: &parts, expecting: min(bodyBytes, Self.bodiesAhead * 2)))
+                results.append(try stage(transaction, in: &parts, expecting: min(bodyBytes, policy.bytesAhead * 2)))
                 try writeAhead(&parts)
             }
             try write(parts)
@@ -183,12 +183,9 @@ extension SpoolLog {
         return segment
     }
 
-    /// So many bytes of bodies go to the disk while the rest of the pass is put together.
-    private static let bodiesAhead = 64 << 10
-
     /// The disk has something to do while slots are sealed. Bodies without slots are nothing, whatever stops this.
     private func writeAhead(_ parts: inout [PassPart]) throws(DiskError) {
-        guard let part = parts.last, part.bodyBytes.count >= Self.bodiesAhead else { return }
+        guard let part = parts.last, part.bodyBytes.count >= policy.bytesAhead else { return }
         let file = try file(of: part.segment)
         let start = parameters.bodyStart + part.bodyStart
         try disk.write(file, at: start, part.bodyBytes)

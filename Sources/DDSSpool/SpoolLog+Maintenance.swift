@@ -41,7 +41,7 @@ extension SpoolLog {
 
     /// The next segment is prepared when the active one is half full. A full disk is no error here: erasures free space.
     private func prepareNext() throws(DiskError) -> Bool {
-        guard ready.isEmpty, !isSpaceWanted, preparing?.isAway != true else { return false }
+        guard ready.isEmpty, !isSpaceWanted, !isAwaitingZeros else { return false }
         if let active {
             let isHalfFull = active.slots.count * 2 >= parameters.slots || active.nextBody * 2 >= parameters.bodyBytes
             guard isHalfFull else { return false }

@@ -18,6 +18,10 @@ struct SegmentPreparation {
 
     /// Nothing can be done here before the zeros are there.
     var isAway: Bool { aside != nil && aside?.outcome == nil }
+
+    func zerosLeft(in parameters: SpoolParameters) -> SpoolZeroing {
+        SpoolZeroing(name: name, range: offset..<parameters.fileBytes)
+    }
 }
 
 extension SpoolLog {
@@ -42,12 +46,11 @@ extension SpoolLog {
                 guard let outcome = isUrgent ? aside.wait() : aside.outcome else { return true }
                 preparing?.aside = nil
                 try outcome.get()
-                counters.syncs += SpoolZeroing(name: current.name, range: current.offset..<parameters.fileBytes).syncs
-                preparing?.offset = parameters.fileBytes
+                zeroed(current.zerosLeft(in: parameters))
                 return true
             }
             if !isUrgent, current.offset < parameters.fileBytes, let zeroAside {
-                preparing?.aside = zeroAside(SpoolZeroing(name: current.name, range: current.offset..<parameters.fileBytes))
+                preparing?.aside = zeroAside(current.zerosLeft(in: parameters))
                 return true
             }
             return try zero(current)
@@ -90,18 +93,15 @@ extension SpoolLog {
 
     /// Zeroes the next piece; behind the last one the segment gets its header and its name.
     private func zero(_ current: SegmentPreparation) throws(DiskError) -> Bool {
-        let end = min(current.offset + SpoolZeroing.pieceBytes, parameters.fileBytes)
-        let file = try disk.open(current.name)
-        defer { disk.close(file) }
-        if end > current.offset {
-            try disk.write(file, at: current.offset, [UInt8](repeating: 0, count: end - current.offset))
-        }
-        guard end == parameters.fileBytes else {
-            try disk.sync(file)
-            counters.syncs += 1
-            preparing?.offset = end
+        guard current.offset == parameters.fileBytes else {
+            let end = min(current.offset + SpoolZeroing.pieceBytes, parameters.fileBytes)
+            let piece = SpoolZeroing(name: current.name, range: current.offset..<end)
+            try piece.run(on: disk)
+            zeroed(piece)
             return true
         }
+        let file = try disk.open(current.name)
+        defer { disk.close(file) }
         let header = SegmentHeader(
             sequence: current.sequence, uuid: identity.uuid, salt: cipher.random(16), rootEpoch: identity.generation,
             createdDay: UInt32(today))
@@ -115,6 +115,14 @@ extension SpoolLog {
         ready.append(segment)
         return false
     }
+
+    private func zeroed(_ zeroing: SpoolZeroing) {
+        counters.syncs += zeroing.syncs
+        preparing?.offset = zeroing.range.upperBound
+    }
+
+    /// True while the next segment's zeros are on their way and nothing else can be done about it.
+    package var isAwaitingZeros: Bool { preparing?.isAway == true }
 
     /// The keys of a segment under a root that is known: that of the spool's own epoch.
     func keys(of header: SegmentHeader) -> any SegmentCipher {

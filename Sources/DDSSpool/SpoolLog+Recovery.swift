@@ -130,33 +130,50 @@ extension SpoolLog {
     /// nobody names, deliveries whose payload was erased with the last of them.
     private func buildIndex() throws(DiskError) -> [UInt64: [Int]] {
         var leftovers: [UInt64: [Int]] = [:]
-        var deliveries: [(segment: Segment, slot: Int, meta: SlotMeta)] = []
-        for segment in segmentsInOrder.reversed() {
+        let ordered = segmentsInOrder
+        for segment in ordered.reversed() {
             for (slot, meta) in segment.slots.enumerated() {
                 guard let meta else { continue }
                 // Only a moved record has a second slot, and the higher one was met before.
                 if let copy = moved[meta.uid] {
                     try settle(copy, and: SlotLocation(sequence: segment.sequence, slot: slot), of: meta.uid, &leftovers)
-                    continue
+                } else if meta.uid != segment.uid(of: slot) {
+                    moved[meta.uid] = SlotLocation(sequence: segment.sequence, slot: slot)
                 }
-                if meta.uid != segment.uid(of: slot) { moved[meta.uid] = SlotLocation(sequence: segment.sequence, slot: slot) }
-                if meta.kind == .delivery { deliveries.append((segment, slot, meta)) } else { index.insert(meta) }
             }
         }
-        for (_, _, meta) in deliveries { index.insert(meta) }
+        // A local value: there are millions of slots, and each use of a class's property is checked while the program runs.
+        var index = SpoolIndex()
+        index.reserve(payloads: ordered.reduce(0) { $0 + $1.slots.count { $0?.kind == .payload } })
+        for segment in ordered {
+            for (slot, meta) in segment.slots.enumerated() {
+                if let meta, meta.kind != .delivery, isPlace(of: meta.uid, slot, of: segment) { index.insert(meta) }
+            }
+        }
+        for segment in ordered {
+            for (slot, meta) in segment.slots.enumerated() {
+                guard let meta, meta.kind == .delivery, isPlace(of: meta.uid, slot, of: segment), !index.insert(meta) else { continue }
+                leftovers[segment.sequence, default: []].append(slot)
+                // Only where nothing is missing does absence mean that the payload was erased.
+                if !recovery.lost.isEmpty {
+                    noteLoss(
+                        "\(segment.place(slot)): the payload of this delivery in mailbox \(meta.mailbox) is gone with what is lost")
+                }
+            }
+        }
         index.sort()
+        self.index = index
         for (uid, payload) in index.payloads where payload.uses == 0 {
             if let (segment, slot, _) = locate(uid) { leftovers[segment.sequence, default: []].append(slot) }
         }
-        for (segment, slot, meta) in deliveries where index.payloads[meta.reference] == nil {
-            leftovers[segment.sequence, default: []].append(slot)
-            // Only where nothing is missing does absence mean that the payload was erased.
-            if !recovery.lost.isEmpty {
-                noteLoss(
-                    "\(segment.place(slot)): the payload of this delivery in mailbox \(meta.mailbox) is gone with what is lost")
-            }
-        }
         return leftovers
+    }
+
+    /// Whether the record lies here, and not only a copy of it that does not count.
+    private func isPlace(of uid: UInt64, _ slot: Int, of segment: Segment) -> Bool {
+        let own = segment.uid(of: slot)
+        guard !moved.isEmpty, let place = moved[uid] else { return uid == own }
+        return place == SlotLocation(sequence: segment.sequence, slot: slot)
     }
 
     /// Of two copies of a record the higher one stays, unless its body is damaged and that of the lower one is not.

@@ -94,6 +94,7 @@ extension SpoolLog {
     private func usedSlots(of segment: Segment) -> Int { max(segment.slots.count, (segment.unreadable.max() ?? -1) + 1) }
 
     private func prepareOrWait() throws(DiskError) -> Bool {
+        guard !isAwaitingZeros else { return false }
         do {
             _ = try prepareStep()
             isRoomMissing = false

@@ -18,6 +18,8 @@ package struct SpoolPolicy: Hashable, Sendable {
     package var moveBytes = 1 << 20
     /// Slots whose keys one step of a rotation changes at most.
     package var rekeySlots = 4096
+    /// So many bytes of bodies go to the disk while the rest of a pass is put together.
+    package var bytesAhead = 64 << 10
     /// Under load, when there is no idle moment, a step of maintenance is due after this long.
     package var pauseUnderLoad: Duration = .milliseconds(50)
 

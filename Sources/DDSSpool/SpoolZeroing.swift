@@ -33,7 +33,7 @@ package struct SpoolZeroing: Hashable, Sendable {
 }
 
 /// Zeros that somebody else is writing.
-package protocol SpoolAside: AnyObject, Sendable {
+package protocol SpoolAside: Sendable {
     /// Nil until it is over.
     var outcome: Result<Void, DiskError>? { get }
     /// Blocks until it is over.

@@ -198,6 +198,22 @@ import Testing
         await open.close()
     }
 
+    @LoopActor private final class Key {
+        var isThere = true
+    }
+
+    @Test @LoopActor func threads_areNotGivenOutBetweenALockAndItsNews() async throws {
+        let open = try await OpenAgent()
+        try await open.deliver(mail(subject: "Secret"))
+        let store = try open.agent.opened().store
+        let key = Key()
+        let desk = ThreadDesk { key.isThere ? store : nil }
+        #expect(await desk.current().threads.count == 1)
+        key.isThere = false
+        #expect(await desk.current().threads.isEmpty)
+        await open.close()
+    }
+
     @Test @LoopActor func lock_dropsEverything() async throws {
         let open = try await OpenAgent()
         try await open.deliver(mail(subject: "Secret"))

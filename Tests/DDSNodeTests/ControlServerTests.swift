@@ -249,4 +249,10 @@ import Testing
         }
         return String(decoding: output, as: UTF8.self)
     }
+
+    @Test func longAnswers_areToldByCountingTheirValues() {
+        let nested: JSONValue = ["a": .list([1, 2, ["b": .null]])]
+        #expect(nested.hasMore(than: 5) && !nested.hasMore(than: 6))
+        #expect(!JSONValue.null.hasMore(than: 1) && JSONValue.null.hasMore(than: 0))
+    }
 }

@@ -99,7 +99,7 @@ import Testing
             let report = Loop.spawn { await world.delivery.reports.report() }
             await world.spool.waitUntilHeld()
             let fetched = try await world.waiting("carol")
-            world.delivery.reports.fetched(fetched.map(\.tag))
+            await world.delivery.reports.fetched(fetched.map(\.tag))
             world.spool.release()
             await report.value
             _ = try await world.spool.commit(SpoolTransaction(erasures: fetched.map(\.uid)))

@@ -94,6 +94,24 @@ import Testing
         #expect(try run.opened().entries(in: MailboxID(rawValue: 1)).count == 17)
     }
 
+    @Test func aChangeOfTheRoot_waitsForZerosWithoutBeingBusy() throws {
+        var run = try SpoolRun(seed: 1)
+        run.cipher.know(1...2)
+        let log = try opened(&run, patience: .max)
+        try halfFill(log)
+        try log.rotate()
+        func steps() throws -> Int {
+            var steps = 0
+            while try log.maintain(), steps < 100 { steps += 1 }
+            return steps
+        }
+        #expect(try steps() < 100)
+        #expect(log.isAwaitingZeros && log.rotation.remaining > 0)
+        asides[0].finish()
+        #expect(try steps() < 100)
+        #expect(log.rotation.remaining == 0)
+    }
+
     @Test func close_waitsForTheZeros() throws {
         var run = try SpoolRun(seed: 1)
         let log = try opened(&run, patience: .max)

@@ -16,9 +16,7 @@ import Testing
 
     @Test func randomFaults_keepThePromises() {
         for seed in Self.seeds {
-            do { try live(seed) } catch {
-                Issue.record("\(error); replay: DDSNODE_SEED=\(seed) swift test --filter SpoolRandomTests")
-            }
+            #expect(throws: Never.self, "replay: DDSNODE_SEED=\(seed) swift test --filter SpoolRandomTests") { try live(seed) }
         }
     }
 

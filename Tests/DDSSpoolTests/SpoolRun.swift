@@ -24,6 +24,7 @@ struct SpoolRun {
     static let policy: SpoolPolicy = {
         var policy = SpoolPolicy()
         policy.sparesKept = 1
+        policy.bytesAhead = 700
         policy.moveSlots = 5
         policy.rekeySlots = 12
         return policy

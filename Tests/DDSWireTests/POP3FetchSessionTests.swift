@@ -282,6 +282,24 @@ import Testing
         #expect(store.outcome?.postponed == ["b"])
     }
 
+    @Test func drainingAroundTheLogin_leavesNoLockBehind() {
+        for isSent in [false, true] {
+            let store = POP3FetchStore()
+            var harness = store.harness(Self.configuration)
+            harness.start(peer: Model.peer)
+            harness.receive("+OK\r\n")
+            if isSent { harness.receive(Self.capabilities) }
+            _ = harness.takeText()
+            harness.deliver(.drain)
+            #expect((store.outcome == nil) == isSent)
+            guard isSent else { continue }
+            harness.receive("+OK 5000 messages\r\n")
+            #expect(harness.takeText() == "QUIT\r\n" && store.outcome == nil)
+            harness.receive("+OK Bye\r\n")
+            #expect(store.outcome?.end == .stopped && store.outcome?.erasure == POP3FetchOutcome.Erasure.none)
+        }
+    }
+
     @Test func badReplies_endTheSessionWithWords() {
         for (replies, words) in [
             ("hello\r\n", "neither"), ("+OK\r\n+OK\r\nUIDL\r\n.\r\n+OK\r\n", "SASL"), ("+OKAY\r\n", "neither"),

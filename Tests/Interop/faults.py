@@ -4,6 +4,7 @@ fills up for real. What was accepted is never lost, what was not stored is never
 
 usage: faults.py [PART...]     only the parts whose name contains one of the words
 """
+import json
 import os
 import poplib
 import re
@@ -37,7 +38,9 @@ class Faulty(Node):
         return self
 
     def fail(self, call, error):
-        """From now on `call` returns -1 with this errno."""
+        """From now on `call` returns -1 with this errno, whoever makes it: what the store has still to tidy up, and would end
+        the node on, is done before."""
+        nodekit.until(lambda: json.loads(self.cli("spool", "stat", "--json").out)["awaiting_overwrite"] == 0)
         done = run("fiu-ctrl", "-f", self.control, "-c", f"enable name=posix/io/{call},failinfo={error}", self.process.pid)
         assert done.code == 0, done.all
 

@@ -105,9 +105,7 @@ import Logging
     private static func list(_ agent: Agent, _ request: ControlRequest) async throws(Failure) -> JSONValue {
         let store = try agent.opened().store
         let group = request.arguments["group"]?.string.map { $0.hasPrefix("#") ? String($0.dropFirst()) : $0 }
-        return await Loop.offload { [items = store.items, order = store.order] in
-            .list(order.compactMap { items[$0]?.summary }.filter { group == nil || $0.group == group }.map(describe))
-        }
+        return await store.withSummaries { .list($0.filter { group == nil || $0.group == group }.map(describe)) }
     }
 
     private nonisolated static func describe(_ summary: StoredSummary) -> JSONValue {

@@ -48,6 +48,7 @@ import Logging
         self.agent = agent
         services.log.notice("store opened", metadata: ["recovery": "\(agent.spool.recovery.words)"])
         try await agent.start()
+        await Loop.offload { _ = Templates.shared }
         try startPage(agent)
     }
 

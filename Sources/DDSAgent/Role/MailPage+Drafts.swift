@@ -61,6 +61,7 @@ extension MailPage {
         guard let draft = agent.unlocked?.drafts.drafts[id], draft.sentAs == nil else { return nil }
         let fields = DraftFields(recipients: draft.recipients, subject: draft.subject, body: draft.body)
         let index = await desk.current()
+        guard !agent.isLocked else { return nil }
         return DraftModel(
             id: id, fields: fields, attachments: draft.attachments.map { AttachmentModel(id: $0.id, name: $0.name, size: $0.content.count) },
             problems: problems(of: id), audience: audience(draft.recipients), thread: draft.repliesTo.flatMap { index.thread($0)?.id },

@@ -78,7 +78,7 @@ extension MailPage {
     }
 
     func markAllRead(_ folder: FolderReference) async {
-        let unread = await threads(in: folder)?.filter(\.isUnread) ?? []
+        let unread = await threads(in: folder)?.threads.filter(\.isUnread) ?? []
         await mark(unread.flatMap { $0.messages.map(\.id) }, read: true)
     }
 

@@ -74,7 +74,7 @@ import DDSSpool
         }
         desk.storeChanged()
         hasNews = true
-        guard !isTelling else { return }
+        guard !isTelling, !listeners.isEmpty else { return }
         isTelling = true
         Loop.spawn(name: "page") { [self] in
             while hasNews, !listeners.isEmpty {
@@ -103,16 +103,19 @@ import DDSSpool
         Set(agent.account.groups).union(desk.index.unread.groups.keys).sorted()
     }
 
-    /// The threads of a folder, newest activity first; nil for an unknown group.
-    func threads(in folder: FolderReference) async -> [StoredThread]? {
-        let index = await desk.current()
+    /// Threads that a turn of the loop may look through.
+    private static let threadsAtOnce = 2000
+
+    /// The threads of a folder, newest activity first, and the name of the group that it is of; nil for an unknown group.
+    func threads(in folder: FolderReference) async -> (group: String?, threads: [StoredThread])? {
+        let all = await desk.current().threads
         var name: String?
         if case .group(let id) = folder {
             name = groupNames.first { Self.groupID($0) == id }
             if name == nil { return nil }
         }
-        return await Loop.offload { [name] in
-            index.threads.filter { thread in
+        let matching = await Loop.offload(when: all.count > Self.threadsAtOnce) { [name] in
+            all.filter { thread in
                 switch folder {
                 case .inbox: thread.hasReceived
                 case .all: true
@@ -123,6 +126,7 @@ import DDSSpool
                 }
             }
         }
+        return (name, matching)
     }
 
     private func byFolder(_ unread: UnreadCounts) -> [FolderReference: Int] {
@@ -165,9 +169,7 @@ import DDSSpool
     func list(_ folder: FolderReference, cursor: String?) async -> ThreadListModel? {
         guard !agent.isLocked else { return nil }
         if folder == .drafts { return draftList() }
-        guard let matching = await threads(in: folder), !agent.isLocked else { return nil }
-        var name: String?
-        if case .group(let id) = folder { name = groupNames.first { Self.groupID($0) == id } }
+        guard let (name, matching) = await threads(in: folder), !agent.isLocked else { return nil }
         let start = min(max(cursor.flatMap { Int($0) } ?? 0, 0), matching.count)
         let end = min(start + Self.rowsPerPage, matching.count)
         return ThreadListModel(

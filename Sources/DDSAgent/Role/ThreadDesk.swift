@@ -21,27 +21,31 @@ import DDSLoop
 
     /// Forgets everything; the agent was locked.
     func wipe() {
-        index = ThreadIndex([])
+        replace(ThreadIndex([]))
         changes += 1
     }
 
-    /// The threads with every change that was noted before.
+    /// The threads with every change that was noted before; none while the agent is locked, whether or not that was told yet.
     func current() async -> ThreadIndex {
         let wanted = changes
         // Whoever waited behind another finds the work done.
         if known < wanted { await gate.pass { if known < wanted { await compute() } } }
-        return index
+        return store() == nil ? ThreadIndex([]) : index
     }
 
     private func compute() async {
         let version = changes
         guard let store = store() else { return wipe() }
-        let fresh = await Loop.offload { [items = store.items, order = store.order] in
-            ThreadIndex(order.compactMap { items[$0]?.summary })
-        }
+        let fresh = await store.withSummaries { ThreadIndex($0) }
         // What was read before a lock is not kept after it.
         guard self.store() === store else { return wipe() }
-        index = fresh
+        replace(fresh)
         known = version
+    }
+
+    private func replace(_ fresh: ThreadIndex) {
+        let old = index
+        index = fresh
+        Loop.discard(old)
     }
 }

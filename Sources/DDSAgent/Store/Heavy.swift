@@ -11,6 +11,6 @@ enum Heavy {
     @LoopActor static func perform<Value: Sendable>(
         octets: Int, _ work: @escaping @Sendable () throws -> Value
     ) async throws -> Value {
-        octets <= octetsMax ? try work() : try await Loop.offload(work)
+        try await Loop.offload(when: octets > octetsMax, work)
     }
 }

@@ -26,6 +26,7 @@ import DDSSpool
     /// Shared with whatever else writes to this spool's local records, a store that was opened earlier included.
     let gate: LoopGate
     private(set) var items: [String: Item] = [:]
+    private(set) var unreadCount = 0
     /// Ids in order of arrival.
     private(set) var order: [String] = []
     /// Fetched mail in the inbox that could not be opened: kept, never deleted, not tried again before the next unlock.
@@ -76,6 +77,8 @@ import DDSSpool
         let contents = await Loop.offload { [fetched] in Contents(opened, messages: messages, fetched: fetched) }
         items = contents.items
         order = contents.order
+        unreadCount = contents.unreadCount
+        Loop.discard((opened, contents))
         let leftovers = Array(lost) + contents.leftovers
         if !leftovers.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: leftovers)) }
         quarantined = Set(try await spool.entries(in: AgentMailbox.quarantine).map(\.uid))
@@ -85,6 +88,7 @@ import DDSSpool
     private struct Contents: Sendable {
         var items: [String: Item] = [:]
         var order: [String] = []
+        var unreadCount = 0
         /// Records that a crash has left over.
         var leftovers: [SpoolUID] = []
 
@@ -97,6 +101,7 @@ import DDSSpool
                 if let older = items[summary.id] { leftovers.append(older.summaryRecord) }
                 items[summary.id] = Item(summary: summary, tag: entry.tag, summaryRecord: entry.uid, messageRecord: message)
             }
+            unreadCount = items.values.count { $0.summary.isUnread }
             order = items.values.sorted { $0.messageRecord.rawValue < $1.messageRecord.rawValue }.map(\.summary.id)
             leftovers += InboxImport.finished(fetched, origins: Set(items.values.compactMap { $0.summary.origin.map { SpoolUID(rawValue: $0) } }))
         }
@@ -105,24 +110,31 @@ import DDSSpool
     /// Summaries in order of their records, opened beside the loop: a store has thousands.
     private func open(_ entries: [SpoolEntry]) async throws(SpoolError) -> [(SpoolEntry, StoredSummary)] {
         let sealed = try await spool.read(entries.map { SpoolRange($0.uid, offset: 0, count: $0.size) })
-        let opened = await Loop.offload { [seal] in
-            zip(entries, sealed).map { seal.open(StoredSummary.self, $1, mailbox: AgentMailbox.summaries, tag: $0.tag) }
+        let (summaries, damaged) = await Loop.offload { [seal] () -> ([(SpoolEntry, StoredSummary)], SpoolUID?) in
+            var summaries: [(SpoolEntry, StoredSummary)] = []
+            for (entry, bytes) in zip(entries, sealed) {
+                guard let summary = seal.open(StoredSummary.self, bytes, mailbox: AgentMailbox.summaries, tag: entry.tag) else {
+                    return (summaries, entry.uid)
+                }
+                summaries.append((entry, summary))
+            }
+            return (summaries, nil)
         }
-        var summaries: [(SpoolEntry, StoredSummary)] = []
-        for (entry, summary) in zip(entries, opened) {
-            guard let summary else { throw .damaged(entry.uid, "a summary of the local store does not open") }
-            summaries.append((entry, summary))
-        }
+        if let damaged { throw .damaged(damaged, "a summary of the local store does not open") }
+        Loop.discard(sealed)
         return summaries
     }
 
     private func put(_ item: Item) {
-        if items.updateValue(item, forKey: item.summary.id) == nil { order.append(item.summary.id) }
+        let before = items.updateValue(item, forKey: item.summary.id)
+        if before == nil { order.append(item.summary.id) }
+        unreadCount += (item.summary.isUnread ? 1 : 0) - (before?.summary.isUnread == true ? 1 : 0)
     }
 
     /// Nothing is changed any more and memory is given back; the agent was locked. What is being written is finished.
     func close() {
         isClosed = true
+        unreadCount = 0
         items = [:]
         order = []
         digests = [:]
@@ -137,9 +149,19 @@ import DDSSpool
     }
 
     /// Summaries in order of arrival.
-    var summaries: [StoredSummary] { order.compactMap { items[$0]?.summary } }
+    var summaries: [StoredSummary] { Self.summaries(items, order) }
 
-    var unreadCount: Int { items.values.count { $0.summary.isUnread } }
+    private nonisolated static func summaries(_ items: [String: Item], _ order: [String]) -> [StoredSummary] {
+        order.compactMap { items[$0]?.summary }
+    }
+
+    /// What a turn of the loop may do something with.
+    private static let summariesAtOnce = 200
+
+    /// What `work` makes of all summaries in order of arrival; on a worker when they are many.
+    func withSummaries<Value: Sendable>(_ work: @escaping @Sendable ([StoredSummary]) -> Value) async -> Value {
+        await Loop.offload(when: order.count > Self.summariesAtOnce) { [items, order] in work(Self.summaries(items, order)) }
+    }
 
     /// Fetched messages that do not open and are kept.
     var unopened: Int { unopenable.count + quarantined.count }
@@ -216,7 +238,7 @@ extension MessageStore {
         let transactions = StoreRemoval.removing(messages: gone.map(\.messageRecord), summaries: gone.map(\.summaryRecord))
         for transaction in transactions {
             _ = try await spool.commit(transaction)
-            for item in gone { items[item.summary.id] = nil }
+            for item in gone where items.removeValue(forKey: item.summary.id)?.summary.isUnread == true { unreadCount -= 1 }
             order.removeAll { items[$0] == nil }
         }
     }
@@ -234,8 +256,12 @@ extension MessageStore {
     func applyOutcomes() async throws(SpoolError) {
         try await enter()
         defer { gate.leave() }
-        let byTag = Dictionary(items.values.map { ($0.tag, $0.summary.id) }, uniquingKeysWith: { $1 })
-        for entry in try await spool.entries(in: AgentMailbox.outcomes) {
+        let outcomes = try await spool.entries(in: AgentMailbox.outcomes)
+        guard !outcomes.isEmpty else { return }
+        let byTag = await Loop.offload(when: order.count > Self.summariesAtOnce) { [items] in
+            Dictionary(items.values.map { ($0.tag, $0.summary.id) }, uniquingKeysWith: { $1 })
+        }
+        for entry in outcomes {
             let note = String(decoding: try await spool.read(entry.uid, offset: 0, count: entry.size), as: UTF8.self)
             let state: SendState = entry.flags == OutcomeFlags.accepted ? .sent : .refused
             try await write(byTag[entry.tag].map { [$0] } ?? [], alsoErasing: [entry.uid]) { summary in

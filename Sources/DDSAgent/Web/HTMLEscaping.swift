@@ -33,10 +33,13 @@ package enum HTMLEscaping {
 
 /// The page's templates, parsed once.
 package struct Templates: Sendable {
+    /// Parsed when it is first asked for, which takes some milliseconds.
+    static let shared = Templates()
+
     private let library: MustacheLibrary
 
     /// Parses all templates; a mistake in one is our bug and stops the program at its start, with the template's name.
-    package init() {
+    private init() {
         MustacheContentTypes.register(PageContentType(), named: PageContentType.name)
         var library = MustacheLibrary()
         for (name, text) in Self.texts {

@@ -32,7 +32,7 @@ package struct PageRenderer: Sendable {
         case welcome = "Welcome · DDS"
     }
 
-    let templates = Templates()
+    let templates = Templates.shared
     package let style: StaticFile
     package let script: StaticFile
     package let icon: StaticFile

@@ -58,6 +58,14 @@ enum ControlReply: Sendable {
         }
     }
 
+    /// Values in what a command gives that are encoded in about a millisecond.
+    private static let shortMax = 500
+
+    /// Too long to be encoded in a turn of the loop.
+    var isLong: Bool {
+        if case .done(let result) = self { result.hasMore(than: Self.shortMax) } else { false }
+    }
+
     var line: [UInt8] {
         let value: JSONValue =
             switch self {

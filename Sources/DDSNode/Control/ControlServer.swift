@@ -211,9 +211,8 @@ import Glibc
         } catch {
             reply = .failed(error)
         }
-        // On a worker: a list of all messages is long.
         isAnswering = true
-        let line = await Loop.offload { reply.line }
+        let line = await Loop.offload(when: reply.isLong) { reply.line }
         isAnswering = false
         guard !isFinishing else { return }
         stream.write(line)

@@ -46,6 +46,22 @@ package enum JSONValue: Hashable, Sendable, Codable {
         self = value
     }
 
+    /// Whether it consists of more than `limit` values.
+    package func hasMore(than limit: Int) -> Bool {
+        var left = limit
+        return !isCounted(against: &left)
+    }
+
+    private func isCounted(against left: inout Int) -> Bool {
+        left -= 1
+        guard left >= 0 else { return false }
+        switch self {
+        case .null, .bool, .number, .text: return true
+        case .list(let values): return values.allSatisfy { $0.isCounted(against: &left) }
+        case .object(let fields): return fields.values.allSatisfy { $0.isCounted(against: &left) }
+        }
+    }
+
     /// One line without a line end.
     package var line: [UInt8] { encoded(pretty: false) }
 

@@ -17,6 +17,8 @@ package enum SpoolKeySource: Sendable {
 final class SpoolWorker {
     /// Maintenance runs when nothing else is to do, and looks again after this long.
     private static var maintenancePause: Duration { .seconds(5) }
+    /// The same while a segment waits for its zeros, which take some tenths of a second.
+    private static var zerosPause: Duration { .milliseconds(20) }
 
     let log: SpoolLog
     private let cipher: SodiumSpoolCipher
@@ -74,7 +76,8 @@ final class SpoolWorker {
         guard !log.isStopped else { return nil }
         do throws(SpoolError) {
             let isMore = try log.maintain()
-            return finishRotation(watch) || isMore ? .zero : Self.maintenancePause
+            if finishRotation(watch) || isMore { return .zero }
+            return log.isAwaitingZeros ? Self.zerosPause : Self.maintenancePause
         } catch {
             if case .stopped(let reason) = error { watch.stopped(reason) }
             return nil

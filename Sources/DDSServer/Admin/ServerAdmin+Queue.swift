@@ -74,7 +74,7 @@ extension ServerAdmin {
             "released": .number(outcomes.count { $0.outcome == .released }),
             "held": .list(
                 outcomes.compactMap { item, outcome in
-                    let name = store.directory.accounts.values.first { $0.mailbox == item.member }?.name ?? "?"
+                    let name = store.directory.account(mailbox: item.member)?.name ?? "?"
                     let words: String
                     switch outcome {
                     case .released, .erased: return nil

@@ -79,9 +79,12 @@ import Logging
     }
 
     /// A copy of each of these messages was fetched.
-    func fetched(_ ids: some Collection<RecordTag>) {
-        for id in ids { ledger.closed(id) }
-        noteChange(ids)
+    func fetched(_ ids: [RecordTag]) async {
+        for id in ids {
+            ledger.closed(id)
+            noteChange(CollectionOfOne(id))
+            await Loop.giveWay()
+        }
     }
 
     // MARK: When
@@ -159,10 +162,12 @@ import Logging
         do throws(SpoolError) {
             for slice in Self.slices(Array(ledger.lines.keys)) {
                 try await ledger.gate.pass { [self] () throws(SpoolError) in
-                    for news in try await news(of: slice) {
+                    let all = try await news(of: slice)
+                    for news in all {
                         if news.isNews, changed[news.page.id] == nil { changed[news.page.id] = services.time.now }
                         await Loop.giveWay()
                     }
+                    Loop.discard(all)
                 }
             }
         } catch {
@@ -178,13 +183,14 @@ import Logging
     private func news(of ids: ArraySlice<RecordTag>) async throws(SpoolError) -> [MessageNews] {
         let pages = try await ledger.pages(ids)
         let places = try await ledger.places(of: pages, held: held.causes)
-        let all = await Loop.offload {
+        let all = await Loop.offload { [pages, places] in
             pages.sorted { $0.uid < $1.uid }.map { MessageNews($0, places[$0.id] ?? CopyPlaces()) }
         }
         for news in all {
             ledger.counted(news.page.id, author: news.page.record.authorMailbox, open: news.states.count { !$0.isFinal })
             await Loop.giveWay()
         }
+        Loop.discard((pages, places))
         return all
     }
 
@@ -206,7 +212,9 @@ import Logging
 
     private func tellAll(_ ids: ArraySlice<RecordTag>) async throws(SpoolError) {
         let all = try await news(of: ids)
-        for (author, batch) in await Loop.offload({ Self.batches(all) }) { try await tell(author, batch) }
+        let batches = await Loop.offload { Self.batches(all) }
+        for (author, batch) in batches { try await tell(author, batch) }
+        Loop.discard((all, batches))
     }
 
     /// What there is to tell, a control mail's worth at a time.
@@ -231,7 +239,7 @@ import Logging
     /// One control mail and what it makes of the records, in one transaction.
     private func tell(_ author: UInt64, _ batch: [MessageNews]) async throws(SpoolError) {
         let directory = store.directory
-        let account = author == 0 ? nil : directory.accounts.values.first { $0.mailbox == author }
+        let account = author == 0 ? nil : directory.account(mailbox: author)
         let (plan, report) = await Loop.offload { [domain] in
             let plan = ReportPlan(batch) { news in
                 account.map { Self.isWorthTelling(news.page.record, news.states, to: $0) } == true
@@ -248,6 +256,7 @@ import Logging
             if entry.record != nil { next += 1 }
             await Loop.giveWay()
         }
+        Loop.discard((plan, report))
         guard let mail, let account, store.directory.accounts[account.name]?.mailbox == author else { return }
         last[author] = services.time.now
         sentCount += 1

@@ -63,10 +63,11 @@ enum DeliveryOutcome: Hashable, Sendable {
         let ledger = try await MessageLedger.open(spool: spool, store: store, log: services.log)
         let held = try await HeldQueue.open(
             store: store, spool: spool, book: book, ledger: ledger, services: services, identities: keys.sealIdentities)
+        let receipts = try await spool.entries(in: SubmissionLedger.mailbox)
         let service = DeliveryService(
             store: store, spool: spool, book: book, services: services, nodeRecipient: keys.sealRecipient, ledger: ledger,
             held: held, mailer: ControlMailer(keys: keys, services: services),
-            submissions: SubmissionLedger(try await spool.entries(in: SubmissionLedger.mailbox)))
+            submissions: await Loop.offload { SubmissionLedger(receipts) })
         try await service.forgetOldReceipts()
         return service
     }

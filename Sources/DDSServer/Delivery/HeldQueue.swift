@@ -151,7 +151,7 @@ import Logging
     func release(_ uid: SpoolUID, isForced: Bool) async throws(SpoolError) -> Release {
         try await ledger.gate.pass { [self] () throws(SpoolError) in
             guard let item = items[uid] else { return .erased }
-            guard let account = store.directory.accounts.values.first(where: { $0.mailbox == item.member }) else {
+            guard let account = store.directory.account(mailbox: item.member) else {
                 _ = try await spool.commit(SpoolTransaction(erasures: [uid]))
                 erased([uid])
                 onChange([item.id])

@@ -53,6 +53,7 @@ import Logging
             try await delivery.forgetOldReceipts()
             for mailbox in try await spool.mailboxes().keys.sorted() where mailbox.rawValue >= Directory.firstMailbox {
                 try await sweep(mailbox)
+                await Loop.giveWay()
             }
             try await sweepHeld()
         } catch {
@@ -64,7 +65,7 @@ import Logging
 
     private func sweep(_ mailbox: MailboxID) async throws(SpoolError) {
         let entries = try await spool.entries(in: mailbox)
-        guard let account = store.directory.accounts.values.first(where: { $0.mailbox == mailbox.rawValue }) else {
+        guard let account = store.directory.account(mailbox: mailbox.rawValue) else {
             // A member who was removed while mail was on its way to them.
             if !entries.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: entries.map(\.uid))) }
             delivery.reports.noteChange(entries.map(\.tag))
@@ -83,7 +84,7 @@ import Logging
     private func sweepHeld() async throws(SpoolError) {
         for (member, items) in Dictionary(grouping: delivery.held.items.values.filter { hasExpired($0.day) }, by: \.member) {
             // Without an account it goes when it is tried again.
-            guard let account = store.directory.accounts.values.first(where: { $0.mailbox == member }) else { continue }
+            guard let account = store.directory.account(mailbox: member) else { continue }
             try await expire(items.map { .init(uid: $0.uid, id: $0.id, day: $0.day, isControl: false) }, of: account) { [self] uids in
                 delivery.held.erased(uids)
             }
@@ -104,8 +105,7 @@ import Logging
                 var mails: [ControlCopy] = []
                 for span in plan.spans {
                     let notice = ExpiryNotice(group: span.group, count: span.ids.count, days: span.days)
-                    guard let mail = await delivery.mailer.mail(.expiry(notice), to: account, group: span.group) else { break }
-                    mails.append(mail)
+                    if let mail = await delivery.mailer.mail(.expiry(notice), to: account, group: span.group) { mails.append(mail) }
                 }
                 let stored = try await spool.commit(plan.transaction(mails: mails))
                 for (entry, uid) in zip(plan.records, stored) { delivery.ledger.replaced(entry.id, by: uid) }

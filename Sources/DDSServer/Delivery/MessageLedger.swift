@@ -33,8 +33,12 @@ import Logging
 
     static func open(spool: any SpoolEngine, store: DirectoryStore, log: Logger) async throws(SpoolError) -> MessageLedger {
         let ledger = MessageLedger(spool: spool, store: store, log: log)
-        let (records, superseded) = MessageRecord.newest(try await spool.entries(in: MessageRecord.mailbox))
-        ledger.lines = records.mapValues { Line(uid: $0) }
+        let entries = try await spool.entries(in: MessageRecord.mailbox)
+        let (lines, superseded) = await Loop.offload {
+            let (records, superseded) = MessageRecord.newest(entries)
+            return (records.mapValues { Line(uid: $0) }, superseded)
+        }
+        ledger.lines = lines
         if !superseded.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: superseded)) }
         return ledger
     }

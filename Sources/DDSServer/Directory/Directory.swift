@@ -47,8 +47,27 @@ struct Directory: Hashable, Sendable, Codable {
     private(set) var invites: [UInt32: Invite] = [:]
     private(set) var nextMailbox = Directory.firstMailbox
     private var namesByDeviceKey: [String: String] = [:]
+    /// Derived from `accounts` and not stored.
+    private var namesByMailbox: [UInt64: String] = [:]
 
     init() {}
+
+    private enum CodingKeys: CodingKey { case accounts, groups, invites, nextMailbox, namesByDeviceKey }
+
+    init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        accounts = try values.decode([String: Account].self, forKey: .accounts)
+        groups = try values.decode([String: Group].self, forKey: .groups)
+        invites = try values.decode([UInt32: Invite].self, forKey: .invites)
+        nextMailbox = try values.decode(UInt64.self, forKey: .nextMailbox)
+        namesByDeviceKey = try values.decode([String: String].self, forKey: .namesByDeviceKey)
+        for account in accounts.values { namesByMailbox[account.mailbox] = account.name }
+    }
+
+    /// Whose maildrop this is; nil once the member is gone.
+    func account(mailbox: UInt64) -> Account? {
+        namesByMailbox[mailbox].flatMap { accounts[$0] }
+    }
 
     /// The account that a device key's hash (hexadecimal) belongs to.
     func account(deviceKey: String) -> Account? {
@@ -65,6 +84,7 @@ struct Directory: Hashable, Sendable, Codable {
         switch event {
         case .accountAdded(let name, let display, let mailbox):
             accounts[name] = Account(name: name, display: display, mailbox: mailbox)
+            namesByMailbox[mailbox] = name
             nextMailbox = max(nextMailbox, mailbox + 1)
         case .accessGranted(let name, let login, let recipient):
             forgetDeviceKey(of: name)
@@ -75,7 +95,7 @@ struct Directory: Hashable, Sendable, Codable {
         case .accountResumed(let name): accounts[name]?.isSuspended = false
         case .accountRemoved(let name):
             forgetDeviceKey(of: name)
-            accounts[name] = nil
+            if let account = accounts.removeValue(forKey: name) { namesByMailbox[account.mailbox] = nil }
             for group in groups.keys { remove(name, from: group) }
             for (number, invite) in invites where invite.user == name { invites[number] = nil }
         case .groupAdded(let name, let title, let mode, let posting, let pq):

@@ -31,6 +31,9 @@ import Logging
         self.peerHost = peerHost
     }
 
+    /// Messages whose sizes are counted in one turn: about a millisecond.
+    private static let listedAtOnce = 200
+
     private static let accountChanged = "your account was changed meanwhile, log in again"
 
     private var address: MailAddress? { account.flatMap { MailAddress(local: $0.name, domain: server.domain) } }
@@ -94,8 +97,7 @@ import Logging
             server.services.log.error("maildrop not listed", metadata: ["error": "\(error)"])
             return .unavailable("the node's storage has a problem, try again in a minute")
         }
-        // On a worker: a maildrop may hold many thousand messages.
-        let items = await Loop.offload { [maildrop, domain = server.domain] in
+        let items = await Loop.offload(when: maildrop.entries.count > Self.listedAtOnce) { [maildrop, domain = server.domain] in
             maildrop.entries.map { entry in
                 POP3Item(uidl: Maildrop.uidl(entry.uid), octets: WrappedMessage.octets(entry, node: domain, recipient: address))
             }
@@ -138,7 +140,7 @@ import Logging
         }
         let erased = indices.map { maildrop.entries[$0] }
         server.delivery.erased(erased, from: mailbox)
-        server.delivery.reports.fetched(erased.filter { !$0.isControl }.map(\.tag))
+        await server.delivery.reports.fetched(erased.filter { !$0.isControl }.map(\.tag))
         server.services.bus.publish(.maildropErased(count: erased.count))
         return .erased
     }

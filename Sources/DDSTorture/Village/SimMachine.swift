@@ -71,6 +71,7 @@ final class SimMachine {
         policy.rekeySlots = 4
         policy.moveSlots = 4
         policy.sparesKept = 1
+        policy.bytesAhead = 1000
         return policy
     }()
     /// The medium was damaged on purpose: who runs the machine accepts what is lost with it.

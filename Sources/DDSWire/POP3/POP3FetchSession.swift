@@ -196,6 +196,10 @@ package struct POP3FetchSession: WireSession {
         guard !isDraining else { return }
         isDraining = true
         switch stage {
+        case .opening where expected.contains(.login) || expected.contains(.head):
+            // The node may lock the maildrop for this session at any moment, and whoever comes next would be told that it is in
+            // use: it ends with QUIT, behind which it is free.
+            outcome.end = .stopped
         case .opening, .closed:
             finish(.stopped, .draining, into: &actions)
         case .listing, .planning, .quitting:
