@@ -1,4 +1,5 @@
 import DDSCore
+import DDSNode
 import Testing
 
 @testable import DDSServer

@@ -155,6 +155,7 @@ extension PageRenderer {
             "recipients": message.recipients.map { ["recipient": DisplayText.line($0).text] },
             "copyWords": optional(copyWords(message.sent)),
             "internetID": optional(DisplayText.line(message.messageID).text),
+            "nodeWords": optional(message.nodeWords),
         ]
         values.merge(sentValues(message.sent)) { _, new in new }
         values.merge(timeValues(message.time, now: now)) { _, new in new }

@@ -185,12 +185,15 @@ package struct MessageModel: Hashable, Sendable {
     package var attachments: [AttachmentModel]
     /// Only for messages of one's own.
     package var sent: SentState?
+    /// What the node could see of it, as sentences; nil where that is not known.
+    package var nodeWords: String?
 
     package init(
         id: String, senderName: String, senderAddress: String, recipients: [String] = [], messageID: String = "",
         time: WallTime, body: String, isUnread: Bool = false, isOwn: Bool = false, depth: Int = 0,
-        marks: [MessageMark] = [], attachments: [AttachmentModel] = [], sent: SentState? = nil
+        marks: [MessageMark] = [], attachments: [AttachmentModel] = [], sent: SentState? = nil, nodeWords: String? = nil
     ) {
+        self.nodeWords = nodeWords
         self.id = id
         self.senderName = senderName
         self.senderAddress = senderAddress

@@ -161,7 +161,7 @@ enum DeliveryOutcome: Hashable, Sendable {
         isServed: (UInt64) -> Bool
     ) async throws -> DeliveryPlan {
         let seal = store.directory.seal(of: everybody, destinations: destinations, wasHybrid: message.wasHybrid)
-        let sealNotes = seal.map { [SealNote.stanza($0)] } ?? []
+        let sealNotes = [seal.map { SealNote.stanza($0) }, ModeNote.stanza(message.mode)].compactMap { $0 }
         let readers = everybody.filter { !isServed($0.mailbox) }
         let groups = readers.map { store.directory.group(reaching: $0.name, among: destinations) }
         let headers = await ReaderHeaders(random: services.random).make(
