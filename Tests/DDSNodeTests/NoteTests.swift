@@ -27,7 +27,9 @@ import Testing
         for id in ["1", String(repeating: "x", count: 200), "a-b.c@d"] {
             #expect(SubmissionNote.stanza(id).flatMap { SubmissionNote.id(in: [$0]) } == id)
         }
-        for id in ["", String(repeating: "x", count: 201), "a b", "ä", "a\n", "\u{7f}"] { #expect(SubmissionNote.stanza(id) == nil, "\(id)") }
+        for id in ["", String(repeating: "x", count: 201), "a b", "ä", "a\n", "\u{7f}"] {
+            #expect(SubmissionNote.stanza(id) == nil, "\(id)")
+        }
         #expect(SubmissionNote.id(in: [stanza("ddsnode-submission")]) == nil)
         #expect(SubmissionNote.id(in: [stanza("ddsnode-submission", "1", "2")]) == nil)
         #expect(SubmissionNote.id(in: [stanza("ddsnode-submission", "1", body: [0])]) == nil)

@@ -11,7 +11,8 @@ import Testing
     private let plain = Array("Subject: x\r\n\r\nHello.\r\n".utf8)
 
     private func file(_ armor: AgeArmor.LineEnd?, notes: [AgeStanza] = []) throws -> [UInt8] {
-        var encryptor = try AgeEncryptor(recipients: [identity.recipient], notes: notes, armor: armor, random: SeededRandom(seed: 12))
+        var encryptor = try AgeEncryptor(
+            recipients: [identity.recipient], notes: notes, armor: armor, random: SeededRandom(seed: 12))
         return encryptor.update(plain[...]) + encryptor.finish()
     }
 
@@ -22,7 +23,9 @@ import Testing
         return payload
     }
 
-    @Test(arguments: [nil, AgeArmor.LineEnd.lf, .crlf]) func payload_comesBackAsItIsHoweverTheFileIsCut(armor: AgeArmor.LineEnd?) throws {
+    @Test(arguments: [nil, AgeArmor.LineEnd.lf, .crlf]) func payload_comesBackAsItIsHoweverTheFileIsCut(
+        armor: AgeArmor.LineEnd?
+    ) throws {
         let note = AgeStanza(arguments: [Array("ddsnode-test".utf8), Array("1".utf8)], body: [])
         let binary = try file(nil, notes: [note])
         let payload = Array(binary.suffix(AgePayload.payloadSize(plain: plain.count)))

@@ -17,7 +17,8 @@ import Testing
     /// A wrapper sealed to the node, and the payload in it.
     private func sealed(_ world: World, id: String? = nil, text: String = text) throws -> (wrapper: [UInt8], payload: [UInt8]) {
         var encryptor = try AgeEncryptor(
-            recipients: [world.context.keys.sealIdentity.recipient], notes: id.flatMap { SubmissionNote.stanza($0) }.map { [$0] } ?? [],
+            recipients: [world.context.keys.sealIdentity.recipient],
+            notes: id.flatMap { SubmissionNote.stanza($0) }.map { [$0] } ?? [],
             armor: nil, random: SystemRandom())
         let file = encryptor.update(Array(text.utf8)[...]) + encryptor.finish()
         return (wrapped(file), Array(file.suffix(AgePayload.payloadSize(plain: text.utf8.count))))
@@ -41,7 +42,8 @@ import Testing
     }
 
     /// One transaction; the last reply, or the first that refuses.
-    private func submit(_ client: LineClient, from: String, to recipients: [String], _ message: [UInt8]) async throws -> String {
+    private func submit(_ client: LineClient, from: String, to recipients: [String], _ message: [UInt8]) async throws -> String
+    {
         for command in ["MAIL FROM:<\(from)@node.test>"] + recipients.map({ "RCPT TO:<\($0)@node.test>" }) {
             let reply = try await client.command(command)
             if !reply[0].hasPrefix("250") {
@@ -65,7 +67,9 @@ import Testing
             let client = try await world.submission(alice)
             let (wrapper, payload) = try sealed(world)
             // Who gets it besides through a group of mode relay gets the same bytes: there is one payload.
-            #expect(try await submit(client, from: "alice", to: ["quiet", "open", "carol"], wrapper).hasPrefix("250 2.0.0 sealed for 2"))
+            #expect(
+                try await submit(client, from: "alice", to: ["quiet", "open", "carol"], wrapper).hasPrefix(
+                    "250 2.0.0 sealed for 2"))
             for (name, person) in [("bob", bob), ("carol", carol)] {
                 let entry = try #require(try await world.waiting(name).first)
                 #expect(try await world.spool.read(try #require(entry.payload), offset: 0, count: .max) == payload)
@@ -103,7 +107,9 @@ import Testing
             let (wrapper, payload) = try sealed(world)
             let file = try #require(opened(wrapper))
             for missing in [payload.count, payload.count - 16, payload.count - 31] {
-                #expect(throws: IntakeFailure.notOpened, "\(missing)") { try taken(world, wrapped(Array(file.dropLast(missing)))) }
+                #expect(throws: IntakeFailure.notOpened, "\(missing)") {
+                    try taken(world, wrapped(Array(file.dropLast(missing))))
+                }
             }
             // One octet fewer is a possible size, and what it is worth the readers will see.
             #expect(try taken(world, wrapped(Array(file.dropLast()))).plainBytes == Self.text.utf8.count - 1)
@@ -139,12 +145,18 @@ import Testing
             let bob = try await world.addKeyMember("bob")
             try await world.addGroup("quiet", mode: .blind, members: ["alice", "bob"])
             let client = try await world.submission(alice)
-            for (id, expected) in [("one", "250 2.0.0 sealed for 1"), ("one", "250 2.0.0 was accepted before"), ("two", "250 2.0.0 sealed for 1")] {
-                #expect(try await submit(client, from: "alice", to: ["quiet"], try sealed(world, id: id).wrapper).hasPrefix(expected))
+            for (id, expected) in [
+                ("one", "250 2.0.0 sealed for 1"), ("one", "250 2.0.0 was accepted before"), ("two", "250 2.0.0 sealed for 1"),
+            ] {
+                #expect(
+                    try await submit(client, from: "alice", to: ["quiet"], try sealed(world, id: id).wrapper).hasPrefix(
+                        expected))
             }
             // Without a note there is nothing to know it by: the field inside was not read.
             for _ in 1...2 {
-                #expect(try await submit(client, from: "alice", to: ["quiet"], try sealed(world).wrapper).hasPrefix("250 2.0.0 sealed for 1"))
+                #expect(
+                    try await submit(client, from: "alice", to: ["quiet"], try sealed(world).wrapper).hasPrefix(
+                        "250 2.0.0 sealed for 1"))
             }
             #expect(try await world.opened(bob).count == 4)
         }
@@ -156,8 +168,12 @@ import Testing
             try await world.addKeyMember("bob")
             try await world.addGroup("board", members: ["alice", "bob"])
             let client = try await world.submission(alice)
-            for command in ["MAIL FROM:<alice@node.test>", "RCPT TO:<board@node.test>", "DATA"] { _ = try await client.command(command) }
-            try await world.store.change { d throws(Failure) in try d.changingGroup("board", title: nil, mode: .blind, posting: nil) }
+            for command in ["MAIL FROM:<alice@node.test>", "RCPT TO:<board@node.test>", "DATA"] {
+                _ = try await client.command(command)
+            }
+            try await world.store.change { d throws(Failure) in
+                try d.changingGroup("board", title: nil, mode: .blind, posting: nil)
+            }
             client.write(try sealed(world).wrapper)
             client.send(".")
             #expect(try await client.reply()[0].hasPrefix("451 4.3.0 the mode of a group was changed"))
@@ -175,7 +191,11 @@ import Testing
             #expect(try await submit(client, from: "alice", to: ["quiet"], try sealed(world).wrapper).contains("held for 1"))
             let person = try Person("late")
             try await world.store.change { _ throws(Failure) in
-                [.accessGranted(name: "late", login: .deviceKey(Hex.encode(person.device.keyHash)), recipient: "\(person.mailbox.recipient)")]
+                [
+                    .accessGranted(
+                        name: "late", login: .deviceKey(Hex.encode(person.device.keyHash)),
+                        recipient: "\(person.mailbox.recipient)")
+                ]
             }
             await world.delivery.held.retry { _ in true }
             let entry = try #require(try await world.waiting("late").first)
