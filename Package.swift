@@ -35,6 +35,7 @@ let package = Package(
     products: [.executable(name: "ddsnode", targets: ["ddsnode"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
         .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
@@ -51,7 +52,7 @@ let package = Package(
         source("DDSCore", settings: fast),
         source("DDSLoop", ["CUV", "DDSLock", "DDSCore"]),
         source("DDSTLS", ["COpenSSL", "DDSCore"]),
-        source("DDSSeal", ["CSodium", "DDSLock", "DDSCore"]),
+        source("DDSSeal", ["CSodium", "DDSLock", "DDSCore", .product(name: "Crypto", package: "swift-crypto")]),
         source("DDSSpool", ["DDSCore"], settings: fast),
         source("DDSBus", ["DDSCore"]),
         source("DDSWire", ["DDSCore"], settings: fast),
@@ -76,14 +77,18 @@ let package = Package(
 
         // The load generator of `make bench`; not a product, never installed.
         .executableTarget(
-            name: "ddsbench", dependencies: ["COpenSSL", "CSodium", "DDSCore", "DDSLoop", "DDSTLS", "DDSSeal", "DDSMail", "DDSNode"],
+            name: "ddsbench",
+            dependencies: [
+                "COpenSSL", "CSodium", "DDSCore", "DDSLoop", "DDSTLS", "DDSSeal", "DDSMail", "DDSNode",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
             path: "Tests/Bench/ddsbench", swiftSettings: dialect),
 
         source("DDSTestKit", ["DDSLock", "DDSCore", "DDSLoop", "DDSSpool", "DDSBus", "DDSWire", "DDSTorture"]),
         tests("DDSCoreTests", ["DDSCore", "DDSTestKit"]),
         tests("DDSLoopTests", ["DDSLoop", "DDSTestKit"]),
         tests("DDSTLSTests", ["DDSTLS", "DDSTestKit"]),
-        tests("DDSSealTests", ["DDSSeal", "DDSTestKit"]),
+        tests("DDSSealTests", ["DDSSeal", "DDSTestKit", .product(name: "Crypto", package: "swift-crypto")]),
         tests("DDSSpoolTests", ["DDSSpool", "DDSTestKit"]),
         tests("DDSBusTests", ["DDSBus", "DDSTestKit"]),
         tests("DDSWireTests", ["DDSWire", "DDSTestKit"]),

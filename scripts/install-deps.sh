@@ -1,5 +1,6 @@
 #!/bin/bash
-# Installs with apt what is missing of the packages that building or testing needs, and says what each is for.
+# Installs with apt what is missing of the packages that building or testing needs, and says what each is for. Of PyPI the tests
+# need one package in a version that Debian has not; it goes into an environment of its own, .build/test-python.
 # Usage: install-deps.sh build|test...      Installs nothing and asks for nothing when all is there.
 set -euo pipefail
 
@@ -25,6 +26,7 @@ test=(
     "curl|a POP3 and SMTP client"
     "openssl|a TLS client"
     "python3|poplib, smtplib and the test programs"
+    "python3-venv|an environment for the second implementation of the age format"
     "chromium|the page in a browser"
     "tmux|a terminal to type into"
     "mandoc|checking the manual pages"
@@ -63,8 +65,24 @@ for entry in "${wanted[@]}"; do
     state=$(dpkg-query -W -f '${db:Status-Status}' "${entry%%|*}" 2>/dev/null || true)
     [ "$state" = installed ] || missing+=("$entry")
 done
+# The primitives of Tests/Support/agefile.py: HPKE with X-Wing is in no version of Debian's.
+readonly pypi=cryptography==50.0.2
+python_packages() {
+    local place
+    place=$(dirname "$0")/../.build/test-python
+    [[ " $* " == *" test "* ]] || return 0
+    [ "$(cat "$place/packages" 2>/dev/null)" != "$pypi" ] || return 0
+    echo "deps: $pypi will be installed from PyPI into .build/test-python"
+    rm -rf "$place"
+    python3 -m venv "$place" \
+        && "$place/bin/pip" install --quiet --disable-pip-version-check --retries 3 --only-binary :all: "$pypi" \
+        && printf '%s' "$pypi" > "$place/packages" \
+        || fail "$pypi could not be installed; the words of pip are above"
+}
+
 if [ ${#missing[@]} -eq 0 ]; then
     echo "deps: all ${#wanted[@]} packages for $* are installed"
+    python_packages "$@"
     exit 0
 fi
 
@@ -89,3 +107,4 @@ apt update -qq || echo "deps: the package lists could not be refreshed; trying w
 apt install -y --no-install-recommends "${packages[@]}" \
     || fail "apt-get could not install: ${packages[*]}; its own words are above"
 echo "deps: installed ${packages[*]}"
+python_packages "$@"

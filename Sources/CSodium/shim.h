@@ -1,5 +1,6 @@
 #pragma once
 #include <errno.h>
+#include <malloc.h>
 #include <sodium.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -21,4 +22,10 @@ static inline int dds_forbid_new_privileges(void) {
 
 static inline int dds_is_dumpable(void) {
     return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+}
+
+// The size of a heap object, by which DDSSeal knows that a key of swift-crypto's lies in memory as expected; Swift's Glibc has
+// no malloc.h.
+static inline size_t dds_heap_bytes(void *object) {
+    return malloc_usable_size(object);
 }

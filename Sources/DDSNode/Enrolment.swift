@@ -2,7 +2,7 @@
 // inside, and an SMTP reply that says in words what came of it.
 
 package import DDSCore
-import DDSSeal
+package import DDSSeal
 import FoundationEssentials
 
 /// The body of an enrolment message, `application/vnd.ddsnode.enrol+json`. The device's key is the one of the TLS connection.
@@ -14,7 +14,7 @@ package struct EnrolmentRequest: Sendable {
     package var inviteNumber: UInt32
     /// The invite's 5 secret bytes.
     package var secret: Redacted<[UInt8]>
-    /// The `age1...` recipient of the new mailbox key.
+    /// The recipient of the new mailbox key, of either kind.
     package var recipient: String
 
     package init(inviteNumber: UInt32, secret: Redacted<[UInt8]>, recipient: String) {
@@ -92,18 +92,44 @@ package struct EnrolmentWelcome: Hashable, Sendable {
     }
 }
 
-/// The EHLO keyword by which a node says which key to seal submissions to: `XDDS-SEAL age1...`.
+/// The EHLO keywords by which a node says which keys to seal submissions to: `XDDS-SEAL age1...` for programs that know
+/// classical keys only, and the hybrid key in pieces, `XDDS-SEAL-PQ 1/4 age1pq1...`, since a line of a reply has 512 octets.
 package enum SealAnnouncement {
     package static let keyword = "XDDS-SEAL"
 
-    package static func capability(_ recipient: String) -> String { "\(keyword) \(recipient)" }
+    package static let hybridKeyword = "XDDS-SEAL-PQ"
+    /// With the keyword and its numbers within 512 octets (RFC 5321 4.5.3.1.5).
+    private static let pieceBytes = 480
 
+    /// The capabilities that announce `recipients`, at most one of each kind.
+    package static func capabilities(_ recipients: [AgeRecipient]) -> [String] {
+        recipients.flatMap { recipient in
+            let text = "\(recipient)"
+            guard recipient.kind == .hybrid else { return ["\(keyword) \(text)"] }
+            let letters = Array(text.utf8)
+            let starts = Array(stride(from: 0, to: letters.count, by: pieceBytes))
+            return starts.enumerated().map { index, start in
+                let piece = letters[start..<min(start + pieceBytes, letters.count)]
+                return "\(hybridKeyword) \(index + 1)/\(starts.count) \(String(decoding: piece, as: UTF8.self))"
+            }
+        }
+    }
+
+    /// The best key that `capabilities` announce: the hybrid one when all its pieces are there in their order.
     package static func recipient(in capabilities: [String]) -> String? {
+        var classical: String?
+        var pieces: [Substring] = []
+        var places: [Substring] = []
         for capability in capabilities {
             let words = capability.split(separator: " ")
-            if words.count == 2, words[0].uppercased() == keyword { return String(words[1]) }
+            if words.count == 2, words[0].uppercased() == keyword { classical = classical ?? String(words[1]) }
+            if words.count == 3, words[0].uppercased() == hybridKeyword {
+                places.append(words[1])
+                pieces.append(words[2])
+            }
         }
-        return nil
+        let isWhole = !places.isEmpty && places.enumerated().allSatisfy { $1 == "\($0 + 1)/\(places.count)" }
+        return isWhole ? pieces.joined() : classical
     }
 }
 

@@ -16,10 +16,12 @@ package enum AgeError: Error, Hashable, Sendable, CustomStringConvertible {
     case tooLarge
     /// The passphrase's work factor is above the reader's limit, or above the memory of this machine.
     case workFactor
-    /// Not the text of a recipient (`age1...`).
+    /// Not the text of a recipient (`age1...`, `age1pq1...`).
     case badRecipient
-    /// Not the text of an identity (`AGE-SECRET-KEY-1...`).
+    /// Not the text of an identity (`AGE-SECRET-KEY-1...`, `AGE-SECRET-KEY-PQ-1...`).
     case badIdentity
+    /// Recipients of both kinds for one header.
+    case mixedRecipients
 
     package var text: String {
         switch self {
@@ -31,7 +33,9 @@ package enum AgeError: Error, Hashable, Sendable, CustomStringConvertible {
         case .tooLarge: "The header is longer than accepted here."
         case .workFactor: "The passphrase protection of this file costs more work or memory than accepted here."
         case .badRecipient: "This is not an age recipient; one begins with age1 and holds a check sum."
-        case .badIdentity: "This is not an age identity; one begins with AGE-SECRET-KEY-1 and holds a check sum."
+        case .badIdentity: "This is not an age identity; one begins with AGE-SECRET-KEY- and holds a check sum."
+        case .mixedRecipients:
+            "One header cannot be for post-quantum keys (age1pq1...) and classical ones at once; seal it for each kind by itself."
         }
     }
 

@@ -49,12 +49,21 @@ package struct AgeHeaderReader: Sendable {
         if !isComplete { throw .headerFailure }
     }
 
+    /// Whether the header is for hybrid keys alone. Authenticated only once it was unwrapped. Only for a complete header.
+    package var isHybrid: Bool {
+        precondition(isComplete, "only a complete header is for somebody")
+        let kinds = stanzas.map(\.kind)
+        return kinds.contains(HybridStanza.kind) && !kinds.contains(X25519Stanza.kind)
+    }
+
     /// The file key by any of `identities`. Only for a complete header. Throws `.noMatch`, `.headerFailure` for a malformed
     /// stanza of a known kind, and `.hmacFailure`.
     package func unwrap(with identities: [AgeIdentity]) throws(AgeError) -> AgeFileKey {
         _ = try scryptStanza()
-        var known: [X25519Stanza] = []
-        for stanza in stanzas where stanza.kind == X25519Stanza.kind { known.append(try X25519Stanza(stanza)) }
+        var known: [KeyStanza] = []
+        for stanza in stanzas {
+            if let stanza = try KeyStanza(stanza) { known.append(stanza) }
+        }
         for stanza in known {
             for identity in identities {
                 if let fileKey = try stanza.open(with: identity) { return try authenticated(fileKey) }
@@ -102,6 +111,30 @@ package struct AgeHeaderReader: Sendable {
         guard let stanza = stanzas.first(where: { $0.kind == ScryptStanza.kind }) else { return nil }
         guard stanzas.count == 1 else { throw .headerFailure }
         return try ScryptStanza(stanza)
+    }
+
+    /// A stanza of a kind that identities open.
+    private enum KeyStanza {
+        case classical(X25519Stanza)
+        case hybrid(HybridStanza)
+
+        /// Nil for other kinds.
+        init?(_ stanza: AgeStanza) throws(AgeError) {
+            switch stanza.kind {
+            case X25519Stanza.kind: self = .classical(try X25519Stanza(stanza))
+            case HybridStanza.kind: self = .hybrid(try HybridStanza(stanza))
+            default: return nil
+            }
+        }
+
+        /// Nil when it is for another key.
+        func open(with identity: AgeIdentity) throws(AgeError) -> AgeFileKey? {
+            switch (self, identity.kind) {
+            case (.classical(let stanza), .classical): try stanza.open(with: identity)
+            case (.hybrid(let stanza), .hybrid): try stanza.open(with: identity)
+            case (.classical, .hybrid), (.hybrid, .classical): nil
+            }
+        }
     }
 
     private static let codeMark = Array("---".utf8)

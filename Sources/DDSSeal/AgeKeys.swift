@@ -3,93 +3,148 @@
 import CSodium
 package import DDSCore
 
-/// Whom an age file is sealed for: an X25519 public key (C2SP age.md, "The X25519 recipient type").
+/// What kind of key a file is sealed to and opened with. Both kinds have private keys of 32 bytes.
+package enum AgeKeyKind: String, Sendable, CaseIterable, Codable {
+    /// X25519 (C2SP age.md, "The X25519 recipient type"): `age1...`, `AGE-SECRET-KEY-1...`.
+    case classical
+    /// ML-KEM-768 and X25519 together (C2SP age.md, "The hybrid recipient type"): `age1pq1...`, `AGE-SECRET-KEY-PQ-1...`. What
+    /// is recorded today stays closed to a quantum computer of later.
+    case hybrid
+
+    /// The size of a public key.
+    package var publicBytes: Int {
+        switch self {
+        case .classical: 32
+        case .hybrid: HybridKey.publicBytes
+        }
+    }
+
+    /// The kind of a recipient's text that `AgeRecipient.init(_:)` has taken before.
+    package init(accepted text: String) { self = text.hasPrefix("\(Self.hybrid.recipientPrefix)1") ? .hybrid : .classical }
+
+    var recipientPrefix: String {
+        switch self {
+        case .classical: "age"
+        case .hybrid: "age1pq"
+        }
+    }
+
+    var identityPrefix: String {
+        switch self {
+        case .classical: "age-secret-key-"
+        case .hybrid: "age-secret-key-pq-"
+        }
+    }
+}
+
+/// Whom an age file is sealed for: a public key of either kind.
 package struct AgeRecipient: Hashable, Sendable, CustomStringConvertible {
-    /// The 32 bytes of the public key.
+    package let kind: AgeKeyKind
+    /// The public key, `kind.publicBytes` of it.
     package let bytes: [UInt8]
 
-    /// A key of exactly 32 bytes; others are our bug.
-    package init(bytes: [UInt8]) {
-        precondition(bytes.count == 32, "an X25519 recipient has 32 bytes")
+    /// A key of exactly the size of its kind; others are our bug.
+    package init(bytes: [UInt8], kind: AgeKeyKind = .classical) {
+        precondition(bytes.count == kind.publicBytes, "a recipient has the size of its kind")
+        self.kind = kind
         self.bytes = bytes
     }
 
-    /// Parses `age1...`. Throws `.badRecipient`, also for a point that is not usable.
+    /// Parses `age1...` or `age1pq1...`. Throws `.badRecipient`, also for a key that is not usable.
     package init(_ text: String) throws(AgeError) {
         try self.init(accepted: text)
         guard isUsable else { throw .badRecipient }
     }
 
-    /// Parses a text that `init(_:)` has taken before, and spares the curve operation by which that knows a usable point: a
-    /// third of what sealing a header costs. Sealing for a point that is none throws `.badRecipient` all the same.
+    /// Parses a text that `init(_:)` has taken before, and spares the operations by which that knows a usable key: a third of
+    /// what sealing a header costs. Sealing for one that is none throws `.badRecipient` all the same.
     package init(accepted text: String) throws(AgeError) {
         let characters = Array(text.utf8)
-        guard characters.starts(with: "age1".utf8), let bytes = Bech32.decode(prefix: "age", characters), bytes.count == 32
-        else {
-            throw .badRecipient
+        for kind in AgeKeyKind.allCases where characters.starts(with: "\(kind.recipientPrefix)1".utf8) {
+            guard let bytes = Bech32.decode(prefix: kind.recipientPrefix, characters), bytes.count == kind.publicBytes else {
+                continue
+            }
+            self.init(bytes: bytes, kind: kind)
+            return
         }
-        self.bytes = bytes
+        throw .badRecipient
     }
 
-    /// False for the few points of small order, for which nothing can be sealed: every private key gives the same shared
-    /// secret with them (RFC 7748 section 6.1).
+    /// False for keys for which nothing can be sealed: the few points of small order, with which every private key gives the
+    /// same shared secret (RFC 7748 section 6.1), and ML-KEM keys that FIPS 203 section 7.2 refuses.
     package var isUsable: Bool {
-        var shared = [UInt8](repeating: 0, count: 32)
-        return unsafe crypto_scalarmult(&shared, Self.anyScalar, bytes) == 0
+        switch kind {
+        case .classical:
+            var shared = [UInt8](repeating: 0, count: 32)
+            return unsafe crypto_scalarmult(&shared, Self.anyScalar, bytes) == 0
+        case .hybrid: return HybridKey.isUsable(bytes)
+        }
     }
 
     private static let anyScalar = [UInt8](repeating: 1, count: 32)
 
-    /// `age1...`, 62 characters.
-    package var description: String { String(decoding: Bech32.encode(prefix: "age", bytes), as: UTF8.self) }
+    /// `age1...` of 62 characters, or `age1pq1...` of 1959.
+    package var description: String { String(decoding: Bech32.encode(prefix: kind.recipientPrefix, bytes), as: UTF8.self) }
 }
 
-/// What opens an age file: an X25519 private key in locked memory.
+/// What opens an age file: a private key of either kind in locked memory.
 package final class AgeIdentity: Sendable, CustomStringConvertible {
-    /// The 32 bytes of the private key.
+    package static let secretBytes = 32
+
+    /// The 32 bytes of the private key; of a hybrid one the seed of both its halves.
     package let secret: SecretBytes
     /// The public half.
     package let recipient: AgeRecipient
 
+    package var kind: AgeKeyKind { recipient.kind }
+
     /// A private key of exactly 32 bytes; others are our bug.
-    package init(secret: SecretBytes) {
-        precondition(secret.count == 32, "an X25519 identity has 32 bytes")
+    package init(secret: SecretBytes, kind: AgeKeyKind = .classical) {
+        precondition(secret.count == Self.secretBytes, "an identity has 32 bytes")
         self.secret = secret
-        var point = [UInt8](repeating: 0, count: 32)
-        let status = unsafe secret.withBytes { unsafe crypto_scalarmult_base(&point, $0.octets) }
-        precondition(status == 0, "the base point has no small order")
-        recipient = AgeRecipient(bytes: point)
+        switch kind {
+        case .classical:
+            var point = [UInt8](repeating: 0, count: 32)
+            let status = unsafe secret.withBytes { unsafe crypto_scalarmult_base(&point, $0.octets) }
+            precondition(status == 0, "the base point has no small order")
+            recipient = AgeRecipient(bytes: point)
+        case .hybrid: recipient = AgeRecipient(bytes: HybridKey.publicKey(seed: secret), kind: .hybrid)
+        }
     }
 
     /// A new key.
-    package static func generate(random: some RandomSource) -> AgeIdentity {
-        var bytes = random.bytes(32)
-        return AgeIdentity(secret: SecretBytes(consuming: &bytes))
+    package static func generate(kind: AgeKeyKind = .classical, random: some RandomSource) -> AgeIdentity {
+        var bytes = random.bytes(secretBytes)
+        return AgeIdentity(secret: SecretBytes(consuming: &bytes), kind: kind)
     }
 
-    /// Parses `AGE-SECRET-KEY-1...` out of ordinary memory, which the caller cannot wipe; for keys that people paste. Throws
-    /// `.badIdentity`.
+    /// Parses `AGE-SECRET-KEY-1...` or `AGE-SECRET-KEY-PQ-1...` out of ordinary memory, which the caller cannot wipe; for keys
+    /// that people paste. Throws `.badIdentity`.
     package convenience init(_ text: String) throws(AgeError) {
         var characters = Array(text.utf8)
         try self.init(text: SecretBytes(consuming: &characters))
     }
 
-    /// Parses `AGE-SECRET-KEY-1...` without white space around it. Throws `.badIdentity`.
+    /// Parses the text of an identity without white space around it. Throws `.badIdentity`.
     package convenience init(text: SecretBytes) throws(AgeError) {
-        let decoded = text.withExposed { characters -> SecretBytes? in
-            guard characters.starts(with: "AGE-SECRET-KEY-1".utf8),
-                var bytes = Bech32.decode(prefix: "age-secret-key-", characters)
-            else { return nil }
-            return SecretBytes(consuming: &bytes)
+        for kind in AgeKeyKind.allCases {
+            let decoded = text.withExposed { characters -> SecretBytes? in
+                guard characters.starts(with: kind.identityPrefix.utf8.map(Bech32.uppered) + [0x31]),
+                    var bytes = Bech32.decode(prefix: kind.identityPrefix, characters)
+                else { return nil }
+                return SecretBytes(consuming: &bytes)
+            }
+            guard let decoded, decoded.count == Self.secretBytes else { continue }
+            self.init(secret: decoded, kind: kind)
+            return
         }
-        guard let decoded, decoded.count == 32 else { throw .badIdentity }
-        self.init(secret: decoded)
+        throw .badIdentity
     }
 
-    /// `AGE-SECRET-KEY-1...`, 74 characters without line end.
+    /// `AGE-SECRET-KEY-1...` of 74 characters or `AGE-SECRET-KEY-PQ-1...` of 77, without line end.
     package func secretText() -> SecretBytes {
         secret.withExposed { bytes in
-            var text = Bech32.encode(prefix: "age-secret-key-", bytes)
+            var text = Bech32.encode(prefix: kind.identityPrefix, bytes)
             for index in text.indices { text[index] = Bech32.uppered(text[index]) }
             return SecretBytes(consuming: &text)
         }
@@ -123,7 +178,7 @@ package struct AgeFileKey: Sendable, Equatable {
 
 /// What a reader tries on a header.
 package enum AgeUnlock: Sendable {
-    /// Each of these keys, on every X25519 stanza.
+    /// Each of these keys, on every stanza of its kind.
     case identities([AgeIdentity])
     /// A passphrase; costs up to 2 to the power of `maxWorkFactor` KiB of memory and seconds of time.
     case passphrase(SecretBytes, maxWorkFactor: Int = 22)

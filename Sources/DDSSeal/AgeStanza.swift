@@ -1,5 +1,5 @@
-// The recipient stanzas of an age header: their text, and how each of the two known kinds wraps a file key. Which of them is
-// tried with what, and what becomes of unknown ones, is the header reader's decision.
+// The recipient stanzas of an age header: their text, and how the classical key and the passphrase wrap a file key; for the
+// hybrid key see HybridStanza. Which of them is tried with what, and what becomes of unknown ones, is the header reader's decision.
 
 import CSodium
 import DDSCore
@@ -146,7 +146,7 @@ struct ScryptStanza {
 }
 
 /// A file key under a wrap key that is used once, hence the zero nonce.
-private enum FileKeyBox {
+enum FileKeyBox {
     static let countBytes = AgeFileKey.countBytes + ChaCha20Poly1305.tagBytes
     private static let nonce = [UInt8](repeating: 0, count: 12)
 

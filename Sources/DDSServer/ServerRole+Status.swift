@@ -41,7 +41,9 @@ extension ServerRole {
                     held.map { ["member": .text($0.member), "count": .number($0.count), "cause": .text($0.cause), "since": .text($0.since)] }),
                 "accepted": .number(context.delivery.acceptedCount),
                 "expired": .number(housekeeping?.expiredCount ?? 0),
-                "seal_recipient": .text("\(context.keys.sealIdentity.recipient)"), "tls_key_sha256": .text(Hex.encode(state.identity.keyHash)),
+                "seal_recipient": .text("\(context.keys.sealIdentity.recipient)"),
+                "seal_recipient_pq": context.keys.hybridIdentity.map { .text("\($0.recipient)") } ?? .null,
+                "tls_key_sha256": .text(Hex.encode(state.identity.keyHash)),
                 "certificate_expires": .text(CivilTime(secondsSinceEpoch: state.identity.notAfter.seconds).rfc3339),
                 "spool": statistics.map { .object(SpoolAdmin.describe($0, lost: state.spool.recovery.lost)) } ?? .null,
             ], problems: problems)

@@ -241,10 +241,9 @@ extension ServerRole {
         var configuration = SMTPServerConfiguration(
             hostName: context.domain, flavour: .submission, tls: isImplicit ? .implicit : .startTLSRequired)
         configuration.limits.messageBytesMax = context.messageBytesMax
-        configuration.extraCapabilities = [
-            SealAnnouncement.capability("\(context.keys.sealIdentity.recipient)"),
-            IdentityAnnouncement.capability(context.keys.nodeIdentity.publicKey),
-        ]
+        configuration.extraCapabilities =
+            SealAnnouncement.capabilities(context.keys.sealIdentities.map(\.recipient))
+            + [IdentityAnnouncement.capability(context.keys.nodeIdentity.publicKey)]
         run(
             stream, SMTPServerSession(configuration: configuration), SubmissionHandler(server: context, peerHost: stream.peerHost), tls,
             tlsFirst: isImplicit, name: "submission")

@@ -18,13 +18,12 @@ package struct AgeVector: Sendable, CustomStringConvertible {
 
     package var description: String { name }
 
-    /// All vectors but those for the hybrid recipient, which is not built; by name. Unpacking needs `python3`:
-    /// without it there are none.
-    package static let withoutHybrid: [AgeVector] = {
+    /// All vectors by name. Unpacking needs `python3`: without it there are none.
+    package static let all: [AgeVector] = {
         var vectors: [AgeVector] = []
         var packed: [Int] = []
         guard canUnpack else { return [] }
-        for (name, bytes) in Corpus.ageVectors() where !name.contains("hybrid") {
+        for (name, bytes) in Corpus.ageVectors() {
             let (vector, isPacked) = parse(name, bytes)
             if isPacked { packed.append(vectors.count) }
             vectors.append(vector)

@@ -48,8 +48,10 @@ import Logging
 
     /// A message as the node would hand it out, put where the fetcher puts it.
     @discardableResult
-    func deliver(_ message: [UInt8], group: String? = nil, to recipient: AgeRecipient? = nil) async throws -> SpoolUID {
-        try await deliverWrapped(try wrapped(message, group: group, to: recipient ?? keys.mailbox.recipient, random: random), in: spool)
+    func deliver(
+        _ message: [UInt8], group: String? = nil, seal: AgeKeyKind? = nil, to recipient: AgeRecipient? = nil
+    ) async throws -> SpoolUID {
+        try await deliverWrapped(try wrapped(message, group: group, seal: seal, to: recipient ?? keys.mailbox.recipient, random: random), in: spool)
     }
 }
 
@@ -67,11 +69,13 @@ func testAccount(ownRecipient: String, nodeRecipient: String) throws -> AgentAcc
         nodeKeyHash: [UInt8](repeating: 7, count: 16), nodeRecipient: nodeRecipient, ownRecipient: ownRecipient)
 }
 
-/// The wrapper with one age file for `recipient`, with the note of `group` in its header.
-func wrapped(_ message: [UInt8], group: String?, to recipient: AgeRecipient, random: SystemRandom) throws -> [UInt8] {
+/// The wrapper with one age file for `recipient`, with the notes of `group` and `seal` in its header.
+func wrapped(
+    _ message: [UInt8], group: String?, seal: AgeKeyKind? = nil, to recipient: AgeRecipient, random: SystemRandom
+) throws -> [UInt8] {
     let fileKey = AgeFileKey.generate(random: random)
-    let headers = try FanOut.headers(
-        fileKey: fileKey, recipients: [recipient], notes: [group.map(GroupNote.stanza)], random: random)
+    let notes = (seal.map { [SealNote.stanza($0)] } ?? []) + (group.map { [GroupNote.stanza($0)] } ?? [])
+    let headers = try FanOut.headers(fileKey: fileKey, recipients: [recipient], notes: [notes], random: random)
     var writer = AgePayloadWriter(fileKey: fileKey, random: random)
     var armor = AgeArmorEncoder(lineEnd: .crlf)
     let file = headers[0] + writer.update(message[...]) + writer.finish()

@@ -40,8 +40,8 @@ import Testing
         return SecretBytes(consuming: &bytes)
     }
 
-    func deliver(_ message: [UInt8], group: String? = nil) async throws {
-        try await deliverWrapped(try wrapped(message, group: group, to: recipient, random: SystemRandom()), in: agent.spool)
+    func deliver(_ message: [UInt8], group: String? = nil, seal: AgeKeyKind? = nil) async throws {
+        try await deliverWrapped(try wrapped(message, group: group, seal: seal, to: recipient, random: SystemRandom()), in: agent.spool)
         try await agent.opened().store.importFetched()
         page.desk.storeChanged()
     }
@@ -56,6 +56,24 @@ import Testing
 }
 
 @Suite(.timeLimit(.minutes(5))) struct MailPageTests {
+    /// Only what is out of order has a mark, and it is kept with the message.
+    @Test @LoopActor func classicallySealedMail_isMarked() async throws {
+        let open = try await OpenAgent()
+        for (subject, seal) in [("classical", AgeKeyKind.classical), ("hybrid", .hybrid), ("unsaid", nil)] {
+            try await open.deliver(mail(subject: subject), group: "board", seal: seal)
+        }
+        let list = try #require(await open.page.list(.inbox, cursor: nil))
+        #expect(list.rows.count == 3)
+        for row in list.rows {
+            let thread = try #require(await open.page.thread(row.id))
+            #expect(thread.messages.map(\.marks) == [row.subject == "classical" ? [.notPostQuantum] : []], "\(row.subject)")
+        }
+        let store = try open.agent.opened().store
+        let seals = Dictionary(uniqueKeysWithValues: store.summaries.map { ($0.subject, $0.seal) })
+        #expect(seals == ["classical": .classical, "hybrid": .hybrid, "unsaid": nil])
+        await open.close()
+    }
+
     @Test @LoopActor func folders_countWhatIsUnread() async throws {
         let open = try await OpenAgent()
         try await open.deliver(mail(subject: "To me"))

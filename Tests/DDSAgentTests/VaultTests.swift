@@ -69,6 +69,20 @@ import Testing
         #expect(try HostFiles.read(vault.path) == [1, 2, 3])
     }
 
+    /// New keys are hybrid; a vault from before there were any opens as it is.
+    @Test func mailboxKey_isOfTheKindThatTheVaultHolds() throws {
+        let keys = VaultKeys.generate(random: SystemRandom())
+        #expect(keys.mailbox.kind == .hybrid)
+        #expect(VaultKeys(content: keys.content)?.mailbox.kind == .hybrid)
+        let older = AgeIdentity.generate(random: SystemRandom())
+        let text = older.secretText().withExposed { String(decoding: $0, as: UTF8.self) }
+        let seed = String(repeating: "07", count: 32)
+        let content = secret("# ddsnode vault 1\n# mailbox \(text)\n# identity \(seed)\n# store \(seed)\n")
+        let opened = try #require(VaultKeys(content: content))
+        #expect(opened.mailbox.recipient == older.recipient && opened.mailbox.kind == .classical)
+        #expect(VaultKeys(content: opened.content)?.mailbox.recipient == older.recipient)
+    }
+
     @Test func contentThatIsNoVault_isNone() {
         #expect(VaultKeys(content: secret("")) == nil)
         #expect(VaultKeys(content: secret("# ddsnode vault 1\n# mailbox AGE-SECRET-KEY-1\n")) == nil)

@@ -14,7 +14,7 @@ import Testing
         let plain = SeededRandom(seed: 32).bytes(size)
         for armor in [nil, AgeArmor.LineEnd.lf, .crlf] {
             let file = try Seal.file(plain, for: [identity.recipient], armor: armor, random: SeededRandom(seed: 33))
-            let bytes = AgeHeader.ownHeaderBytes + AgePayload.payloadSize(plain: size)
+            let bytes = AgeHeader.ownHeaderBytes() + AgePayload.payloadSize(plain: size)
             #expect(file.count == armor.map { AgeArmor.armoredSize(bytes: bytes, lineEnd: $0) } ?? bytes)
             let pieces = try Seal.file(
                 plain, for: [identity.recipient], armor: armor, random: SeededRandom(seed: 33), pieces: [1, 1000, 65536])

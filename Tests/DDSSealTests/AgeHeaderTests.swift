@@ -77,8 +77,8 @@ import Testing
         let other = AgeIdentity.generate(random: random)
         let note = AgeStanza(arguments: [Array("example-note".utf8), Array("friends".utf8)], body: [])
         let recipients = [identity.recipient, other.recipient]
-        let headers = try FanOut.headers(fileKey: fileKey, recipients: recipients, notes: [note, nil], random: random)
-        #expect(headers.map(\.count) == [AgeHeader.ownHeaderBytes + 25, AgeHeader.ownHeaderBytes])
+        let headers = try FanOut.headers(fileKey: fileKey, recipients: recipients, notes: [[note], []], random: random)
+        #expect(headers.map(\.count) == [AgeHeader.ownHeaderBytes() + 25, AgeHeader.ownHeaderBytes()])
         var writer = AgePayloadWriter(fileKey: fileKey, random: random)
         let payload = writer.finish()
         for (header, isNoted) in zip(headers, [true, false]) {

@@ -1,4 +1,4 @@
-// The C2SP CCTV age test kit, every vector but the hybrid ones.
+// The C2SP CCTV age test kit, every vector.
 
 import DDSCore
 import DDSTestKit
@@ -11,11 +11,11 @@ import Testing
     .enabled(if: AgeVector.canUnpack, "python3 is absent: the age test kit cannot be unpacked"))
 struct AgeVectorTests {
     @Test func corpus_isWhole() {
-        #expect(AgeVector.withoutHybrid.count == 124)
-        #expect(AgeVector.withoutHybrid.filter { $0.expect == "success" }.count == 21)
+        #expect(AgeVector.all.count == 143)
+        #expect(AgeVector.all.filter { $0.expect == "success" }.count == 26)
     }
 
-    @Test(arguments: AgeVector.withoutHybrid)
+    @Test(arguments: AgeVector.all)
     func vector_isOpenedAsExpectedHoweverItIsCut(_ vector: AgeVector) throws {
         let unlocks = try unlocks(vector)
         for pieces in Cut.ways(vector.file) {
@@ -31,7 +31,7 @@ struct AgeVectorTests {
         }
     }
 
-    @Test(arguments: AgeVector.withoutHybrid.filter { !$0.isArmored })
+    @Test(arguments: AgeVector.all.filter { !$0.isArmored })
     func parsedHeader_isWrittenAsItWasRead(_ vector: AgeVector) throws {
         for piece in [Int.max, 1] {
             var reader = AgeHeaderReader()
@@ -71,7 +71,7 @@ struct AgeVectorTests {
         case .headerFailure, .tooLarge, .workFactor: "header failure"
         case .armorFailure: "armor failure"
         case .payloadFailure: "payload failure"
-        case .badRecipient, .badIdentity: "not of a file"
+        case .badRecipient, .badIdentity, .mixedRecipients: "not of a file"
         }
     }
 }

@@ -142,7 +142,7 @@ import Testing
     @Test func errors_haveWordsWithoutContent() {
         let errors: [AgeError] = [
             .noMatch, .hmacFailure, .headerFailure, .armorFailure, .payloadFailure, .tooLarge, .workFactor, .badRecipient,
-            .badIdentity,
+            .badIdentity, .mixedRecipients,
         ]
         #expect(Set(errors.map(\.text)).count == errors.count)
         for error in errors { #expect("\(error)" == error.text && error.text.hasSuffix(".")) }

@@ -61,7 +61,7 @@ struct StockAgeTests {
         #expect(payload.count == AgePayload.payloadSize(plain: size))
         let note = AgeStanza(arguments: [Array("example-note".utf8), Array("friends".utf8)], body: [])
         let headers = try FanOut.headers(
-            fileKey: fileKey, recipients: members.map(\.recipient), notes: [nil, note, nil], random: SystemRandom())
+            fileKey: fileKey, recipients: members.map(\.recipient), notes: [[], [note], []], random: SystemRandom())
         for (member, header) in zip(members, headers) {
             let opened = stock.open(header + payload, identity: member)
             #expect(opened.status == 0 && opened.output == plain, "\(opened.errors)")

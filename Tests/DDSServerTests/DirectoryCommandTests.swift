@@ -1,4 +1,6 @@
 import DDSCore
+import DDSCore
+import DDSNode
 import Foundation
 import Testing
 

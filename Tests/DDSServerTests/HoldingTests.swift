@@ -50,7 +50,7 @@ import Testing
                 let copy = try #require(HeldCopy(try await world.spool.read(entry.uid, offset: 0, count: .max)))
                 let payload = try await world.spool.read(try #require(entry.payload), offset: 0, count: .max)
                 #expect(payload.count > AgePayload.payloadSize(plain: text.utf8.count) - 1)
-                var byNode = AgeDecryptor(identities: [world.context.keys.sealIdentity])
+                var byNode = AgeDecryptor(identities: world.context.keys.sealIdentities)
                 #expect(
                     try byNode.feed(copy.header + payload) + byNode.finish() == Array(("X-DDS-Submission: 1\r\n" + text).utf8))
                 var byBob = AgeDecryptor(identities: [bob.mailbox])

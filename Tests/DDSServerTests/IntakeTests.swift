@@ -12,7 +12,7 @@ import Testing
 
     /// Feeds `pieces` and opens what was sealed again.
     private func take(_ pieces: [[UInt8]], prefix: String = "") throws -> (text: String, message: SealedMessage) {
-        var intake = MessageIntake(identity: identity, random: SystemRandom(), prefix: Array(prefix.utf8))
+        var intake = MessageIntake(identities: [identity], random: SystemRandom(), prefix: Array(prefix.utf8))
         for piece in pieces { intake.take(piece) }
         let message = try intake.finish()
         let reader = AgeIdentity.generate(random: SystemRandom())
@@ -94,7 +94,7 @@ import Testing
     // MARK: Control messages
 
     private func control(_ bytes: [UInt8], split: Int? = nil) -> [UInt8]? {
-        var intake = ControlIntake(identity: identity)
+        var intake = ControlIntake(identities: [identity])
         if let split {
             for half in halves(bytes, at: split) { intake.take(half) }
         } else {

@@ -70,8 +70,8 @@ import Logging
 
     /// A member with an agent: a device key and a mailbox key.
     @discardableResult
-    func addKeyMember(_ name: String, groups: [String] = []) async throws -> Person {
-        let person = try Person(name)
+    func addKeyMember(_ name: String, groups: [String] = [], kind: AgeKeyKind = .classical) async throws -> Person {
+        let person = try Person(name, kind: kind)
         people[name] = person
         try await store.change { directory throws(Failure) in
             try directory.addingAccount(name, display: "", groups: groups) + [
@@ -95,9 +95,12 @@ import Logging
         return person
     }
 
-    func addGroup(_ name: String, posting: PostingPolicy = .members, members: [String] = [], owners: [String] = []) async throws {
+    func addGroup(
+        _ name: String, mode: GroupMode = .relay, posting: PostingPolicy = .members, pq: PostQuantumPolicy? = nil,
+        members: [String] = [], owners: [String] = []
+    ) async throws {
         try await store.change { directory throws(Failure) in
-            try directory.addingGroup(name, title: "", mode: .relay, posting: posting, members: members, owners: owners)
+            try directory.addingGroup(name, title: "", mode: mode, posting: posting, pq: pq, members: members, owners: owners)
         }
     }
 
@@ -107,7 +110,7 @@ import Logging
 
     /// A message sealed for nobody yet, as a session hands it to delivery.
     func message(_ text: String = "Subject: x\r\n\r\nHello.\r\n", id: String? = nil) throws -> SealedMessage {
-        var intake = MessageIntake(identity: context.keys.sealIdentity, random: services.random)
+        var intake = MessageIntake(identities: context.keys.sealIdentities, random: services.random)
         intake.take(Array(((id.map { "X-DDS-Submission: \($0)\r\n" } ?? "") + text).utf8))
         return try intake.finish()
     }
@@ -136,6 +139,13 @@ import Logging
     }
 
     func sealed(_ text: String) throws -> [UInt8] { try Self.sealed(text, to: context.keys.sealIdentity.recipient) }
+
+    /// A message that an agent has sealed to one of the node's keys.
+    func message(_ text: String = "Subject: x\r\n\r\nHello.\r\n", sealedTo recipient: AgeRecipient) throws -> SealedMessage {
+        var intake = MessageIntake(identities: context.keys.sealIdentities, random: services.random)
+        intake.take(try Self.sealed(text, to: recipient))
+        return try intake.finish()
+    }
 }
 
 @LoopActor protocol Closable {
@@ -148,11 +158,11 @@ struct Person: Sendable {
     let device: TLSIdentity
     let mailbox: AgeIdentity
 
-    init(_ name: String) throws {
+    init(_ name: String, kind: AgeKeyKind = .classical) throws {
         self.name = name
         device = try TLSIdentity.selfSigned(
             seed: SystemRandom().bytes(32), commonName: name, notBefore: WallTime(milliseconds: 1_700_000_000_000), lifetimeDays: 9999)
-        mailbox = .generate(random: SystemRandom())
+        mailbox = .generate(kind: kind, random: SystemRandom())
     }
 
     /// The plaintext of an age file for this person.

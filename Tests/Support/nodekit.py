@@ -23,6 +23,8 @@ BINARY = os.environ.get("DDSNODE") or os.path.join(ROOT, ".build/debug/ddsnode")
 CORPUS = os.environ.get("DDS_CORPUS") or next(
     (path for path in (os.path.join(ROOT, "../shared/corpus/mail"), "/work/shared/corpus/mail") if os.path.isdir(path)), "")
 DOMAIN = "node.test"
+# What `make test-deps` makes for agefile.py.
+AGEFILE_PYTHON = os.path.join(ROOT, ".build/test-python/bin/python")
 # A machine that also builds is slow; a healthy run needs a fraction of it.
 PATIENCE = 30.0
 
@@ -175,6 +177,14 @@ class Result:
         return f"status {self.code}\n{self.text}\n{self.err.decode(errors='replace')}"
 
 
+def agefile(*words, input=b""):
+    """The second implementation of the age format, agefile.py; see there. Raises with its words if it fails."""
+    done = run(AGEFILE_PYTHON, os.path.join(ROOT, "Tests/Support/agefile.py"), *words, input=input)
+    if done.code != 0:
+        raise AssertionError(f"agefile.py {words[0]}: {done.all[-1500:]}")
+    return done.out
+
+
 def run(*command, input=b"", timeout=120, **options):
     """Runs a program to its end."""
     data = input.encode() if isinstance(input, str) else input
@@ -318,9 +328,9 @@ bytes_per_day = "1TiB"
     def port_of(self, listener):
         return getattr(self, listener)
 
-    def add_ordinary(self, name, groups=()):
-        """A member with curl and age: adds it and returns it."""
-        member = Ordinary(self, name)
+    def add_ordinary(self, name, groups=(), key=None):
+        """A member with curl and age: adds it and returns it. `key` is for `Ordinary`."""
+        member = Ordinary(self, name, key)
         arguments = [word for group in groups for word in ("--group", group)]
         self.must("user", "add", name, "--recipient", member.recipient, "--password-file", member.password_file, *arguments)
         return member
@@ -403,12 +413,16 @@ def certificate_of(seed, stem):
 class Ordinary:
     """A member who has curl, age and a password."""
 
-    def __init__(self, node, name):
+    def __init__(self, node, name, key=None):
+        """`key` is an identity and its recipient; without one age-keygen makes them."""
         self.node, self.name = node, name
         self.address = f"{name}@{DOMAIN}"
         self.password = f"{name}'s own password"
         self.password_file = write(path(name, "password"), self.password)
         self.key = path(name, "key.txt")
+        if key:
+            self.identity, self.recipient = key
+            return
         done = run("age-keygen", "-o", self.key)
         if done.code != 0:
             raise AssertionError(done.all)

@@ -5,7 +5,8 @@ import DDSCore
 import DDSLoop
 import DDSSeal
 
-/// What the vault holds. Lines of `name value`; the first is an age identity that stock age could use.
+/// What the vault holds. Lines of `name value`; the first is an age identity that stock age could use (1.3 or later, for a
+/// hybrid one).
 final class VaultKeys: Sendable {
     /// Opens what the node sealed to this member.
     let mailbox: AgeIdentity
@@ -21,7 +22,8 @@ final class VaultKeys: Sendable {
     }
 
     static func generate(random: any RandomSource) -> VaultKeys {
-        VaultKeys(mailbox: AgeIdentity.generate(random: random), identitySeed: .random(32), storeKey: .random(32))
+        VaultKeys(
+            mailbox: AgeIdentity.generate(kind: .hybrid, random: random), identitySeed: .random(32), storeKey: .random(32))
     }
 
     /// The vault's content: text in locked memory.

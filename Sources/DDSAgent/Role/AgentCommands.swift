@@ -116,6 +116,8 @@ import Logging
             "state": .text(summary.sendState?.rawValue ?? "received"), "note": summary.note.map { .text($0) } ?? .null,
             "recipients": summary.isOwn ? .list((summary.copies ?? []).map(\.json)) : .null,
             "warning": summary.warning.map { .text($0) } ?? .null, "from_node": .bool(summary.isFromNode ?? false),
+            "seal": summary.seal.map { .text($0.rawValue) } ?? .null,
+            "mode": summary.mode.map { .text($0.rawValue) } ?? .null,
             "message_id": .text(summary.messageID), "size": .number(summary.size), "attachments": .bool(summary.hasAttachments),
         ]
     }

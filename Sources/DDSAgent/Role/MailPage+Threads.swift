@@ -5,6 +5,7 @@ import DDSCore
 import DDSLoop
 import DDSMail
 import DDSNode
+import DDSSeal
 import DDSSpool
 import Logging
 
@@ -35,13 +36,15 @@ extension MailPage {
         var model = MessageModel(
             id: summary.id, senderName: summary.fromName, senderAddress: summary.fromAddress, recipients: summary.recipients,
             messageID: summary.messageID, time: WallTime(milliseconds: summary.isOwn ? summary.received : summary.date * 1000), body: "",
-            isUnread: summary.isUnread, isOwn: summary.isOwn, depth: depth, sent: sentState(summary))
+            isUnread: summary.isUnread, isOwn: summary.isOwn, depth: depth, sent: sentState(summary),
+            nodeWords: summary.mode?.words)
         do throws(SpoolError) {
             guard let bytes = try await store.message(summary.id) else { return model }
             let parsed = try? await Heavy.perform(octets: bytes.count) { ParsedMessage(bytes) }
             guard let parsed else { return model }
             model.body = parsed.bestPlainText
             if parsed.hasHTML { model.marks.append(.hasHTML) }
+            if summary.seal == .classical { model.marks.append(.notPostQuantum) }
             if let warning = summary.warning { model.marks.append(.notTheNodes(warning)) }
             // The parts for programs of what the node wrote are no files for people.
             if summary.isFromNode != true {

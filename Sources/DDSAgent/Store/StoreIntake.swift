@@ -37,12 +37,20 @@ struct StoreIntake: Sendable {
         // that the node lists under another name because it was held in between.
         let id = OpaqueID.derived(Array("copy".utf8), armor)
         let group = GroupNote.group(in: opener.stanzas)
+        let seal = SealNote.keys(in: opener.stanzas)
+        let mode = ModeNote.mode(in: opener.stanzas)
         switch ControlMail.read(Padding.strip(message), node: account.address.domain, to: account.address, key: account.nodeIdentity) {
         case .ordinary:
-            return try prepared(message, id: id, sendState: nil, group: group, at: wall) { $0.origin = record.rawValue }
+            return try prepared(message, id: id, sendState: nil, group: group, at: wall) {
+                $0.origin = record.rawValue
+                $0.seal = seal
+                $0.mode = mode
+            }
         case .doubtful(let words):
             return try prepared(message, id: id, sendState: nil, group: group, at: wall) {
                 $0.origin = record.rawValue
+                $0.seal = seal
+                $0.mode = mode
                 $0.warning = "This looks like a message of the node, but \(words)."
             }
         case .genuine(let mail):
@@ -52,6 +60,7 @@ struct StoreIntake: Sendable {
             ) {
                 $0.origin = record.rawValue
                 $0.isFromNode = true
+                $0.seal = seal
                 $0.hasAttachments = false
             }
             if case .deliveryState(let report) = mail.content { prepared.report = report }

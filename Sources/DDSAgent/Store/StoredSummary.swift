@@ -43,6 +43,11 @@ struct StoredSummary: Hashable, Sendable, Codable {
     var revision: Int?
     /// The node wrote it, and that was proven.
     var isFromNode: Bool?
+    /// The kind of keys that the node sealed the message to, for all its readers and on the way to it; nil where the group
+    /// promises nothing.
+    var seal: AgeKeyKind?
+    /// What the node did with the message; nil for one's own, for what the node wrote, and for modes of a later version.
+    var mode: GroupMode?
     /// Why its sender is in doubt, in words.
     var warning: String?
     /// The spool's name of the fetched record that it came from.

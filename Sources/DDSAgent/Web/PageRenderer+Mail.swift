@@ -155,6 +155,7 @@ extension PageRenderer {
             "recipients": message.recipients.map { ["recipient": DisplayText.line($0).text] },
             "copyWords": optional(copyWords(message.sent)),
             "internetID": optional(DisplayText.line(message.messageID).text),
+            "nodeWords": optional(message.nodeWords),
         ]
         values.merge(sentValues(message.sent)) { _, new in new }
         values.merge(timeValues(message.time, now: now)) { _, new in new }
@@ -198,12 +199,13 @@ extension PageRenderer {
             case .notEncryptedOnTheWay: "Not encrypted on the way."
             case .looksLike(let name): "The name looks like \(DisplayText.line(name).text), who has another key."
             case .notTheNodes(let why): DisplayText.line(why).text
+            case .notPostQuantum: "Not sealed against quantum computers: a reader, or the way to the node, has a classical key."
             case .hasHTML: "This message also has a formatted version. You see its text."
             case .remoteImagesBlocked(let count): "\(count) remote \(count == 1 ? "image" : "images") not loaded."
             }
         let isInformation =
             switch mark {
-            case .hasHTML, .remoteImagesBlocked: true
+            case .notPostQuantum, .hasHTML, .remoteImagesBlocked: true
             case .unknownKey, .keyChanged, .notSigned, .notEncryptedOnTheWay, .looksLike, .notTheNodes: false
             }
         return ["markText": text, "markClass": isInformation ? "info" : "", "markSign": !isInformation]

@@ -37,6 +37,7 @@ extension Templates {
             <dt>To</dt><dd>{{#recipients}}<bdi dir="auto">{{recipient}}</bdi><br>{{/recipients}}</dd>
             <dt>Sent</dt><dd>{{timeFull}}</dd>
             {{#internetID}}<dt>Message-ID</dt><dd><bdi dir="auto">{{internetID}}</bdi></dd>{{/internetID}}
+            {{#nodeWords}}<dt>Node</dt><dd>{{nodeWords}}</dd>{{/nodeWords}}
             {{#sentText}}<dt>State</dt><dd>{{sentLong}}</dd>{{/sentText}}
             </dl>
             </details>

@@ -67,6 +67,8 @@ package enum MessageMark: Hashable, Sendable {
     case looksLike(String)
     /// It bears the node's name and was not proven to come from it; why, as a sentence.
     case notTheNodes(String)
+    /// A classical key was among those that it was sealed to on its way.
+    case notPostQuantum
     case hasHTML
     case remoteImagesBlocked(Int)
 }
@@ -183,12 +185,15 @@ package struct MessageModel: Hashable, Sendable {
     package var attachments: [AttachmentModel]
     /// Only for messages of one's own.
     package var sent: SentState?
+    /// What the node could see of it, as sentences; nil where that is not known.
+    package var nodeWords: String?
 
     package init(
         id: String, senderName: String, senderAddress: String, recipients: [String] = [], messageID: String = "",
         time: WallTime, body: String, isUnread: Bool = false, isOwn: Bool = false, depth: Int = 0,
-        marks: [MessageMark] = [], attachments: [AttachmentModel] = [], sent: SentState? = nil
+        marks: [MessageMark] = [], attachments: [AttachmentModel] = [], sent: SentState? = nil, nodeWords: String? = nil
     ) {
+        self.nodeWords = nodeWords
         self.id = id
         self.senderName = senderName
         self.senderAddress = senderAddress

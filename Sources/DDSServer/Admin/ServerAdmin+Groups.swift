@@ -4,25 +4,27 @@ import DDSBus
 import DDSCore
 import DDSLoop
 import DDSNode
+import DDSSeal
 
 extension ServerAdmin {
     func addGroup(_ request: ControlRequest) async throws(Failure) -> JSONValue {
         let name = try request.text("name")
-        let mode = try groupMode(request)
+        let mode = try groupMode(request) ?? .relay
         let posting = try postingPolicy(request) ?? .members
+        let policy = try postQuantumPolicy(request)
         try await store.change { directory throws(Failure) in
             try directory.addingGroup(
-                name, title: request.arguments["title"]?.string ?? "", mode: mode, posting: posting,
+                name, title: request.arguments["title"]?.string ?? "", mode: mode, posting: posting, pq: policy,
                 members: request.arguments["members"]?.strings ?? [], owners: request.arguments["owners"]?.strings ?? [])
         }
         publish(.groupChanged)
         return .object(try describeGroup(name))
     }
 
-    private func groupMode(_ request: ControlRequest) throws(Failure) -> GroupMode {
-        guard let word = request.arguments["mode"]?.string else { return .relay }
+    private func groupMode(_ request: ControlRequest) throws(Failure) -> GroupMode? {
+        guard let word = request.arguments["mode"]?.string else { return nil }
         guard let mode = GroupMode(rawValue: word) else {
-            throw Failure(.badInput, "this release serves groups in mode relay only, not \"\(word)\"; leave --mode away")
+            throw Failure(.badInput, "--mode takes relay or blind in this release, not \"\(word)\"")
         }
         return mode
     }
@@ -31,6 +33,14 @@ extension ServerAdmin {
         guard let word = request.arguments["post"]?.string else { return nil }
         guard let policy = PostingPolicy(rawValue: word) else {
             throw Failure(.badInput, "--post takes all, members or owners, not \"\(word)\"")
+        }
+        return policy
+    }
+
+    private func postQuantumPolicy(_ request: ControlRequest) throws(Failure) -> PostQuantumPolicy? {
+        guard let word = request.arguments["pq"]?.string else { return nil }
+        guard let policy = PostQuantumPolicy(rawValue: word) else {
+            throw Failure(.badInput, "--pq takes off, prefer or require, not \"\(word)\"")
         }
         return policy
     }
@@ -48,8 +58,12 @@ extension ServerAdmin {
     func setGroup(_ request: ControlRequest) async throws(Failure) -> JSONValue {
         let name = try request.text("name")
         let posting = try postingPolicy(request)
+        let policy = try postQuantumPolicy(request)
+        let mode = try groupMode(request)
         let title = request.arguments["title"]?.string
-        try await store.change { directory throws(Failure) in try directory.changingGroup(name, title: title, posting: posting) }
+        try await store.change { directory throws(Failure) in 
+            try directory.changingGroup(name, title: title, mode: mode, posting: posting, pq: policy)
+        }
         publish(.groupChanged)
         return .object(try describeGroup(name))
     }
@@ -82,7 +96,9 @@ extension ServerAdmin {
         let group = try store.directory.group(name)
         return [
             "name": .text(group.name), "address": .text("\(group.name)@\(facts.domain)"), "title": .text(group.title),
-            "mode": .text(group.mode.rawValue), "post": .text(group.posting.rawValue), "members": .texts(group.members.sorted()),
+            "mode": .text(group.mode.rawValue), "post": .text(group.posting.rawValue), "pq": .text(group.policy.rawValue),
+            "classical": .texts(group.members.filter { store.directory.accounts[$0]?.keyKind == .classical }.sorted()),
+            "members": .texts(group.members.sorted()),
             "owners": .texts(group.owners.sorted()),
         ]
     }

@@ -16,6 +16,7 @@ extension ServerAdmin {
         try await store.change { directory throws(Failure) in
             var events = try directory.addingAccount(name, display: display, groups: groups)
             if let access {
+                try directory.checkKey(access.recipient, of: name.lowercased(), joining: groups)
                 events.append(.accessGranted(name: name.lowercased(), login: access.login, recipient: access.recipient))
             }
             return events
@@ -67,7 +68,9 @@ extension ServerAdmin {
             throw Failure(.usage, "give --recipient and --password-file; a member with an agent gets a new invite: ddsnode invite new \(account.name)")
         }
         try await store.change { directory throws(Failure) in
-            [.accessGranted(name: try directory.member(account.name).name, login: access.login, recipient: access.recipient)]
+            let name = try directory.member(account.name).name
+            try directory.checkKey(access.recipient, of: name)
+            return [.accessGranted(name: name, login: access.login, recipient: access.recipient)]
         }
         await delivery.held.retry { $0.member == account.mailbox }
         return .object(try describe(account.name))

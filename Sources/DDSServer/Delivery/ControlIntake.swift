@@ -12,8 +12,8 @@ struct ControlIntake {
     private var message: [UInt8] = []
     private var hasFailed = false
 
-    init(identity: AgeIdentity) {
-        opener = AgeDecryptor(identities: [identity])
+    init(identities: [AgeIdentity]) {
+        opener = AgeDecryptor(identities: identities)
     }
 
     mutating func take(_ bytes: [UInt8]) {

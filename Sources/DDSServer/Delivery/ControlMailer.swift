@@ -33,9 +33,10 @@ struct ControlMailer: Sendable {
         let id = random.bytes(16)
         let mail = ControlMail(id: Hex.encode(id), node: domain, to: address, date: time.wall, content: content)
         let fileKey = AgeFileKey.generate(random: random)
+        let notes = [SealNote.stanza(recipient.kind)] + (group.map { [GroupNote.stanza($0)] } ?? [])
         guard
             let header = try? FanOut.attempts(
-                fileKey: fileKey, recipients: [recipient], notes: [group.map(GroupNote.stanza)], random: random)[0].get()
+                fileKey: fileKey, recipients: [recipient], notes: [notes], random: random)[0].get()
         else { return nil }
         var writer = AgePayloadWriter(fileKey: fileKey, random: random)
         let payload = writer.update(Padding.pad(mail.message(signedBy: key))[...]) + writer.finish()

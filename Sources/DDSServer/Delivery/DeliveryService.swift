@@ -17,6 +17,8 @@ enum DeliveryOutcome: Hashable, Sendable {
     case alreadyAccepted
     /// Not now; the text is for the author.
     case tryAgain(String)
+    /// Not in this way; the text is for the author.
+    case refused(String)
     case diskFull
     case tooLarge
 }
@@ -60,10 +62,10 @@ enum DeliveryOutcome: Hashable, Sendable {
     ) async throws(SpoolError) -> DeliveryService {
         let ledger = try await MessageLedger.open(spool: spool, store: store, log: services.log)
         let held = try await HeldQueue.open(
-            store: store, spool: spool, book: book, ledger: ledger, services: services, identity: keys.sealIdentity)
+            store: store, spool: spool, book: book, ledger: ledger, services: services, identities: keys.sealIdentities)
         let receipts = try await spool.entries(in: SubmissionLedger.mailbox)
         let service = DeliveryService(
-            store: store, spool: spool, book: book, services: services, nodeRecipient: keys.sealIdentity.recipient, ledger: ledger,
+            store: store, spool: spool, book: book, services: services, nodeRecipient: keys.sealRecipient, ledger: ledger,
             held: held, mailer: ControlMailer(keys: keys, services: services),
             submissions: await Loop.offload { SubmissionLedger(receipts) })
         try await service.forgetOldReceipts()
@@ -103,7 +105,14 @@ enum DeliveryOutcome: Hashable, Sendable {
                 if submission.map({ served.destinations.contains($0.tag(of: destination)) }) != true { wanted.append(destination) }
             }
             if wanted.isEmpty { return (.alreadyAccepted, nil) }
-            let plan = try await self.plan(message, author: author, destinations: wanted) { mailbox in
+            // A policy is about everybody who reads it, those included who have it already.
+            let readers = store.directory.readers(of: wanted, author: author)
+            if case .notAllowed(let words)? = store.directory.refusal(
+                of: readers, destinations: wanted, wasHybrid: message.wasHybrid)
+            {
+                return (.refused(words), nil)
+            }
+            let plan = try await self.plan(message, author: author, to: readers, destinations: wanted) { mailbox in
                 submission.map { served.readers.contains($0.tag(of: mailbox)) } == true
             }
             let receipt = submission.map { submission in
@@ -148,13 +157,16 @@ enum DeliveryOutcome: Hashable, Sendable {
 
     /// Who gets what, with a header for everybody whom one can be made for.
     private func plan(
-        _ message: SealedMessage, author: String?, destinations: [Directory.Destination], isServed: (UInt64) -> Bool
+        _ message: SealedMessage, author: String?, to everybody: [Account], destinations: [Directory.Destination],
+        isServed: (UInt64) -> Bool
     ) async throws -> DeliveryPlan {
-        let readers = store.directory.readers(of: destinations, author: author)
-            .filter { !isServed($0.mailbox) }
+        let seal = store.directory.seal(of: everybody, destinations: destinations, wasHybrid: message.wasHybrid)
+        let sealNotes = [seal.map { SealNote.stanza($0) }, ModeNote.stanza(message.mode)].compactMap { $0 }
+        let readers = everybody.filter { !isServed($0.mailbox) }
         let groups = readers.map { store.directory.group(reaching: $0.name, among: destinations) }
         let headers = await ReaderHeaders(random: services.random).make(
-            for: readers, fileKey: message.fileKey, notes: groups.map { $0.map(GroupNote.stanza) })
+            for: readers, fileKey: message.fileKey,
+            notes: groups.map { group in sealNotes + (group.map { [GroupNote.stanza($0)] } ?? []) })
         var plan = DeliveryPlan(
             id: RecordTag(services.random.bytes(16)), author: author.flatMap { store.directory.accounts[$0] },
             submission: message.submissionID ?? "", day: services.time.wall.day, destinations: destinations,
@@ -165,7 +177,8 @@ enum DeliveryOutcome: Hashable, Sendable {
                     isFull: book.isFull(MailboxID(rawValue: readers[index].mailbox)))
             })
         if plan.needsNodeHeader {
-            plan.nodeHeader = try FanOut.headers(fileKey: message.fileKey, recipients: [nodeRecipient], random: services.random)[0]
+            plan.nodeHeader = try FanOut.headers(
+                fileKey: message.fileKey, recipients: [nodeRecipient], notes: [sealNotes], random: services.random)[0]
         }
         return plan
     }

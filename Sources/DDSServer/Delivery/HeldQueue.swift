@@ -36,28 +36,29 @@ import Logging
     let book: MaildropBook
     let ledger: MessageLedger
     let services: Services
-    private let identity: AgeIdentity
+    private let identities: [AgeIdentity]
     /// Told of messages whose copies have moved.
     var onChange: @LoopActor ([RecordTag]) -> Void = { _ in }
     private(set) var items: [SpoolUID: Item] = [:]
 
     private init(
         store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, ledger: MessageLedger, services: Services,
-        identity: AgeIdentity
+        identities: [AgeIdentity]
     ) {
         self.store = store
         self.spool = spool
         self.book = book
         self.ledger = ledger
         self.services = services
-        self.identity = identity
+        self.identities = identities
     }
 
     static func open(
         store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, ledger: MessageLedger, services: Services,
-        identity: AgeIdentity
+        identities: [AgeIdentity]
     ) async throws(SpoolError) -> HeldQueue {
-        let queue = HeldQueue(store: store, spool: spool, book: book, ledger: ledger, services: services, identity: identity)
+        let queue = HeldQueue(
+            store: store, spool: spool, book: book, ledger: ledger, services: services, identities: identities)
         for entry in try await spool.entries(in: HeldCopy.mailbox) {
             guard let payload = entry.payload, let copy = try await queue.copy(entry.uid) else { continue }
             queue.stored(entry.uid, entry.tag, copy, day: entry.day, payload: payload)
@@ -118,7 +119,11 @@ import Logging
     /// The cause of a held copy as it is now, for an administrator.
     func words(_ cause: HoldCause, member: String) -> String {
         guard cause == .noKey, let account = store.directory.accounts[member] else { return cause.words }
-        return account.recipient == nil ? "has not joined yet, no key to seal to" : "nothing can be sealed to this member's key"
+        return switch account.keyKind {
+        case nil: "has not joined yet, no key to seal to"
+        case .classical: "nothing can be sealed to this member's key, or the message is for post-quantum keys only (age1pq1...)"
+        case .hybrid: "nothing can be sealed to this member's key"
+        }
     }
 
     // MARK: Releasing
@@ -191,9 +196,17 @@ import Logging
             var reader = AgeHeaderReader()
             _ = try reader.feed(copy.header[...])
             try reader.finish()
-            let fileKey = try reader.unwrap(with: [identity])
+            let fileKey = try reader.unwrap(with: identities)
+            // The other readers were told which kind of keys the message is sealed to. A classical key that this member has got
+            // since would make that untrue, so the copy waits for another.
+            let seal = SealNote.keys(in: reader.stanzas)
+            if seal == .hybrid, account.keyKind == .classical { return nil }
+            let notes = [
+                seal.map { SealNote.stanza($0) }, ModeNote.mode(in: reader.stanzas).flatMap { ModeNote.stanza($0) },
+                copy.group.map { GroupNote.stanza($0) },
+            ].compactMap { $0 }
             return await ReaderHeaders(random: services.random).make(
-                for: [account], fileKey: fileKey, notes: [copy.group.map(GroupNote.stanza)])[0]
+                for: [account], fileKey: fileKey, notes: [notes])[0]
         } catch {
             services.log.error("a held copy does not open with the node's key", metadata: ["error": "\(error)"])
             return nil

@@ -83,11 +83,14 @@ extension Directory {
     }
 
     func addingGroup(
-        _ name: String, title: String, mode: GroupMode, posting: PostingPolicy, members: [String], owners: [String]
+        _ name: String, title: String, mode: GroupMode, posting: PostingPolicy, pq: PostQuantumPolicy? = nil, members: [String],
+        owners: [String]
     ) throws(Failure) -> [DirectoryEvent] {
         let name = try freeName(name)
         let title = try checkedText(title, "title")
-        var events: [DirectoryEvent] = [.groupAdded(name: name, title: title.isEmpty ? name : title, mode: mode, posting: posting)]
+        var events: [DirectoryEvent] = [
+            .groupAdded(name: name, title: title.isEmpty ? name : title, mode: mode, posting: posting, pq: pq)
+        ]
         var seen: Set<String> = []
         for (member, isOwner) in owners.map({ ($0, true) }) + members.map({ ($0, false) }) {
             let account = try self.member(member)
@@ -95,14 +98,20 @@ extension Directory {
                 events.append(.memberAdded(group: name, member: account.name, isOwner: isOwner))
             }
         }
+        try checkKeys(of: seen, in: name, policy: pq ?? .prefer)
         return events
     }
 
-    func changingGroup(_ name: String, title: String?, posting: PostingPolicy?) throws(Failure) -> [DirectoryEvent] {
+    func changingGroup(
+        _ name: String, title: String?, mode: GroupMode? = nil, posting: PostingPolicy?, pq: PostQuantumPolicy? = nil
+    ) throws(Failure) -> [DirectoryEvent] {
         let group = try self.group(name)
         let title = try title.map { text throws(Failure) in try checkedText(text, "title") }
+        try checkKeys(of: group.members, in: group.name, policy: pq ?? group.policy)
         return [
-            .groupChanged(name: group.name, title: title ?? group.title, mode: group.mode, posting: posting ?? group.posting)
+            .groupChanged(
+                name: group.name, title: title ?? group.title, mode: mode ?? group.mode, posting: posting ?? group.posting,
+                pq: pq ?? group.pq)
         ]
     }
 
@@ -115,6 +124,7 @@ extension Directory {
         var events: [DirectoryEvent] = []
         for name in names {
             let account = try member(name)
+            try checkKeys(of: [account.name], in: group.name, policy: group.policy)
             if !group.members.contains(account.name) || (asOwners && !group.owners.contains(account.name)) {
                 events.append(.memberAdded(group: group.name, member: account.name, isOwner: asOwners))
             }

@@ -2,6 +2,7 @@
 // hash; the text form is in InviteLink.
 
 import DDSCore
+import DDSSeal
 
 extension Directory {
     /// Wrong secrets an invite survives; 40 bits suffice because of this bound.
@@ -59,6 +60,10 @@ extension Directory {
         }
         if self.account(deviceKey: deviceKey) != nil {
             return .refused([], "this device already belongs to a member; use a fresh state folder")
+        }
+        if AgeKeyKind(accepted: recipient) == .classical, let group = groupRequiringHybrid(of: account.name) {
+            return .refused(
+                [], "\(group) takes post-quantum keys only and this agent made a classical one; update ddsnode and join again")
         }
         return .accepted(
             [

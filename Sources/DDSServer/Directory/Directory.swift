@@ -2,6 +2,7 @@
 // makes is in Directory+Commands.
 
 import DDSCore
+import DDSNode
 
 /// A member's account.
 struct Account: Hashable, Sendable, Codable {
@@ -9,7 +10,7 @@ struct Account: Hashable, Sendable, Codable {
     var display: String
     /// The number of the member's maildrop in the spool; never reused.
     var mailbox: UInt64
-    /// The `age1...` recipient that mail is sealed to; nil until enrolled.
+    /// The `age1...` or `age1pq1...` recipient that mail is sealed to; nil until enrolled.
     var recipient: String?
     var login: LoginMethod?
     var isSuspended = false
@@ -28,8 +29,12 @@ struct Group: Hashable, Sendable, Codable {
     var title: String
     var mode: GroupMode
     var posting: PostingPolicy
+    /// Nil where none was ever chosen.
+    var pq: PostQuantumPolicy?
     var members: Set<String> = []
     var owners: Set<String> = []
+
+    var policy: PostQuantumPolicy { pq ?? .prefer }
 }
 
 struct Directory: Hashable, Sendable, Codable {
@@ -94,12 +99,13 @@ struct Directory: Hashable, Sendable, Codable {
             if let account = accounts.removeValue(forKey: name) { namesByMailbox[account.mailbox] = nil }
             for group in groups.keys { remove(name, from: group) }
             for (number, invite) in invites where invite.user == name { invites[number] = nil }
-        case .groupAdded(let name, let title, let mode, let posting):
-            groups[name] = Group(name: name, title: title, mode: mode, posting: posting)
-        case .groupChanged(let name, let title, let mode, let posting):
+        case .groupAdded(let name, let title, let mode, let posting, let pq):
+            groups[name] = Group(name: name, title: title, mode: mode, posting: posting, pq: pq)
+        case .groupChanged(let name, let title, let mode, let posting, let pq):
             groups[name]?.title = title
             groups[name]?.mode = mode
             groups[name]?.posting = posting
+            groups[name]?.pq = pq
         case .groupRemoved(let name): groups[name] = nil
         case .memberAdded(let group, let member, let isOwner):
             groups[group]?.members.insert(member)

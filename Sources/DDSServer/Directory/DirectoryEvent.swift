@@ -1,6 +1,8 @@
 // What can happen to the node's directory. Events are stored as JSON records of the spool, one transaction a command, and
 // replayed at start; an event once written keeps its meaning for ever.
 
+import DDSNode
+
 /// How a member proves who they are.
 enum LoginMethod: Hashable, Sendable, Codable {
     /// SHA-256 of the DER SubjectPublicKeyInfo of the device's TLS certificate, in hexadecimal.
@@ -12,11 +14,6 @@ enum LoginMethod: Hashable, Sendable, Codable {
 /// Who may post to a group.
 enum PostingPolicy: String, Hashable, Sendable, Codable, CaseIterable {
     case all, members, owners
-}
-
-/// How the node handles a group's mail. This release serves `relay`.
-enum GroupMode: String, Hashable, Sendable, Codable, CaseIterable {
-    case relay
 }
 
 /// An invite as the directory keeps it: the secret only as a hash.
@@ -41,8 +38,9 @@ enum DirectoryEvent: Hashable, Sendable, Codable {
     case accountSuspended(name: String)
     case accountResumed(name: String)
     case accountRemoved(name: String)
-    case groupAdded(name: String, title: String, mode: GroupMode, posting: PostingPolicy)
-    case groupChanged(name: String, title: String, mode: GroupMode, posting: PostingPolicy)
+    /// Without a policy in events of nodes before there were any.
+    case groupAdded(name: String, title: String, mode: GroupMode, posting: PostingPolicy, pq: PostQuantumPolicy? = nil)
+    case groupChanged(name: String, title: String, mode: GroupMode, posting: PostingPolicy, pq: PostQuantumPolicy? = nil)
     case groupRemoved(name: String)
     case memberAdded(group: String, member: String, isOwner: Bool)
     case memberRemoved(group: String, member: String)

@@ -4,8 +4,8 @@ import DDSCore
 import DDSSeal
 
 enum RecipientCheck {
-    /// True when `text` is an `age1...` recipient and a header can be made for it: a point of small order has the form of a
-    /// key and is none.
+    /// True when `text` is an `age1...` or `age1pq1...` recipient and a header can be made for it: a point of small order has
+    /// the form of a key and is none.
     static func isUsable(_ text: String, random: any RandomSource) -> Bool {
         do {
             _ = try FanOut.headers(fileKey: .generate(random: random), recipients: [AgeRecipient(text)], random: random)

@@ -28,6 +28,11 @@ extension IntakeFailure {
         switch self {
         case .notOpened:
             SMTPReply(550, EnhancedCode(5, 7, 5), "the seal does not open with this node's key; fetch the node's current key and seal again")
+        case .notSealed:
+            SMTPReply(
+                550, EnhancedCode(5, 7, 1),
+                "a group among the recipients takes only mail that was sealed to this node's key; write with ddsnode's agent, or seal with age"
+            )
         }
     }
 }
@@ -40,6 +45,7 @@ extension DeliveryOutcome {
             SMTPReply(250, EnhancedCode(2, 0, 0), "sealed for \(readers - held) and stored, held for \(held)")
         case .alreadyAccepted: SMTPReply(250, EnhancedCode(2, 0, 0), "was accepted before, nothing delivered twice")
         case .tryAgain(let text): SMTPReply(451, EnhancedCode(4, 3, 0), text)
+        case .refused(let text): SMTPReply(550, EnhancedCode(5, 7, 1), text)
         case .diskFull: SMTPReply(452, EnhancedCode(4, 3, 1), "the node's disk is full; it is kept in your outbox, try again later")
         case .tooLarge: SMTPReply(552, EnhancedCode(5, 3, 4), "too large for this node together with its readers")
         }

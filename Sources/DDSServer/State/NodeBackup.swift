@@ -19,6 +19,8 @@ struct NodeBackup: Sendable {
     var tlsSeed: SecretBytes
     var nodeIdentity: SecretBytes
     var sealIdentity: SecretBytes
+    /// Nil of a node that has none.
+    var hybridIdentity: SecretBytes?
     /// Messages that waited when it was made and are not in it.
     var waiting: Int
 
@@ -41,6 +43,7 @@ struct NodeBackup: Sendable {
         tlsSeed = keys.tlsSeed
         nodeIdentity = keys.nodeIdentity.seed
         sealIdentity = keys.sealIdentity.secretText()
+        hybridIdentity = keys.hybridIdentity?.secretText()
         self.waiting = waiting
     }
 
@@ -49,7 +52,8 @@ struct NodeBackup: Sendable {
         do throws(AgeError) {
             return ServerKeys(
                 master: master, tlsSeed: tlsSeed, nodeIdentity: SigningKey(seed: nodeIdentity),
-                sealIdentity: try AgeIdentity(text: sealIdentity))
+                sealIdentity: try AgeIdentity(text: sealIdentity),
+                hybridIdentity: try hybridIdentity.map { text throws(AgeError) in try AgeIdentity(text: text) })
         } catch {
             throw Failure(.badInput, "the backup holds a key that is none (\(error.text))")
         }
@@ -103,7 +107,8 @@ struct NodeBackup: Sendable {
                         version: Self.version, domain: domain, created: created, directory: directory, waiting: waiting,
                         tlsSeed: tlsSeed.withExposed { Hex.encode($0) },
                         nodeIdentity: nodeIdentity.withExposed { Hex.encode($0) },
-                        sealIdentity: sealIdentity.withExposed { String(decoding: $0, as: UTF8.self) })))
+                        sealIdentity: sealIdentity.withExposed { String(decoding: $0, as: UTF8.self) },
+                        hybridIdentity: hybridIdentity?.withExposed { String(decoding: $0, as: UTF8.self) })))
             return SecretBytes(consuming: &bytes)
         } catch {
             throw Failure(.bug, "the backup could not be encoded: \(error)")
@@ -128,6 +133,10 @@ struct NodeBackup: Sendable {
         nodeIdentity = SecretBytes(consuming: &identity)
         var text = Array(fields.sealIdentity.utf8)
         sealIdentity = SecretBytes(consuming: &text)
+        hybridIdentity = fields.hybridIdentity.map { text in
+            var text = Array(text.utf8)
+            return SecretBytes(consuming: &text)
+        }
     }
 
     private struct Content: Codable {
@@ -139,6 +148,7 @@ struct NodeBackup: Sendable {
         var tlsSeed: String
         var nodeIdentity: String
         var sealIdentity: String
+        var hybridIdentity: String?
 
         enum CodingKeys: String, CodingKey {
             case version = "ddsnode_backup"
@@ -146,6 +156,7 @@ struct NodeBackup: Sendable {
             case tlsSeed = "tls_seed"
             case nodeIdentity = "node_identity"
             case sealIdentity = "seal_identity"
+            case hybridIdentity = "seal_identity_hybrid"
         }
     }
 

@@ -19,7 +19,7 @@ struct ServerFolder: Sendable {
     var keyring: String { path + "/keyring" }
     /// 32 random bytes, 0600, that open the keyring where server.keys.master is "file".
     var masterKey: String { path + "/master.key" }
-    /// The TLS seed, the node identity and the seal identity, sealed under the master key.
+    /// The TLS seed, the node identity and the seal identities, sealed under the master key.
     var keys: String { path + "/node.keys" }
     /// The node's certificate for people who pin it in other programs; public.
     var certificate: String { path + "/certificate.pem" }
@@ -40,15 +40,26 @@ final class ServerKeys: Sendable {
     let tlsSeed: SecretBytes
     /// Signs what the node says about itself: heads, delivery states, notices. Never changes.
     let nodeIdentity: SigningKey
-    /// Opens what members seal to the node.
+    /// Opens what members seal to the node with a program that knows classical keys only.
     let sealIdentity: AgeIdentity
+    /// Opens what members' agents seal to the node; nil of a node from before there were hybrid keys.
+    let hybridIdentity: AgeIdentity?
 
-    init(master: SecretBytes, tlsSeed: SecretBytes, nodeIdentity: SigningKey, sealIdentity: AgeIdentity) {
+    init(
+        master: SecretBytes, tlsSeed: SecretBytes, nodeIdentity: SigningKey, sealIdentity: AgeIdentity, hybridIdentity: AgeIdentity?
+    ) {
         self.master = master
         self.tlsSeed = tlsSeed
         self.nodeIdentity = nodeIdentity
         self.sealIdentity = sealIdentity
+        self.hybridIdentity = hybridIdentity
     }
+
+    /// Everything that opens what was sealed to the node.
+    var sealIdentities: [AgeIdentity] { [sealIdentity] + (hybridIdentity.map { [$0] } ?? []) }
+
+    /// The best key to seal to.
+    var sealRecipient: AgeRecipient { (hybridIdentity ?? sealIdentity).recipient }
 
     private static let binding = Array("ddsnode/v1/node-keys".utf8)
     private static let seedBytes = 32
@@ -68,7 +79,8 @@ final class ServerKeys: Sendable {
     /// New keys, written nowhere yet.
     static func generate(master: SecretBytes, random: any RandomSource) -> ServerKeys {
         ServerKeys(
-            master: master, tlsSeed: .random(seedBytes), nodeIdentity: .generate(), sealIdentity: .generate(random: random))
+            master: master, tlsSeed: .random(seedBytes), nodeIdentity: .generate(), sealIdentity: .generate(random: random),
+            hybridIdentity: .generate(kind: .hybrid, random: random))
     }
 
     /// Writes the file of the node's keys.
@@ -94,11 +106,16 @@ final class ServerKeys: Sendable {
             defer { Wipe.zero(&content) }
             var seed = Array(content[..<seedBytes])
             var identity = Array(content[seedBytes..<2 * seedBytes])
-            var text = Array(content[(2 * seedBytes)...])
+            var identities: [AgeIdentity] = []
+            for line in content[(2 * seedBytes)...].split(separator: 0x0a) {
+                var text = Array(line)
+                identities.append(try AgeIdentity(text: SecretBytes(consuming: &text)))
+            }
+            guard let sealIdentity = identities.first(where: { $0.kind == .classical }) else { throw AgeError.badIdentity }
             return ServerKeys(
                 master: master, tlsSeed: SecretBytes(consuming: &seed),
                 nodeIdentity: SigningKey(seed: SecretBytes(consuming: &identity)),
-                sealIdentity: try AgeIdentity(text: SecretBytes(consuming: &text)))
+                sealIdentity: sealIdentity, hybridIdentity: identities.first { $0.kind == .hybrid })
         } catch let failure as Failure {
             throw failure
         } catch {
@@ -108,9 +125,14 @@ final class ServerKeys: Sendable {
 
     private func sealed(_ random: any RandomSource) -> [UInt8] {
         var content: [UInt8] = []
+        // Room for all of it: an array that grows leaves copies of the keys behind.
+        content.reserveCapacity(1024)
         tlsSeed.withExposed { content += $0 }
         nodeIdentity.seed.withExposed { content += $0 }
-        sealIdentity.secretText().withExposed { content += $0 }
+        for (index, identity) in sealIdentities.enumerated() {
+            if index > 0 { content.append(0x0a) }
+            identity.secretText().withExposed { content += $0 }
+        }
         defer { Wipe.zero(&content) }
         return SealedStoreBox.seal(content, key: Self.wrapKey(master), associated: Self.binding, random: random)
     }

@@ -12,7 +12,7 @@ struct GroupCommand: ParsableCommand {
 
     @LoopActor static func describe(_ group: JSONValue) -> String {
         var line = "group \(SafeWord.text(group["address"])) (\(SafeWord.text(group["mode"])), "
-        line += "\(SafeWord.text(group["post"])) may post)"
+        line += "\(SafeWord.text(group["post"])) may post, pq \(SafeWord.text(group["pq"])))"
         let members = group["members"]?.strings ?? []
         return line
             + (members.isEmpty ? ", no members" : ", members " + members.map { SafeWord.text($0) }.joined(separator: " "))
@@ -35,8 +35,9 @@ extension GroupCommand {
         @Option(help: ArgumentHelp("A member; may be given several times.", valueName: "user")) var member: [String] = []
         @Option(help: ArgumentHelp("A member who is an owner; may be given several times.", valueName: "user")) var owner:
             [String] = []
-        @Option(help: ArgumentHelp("How mail is sealed to members: relay.", valueName: "mode")) var mode: String?
+        @Option(help: ArgumentHelp("What the node does with mail: relay or blind.", valueName: "mode")) var mode: String?
         @Option(help: ArgumentHelp("Who may write to it: all, members or owners.", valueName: "who")) var post: String?
+        @Option(help: ArgumentHelp("Post-quantum keys: off, prefer or require.", valueName: "policy")) var pq: String?
         @OptionGroup(title: "Global options") var globals: GlobalOptions
 
         func perform(_ context: Context) async throws(Failure) -> Int32 {
@@ -44,6 +45,7 @@ extension GroupCommand {
             if let title { arguments["title"] = .text(title) }
             if let mode { arguments["mode"] = .text(mode) }
             if let post { arguments["post"] = .text(post) }
+            if let pq { arguments["pq"] = .text(pq) }
             let status = try await GroupCommand.perform(context, ControlRequest("group.add", .object(arguments)))
             if member.isEmpty, owner.isEmpty { context.output.next("ddsnode group member add \(SafeWord.text(name)) USER") }
             return status
@@ -59,7 +61,7 @@ extension GroupCommand {
             context.output.result(result) {
                 context.output.table(
                     (result.array ?? []).map { group in
-                        ["address", "mode", "post", "members", "title"].map { SafeWord.text(group[$0]) }
+                        ["address", "mode", "post", "pq", "members", "title"].map { SafeWord.text(group[$0]) }
                     })
             }
             return 0
@@ -82,14 +84,20 @@ extension GroupCommand {
         static let configuration = CommandConfiguration(abstract: "Change a group.")
         @Argument(help: "The group's name.") var name: String
         @Option(help: ArgumentHelp("The group's name for people.", valueName: "text")) var title: String?
+        @Option(help: ArgumentHelp("What the node does with mail: relay or blind.", valueName: "mode")) var mode: String?
         @Option(help: ArgumentHelp("Who may write to it: all, members or owners.", valueName: "who")) var post: String?
+        @Option(help: ArgumentHelp("Post-quantum keys: off, prefer or require.", valueName: "policy")) var pq: String?
         @OptionGroup(title: "Global options") var globals: GlobalOptions
 
         func perform(_ context: Context) async throws(Failure) -> Int32 {
-            guard title != nil || post != nil else { throw Failure(.usage, "say what to change: --title or --post") }
+            guard title != nil || mode != nil || post != nil || pq != nil else {
+                throw Failure(.usage, "say what to change: --title, --mode, --post or --pq")
+            }
             var arguments: [String: JSONValue] = ["name": .text(name)]
             if let title { arguments["title"] = .text(title) }
+            if let mode { arguments["mode"] = .text(mode) }
             if let post { arguments["post"] = .text(post) }
+            if let pq { arguments["pq"] = .text(pq) }
             return try await GroupCommand.perform(context, ControlRequest("group.set", .object(arguments)))
         }
     }

@@ -38,7 +38,7 @@ extension UserCommand {
         @Argument(help: "The part of the address before the @.") var name: String
         @Option(help: ArgumentHelp("The member's name for people.", valueName: "text")) var display: String?
         @Option(help: ArgumentHelp("A group to join; may be given several times.", valueName: "group")) var group: [String] = []
-        @Option(help: ArgumentHelp("An age recipient (age1...) to seal the member's mail to.", valueName: "age1..."))
+        @Option(help: ArgumentHelp("The age recipient (age1..., age1pq1...) of the member's mail.", valueName: "age1..."))
         var recipient: String?
         @Option(
             help: ArgumentHelp("A file with the password of an ordinary mail program; - is standard input.", valueName: "file"),
@@ -92,7 +92,7 @@ extension UserCommand {
     struct Set: NodeCommand {
         static let configuration = CommandConfiguration(abstract: "Give a member access with an ordinary mail program.")
         @Argument(help: "The member's name.") var name: String
-        @Option(help: ArgumentHelp("An age recipient (age1...) to seal the member's mail to.", valueName: "age1..."))
+        @Option(help: ArgumentHelp("The age recipient (age1..., age1pq1...) of the member's mail.", valueName: "age1..."))
         var recipient: String
         @Option(
             help: ArgumentHelp("A file with the password; - is standard input.", valueName: "file"), completion: .file())

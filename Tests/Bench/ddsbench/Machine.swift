@@ -1,5 +1,5 @@
-// What the machine gives without a node: synced records per second, TLS with nothing behind it, and the primitives that
-// sealing is made of, called as C.
+// What the machine gives without a node: synced records per second, TLS with nothing behind it, and the cipher of payloads. The
+// primitives of headers are in Headers.
 
 import CSodium
 import DDSCore
@@ -95,20 +95,6 @@ import Glibc
 
     // MARK: Cryptography
 
-    /// What one member's header costs at least: two X25519, HKDF-SHA-256, the file key's AEAD and the header's HMAC; on one
-    /// thread and on `threads` at once, each alone as long as `seconds`.
-    static func headers(threads: Int, seconds: Double) async throws -> [(String, JSONValue)] {
-        Sodium.start()
-        let nanoseconds = Int64(seconds * 1e9)
-        let one = await Loop.offload { rawHeaders(nanoseconds) }
-        let runs = (0..<threads).map { _ in
-            Task(executorPreference: Loop.main) { await Loop.offload { rawHeaders(nanoseconds) } }
-        }
-        var all = 0.0
-        for run in runs { all += await run.value }
-        return [("headers_per_second", .number(Int(one))), ("headers_per_second_all", .number(Int(all)))]
-    }
-
     /// ChaCha20-Poly1305 of 64 KiB chunks, KiB per second.
     static func chacha(seconds: Double) async throws -> [(String, JSONValue)] {
         Sodium.start()
@@ -201,41 +187,6 @@ import Glibc
         let seconds = Double((Loop.time.now - start).nanoseconds) / 1e9
         return [("kib_per_second", .number(Int(Double(bulkBytes >> 10) / seconds)))]
     }
-}
-
-/// Headers per second of one thread that makes them for `nanoseconds`.
-private nonisolated func rawHeaders(_ nanoseconds: Int64) -> Double {
-    var secret = [UInt8](repeating: 9, count: 32)
-    var share = [UInt8](repeating: 0, count: 32)
-    var shared = [UInt8](repeating: 0, count: 32)
-    var key = [UInt8](repeating: 0, count: 32)
-    var body = [UInt8](repeating: 0, count: 32)
-    let member = [UInt8](repeating: 3, count: 32)
-    let nonce = [UInt8](repeating: 0, count: 12)
-    let salt = [UInt8](repeating: 4, count: 64)
-    let info = [UInt8](repeating: 5, count: 29)
-    let header = [UInt8](repeating: 6, count: 123)
-    let start = Loop.time.now
-    var count = 0
-    while (Loop.time.now - start).nanoseconds < nanoseconds {
-        secret[5] &+= 1
-        unsafe crypto_scalarmult_base(&share, secret)
-        _ = unsafe crypto_scalarmult(&shared, secret, member)
-        rawHMAC(salt, shared, &key)
-        rawHMAC(key, info, &key)
-        unsafe crypto_aead_chacha20poly1305_ietf_encrypt(
-            &body, nil, [UInt8](repeating: 1, count: 16), 16, nil, 0, nil, nonce, key)
-        rawHMAC(key, header, &shared)
-        count += 1
-    }
-    return Double(count) / (Double((Loop.time.now - start).nanoseconds) / 1e9)
-}
-
-private nonisolated func rawHMAC(_ key: [UInt8], _ message: [UInt8], _ code: inout [UInt8]) {
-    var state = crypto_auth_hmacsha256_state()
-    unsafe crypto_auth_hmacsha256_init(&state, key, key.count)
-    unsafe crypto_auth_hmacsha256_update(&state, message, UInt64(message.count))
-    unsafe crypto_auth_hmacsha256_final(&state, &code)
 }
 
 private nonisolated func rawChaCha(_ nanoseconds: Int64) -> Double {

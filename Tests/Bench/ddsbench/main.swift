@@ -84,7 +84,7 @@ struct Options {
             try await SpoolBench.open(
                 folder: try options.text("folder"), count: options.number("count", 1_000_000)))
     case "spool-rotate": Report.line(try await SpoolBench.rotate(folder: try options.text("folder")))
-    case "headers": Report.line(try await Machine.headers(threads: options.number("threads", 1), seconds: options.seconds(1)))
+    case "headers": Report.line(try await Headers.measure(threads: options.number("threads", 1), seconds: options.seconds(1)))
     case "opening":
         Report.line(try Opening.spool(folder: try options.text("folder"), records: options.number("records", 0)))
     case "scrypt": Report.line(try await Opening.scrypt())
