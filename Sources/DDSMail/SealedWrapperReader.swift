@@ -42,7 +42,7 @@ package struct SealedWrapperReader: Sendable {
         } catch {
             return release(as: .plain, from: 0)
         }
-        if let section { return try decide(section) }
+        if let section { return section.byteCount > headerLimit ? release(as: .plain, from: 0) : try decide(section) }
         // A pad field does not count for the scanner, but here its octets are held.
         return held.count > headerLimit ? release(as: .plain, from: 0) : []
     }

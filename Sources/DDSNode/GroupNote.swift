@@ -10,12 +10,11 @@ package enum GroupNote {
 
     /// The note of a group; `name` is one of the directory's plain names.
     package static func stanza(_ name: String) -> AgeStanza {
-        AgeStanza(arguments: [Array(kind.utf8), Array(name.utf8)], body: [])
+        HeaderNote.stanza(kind, name)
     }
 
     /// The group that `stanzas` name, if they name one.
     package static func group(in stanzas: [AgeStanza]) -> String? {
-        guard let stanza = stanzas.first(where: { $0.kind == kind }), stanza.arguments.count == 2, stanza.body.isEmpty else { return nil }
-        return String(decoding: stanza.arguments[1], as: UTF8.self)
+        HeaderNote.word(kind, in: stanzas)
     }
 }

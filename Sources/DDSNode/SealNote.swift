@@ -8,14 +8,11 @@ package enum SealNote {
     private static let kind = "ddsnode-seal"
 
     package static func stanza(_ keys: AgeKeyKind) -> AgeStanza {
-        AgeStanza(arguments: [Array(kind.utf8), Array(keys.rawValue.utf8)], body: [])
+        HeaderNote.stanza(kind, keys.rawValue)
     }
 
     /// What `stanzas` say, if they do; a word of a later version says nothing.
     package static func keys(in stanzas: [AgeStanza]) -> AgeKeyKind? {
-        guard let stanza = stanzas.first(where: { $0.kind == kind }), stanza.arguments.count == 2, stanza.body.isEmpty else {
-            return nil
-        }
-        return AgeKeyKind(rawValue: String(decoding: stanza.arguments[1], as: UTF8.self))
+        HeaderNote.word(kind, in: stanzas).flatMap { AgeKeyKind(rawValue: $0) }
     }
 }

@@ -11,20 +11,15 @@ package enum SubmissionNote {
 
     /// Nil for an id that fits no stanza.
     package static func stanza(_ id: String) -> AgeStanza? {
-        let bytes = Array(id.utf8)
-        guard isUsable(bytes) else { return nil }
-        return AgeStanza(arguments: [Array(kind.utf8), bytes], body: [])
+        isUsable(id) ? HeaderNote.stanza(kind, id) : nil
     }
 
     /// The id that `stanzas` name, if they name one.
     package static func id(in stanzas: [AgeStanza]) -> String? {
-        guard let stanza = stanzas.first(where: { $0.kind == kind }), stanza.arguments.count == 2, stanza.body.isEmpty,
-            isUsable(stanza.arguments[1])
-        else { return nil }
-        return String(decoding: stanza.arguments[1], as: UTF8.self)
+        HeaderNote.word(kind, in: stanzas).flatMap { isUsable($0) ? $0 : nil }
     }
 
-    private static func isUsable(_ bytes: [UInt8]) -> Bool {
-        !bytes.isEmpty && bytes.count <= bytesMax && bytes.allSatisfy { (0x21...0x7e).contains($0) }
+    private static func isUsable(_ id: String) -> Bool {
+        !id.isEmpty && id.utf8.count <= bytesMax && id.utf8.allSatisfy { (0x21...0x7e).contains($0) }
     }
 }

@@ -38,12 +38,13 @@ package struct SpoolParameters: Hashable, Sendable {
     var fileBytes: Int { bodyStart + bodyBytes }
 }
 
-enum SpoolFormat {
+package enum SpoolFormat {
     static let version: UInt32 = 1
     static let sectorBytes = 512
     static let headerBytes = 4096
-    static let slotBytes = 128
-    static let slotPlainBytes = 112
+    /// A slot as it is on the disk, and what it seals.
+    package static let slotBytes = 128
+    package static let slotPlainBytes = 112
     static let headerOffsets = [0, 2048]
     static let markOffsets = [1024, 3072]
     static let superName = "super"

@@ -69,12 +69,13 @@ func testAccount(ownRecipient: String, nodeRecipient: String) throws -> AgentAcc
         nodeKeyHash: [UInt8](repeating: 7, count: 16), nodeRecipient: nodeRecipient, ownRecipient: ownRecipient)
 }
 
-/// The wrapper with one age file for `recipient`, with the notes of `group` and `seal` in its header.
+/// The wrapper with one age file for `recipient`, with the notes of `group`, `seal` and `mode` in its header.
 func wrapped(
-    _ message: [UInt8], group: String?, seal: AgeKeyKind? = nil, to recipient: AgeRecipient, random: SystemRandom
+    _ message: [UInt8], group: String?, seal: AgeKeyKind? = nil, mode: GroupMode = .relay, to recipient: AgeRecipient,
+    random: SystemRandom
 ) throws -> [UInt8] {
     let fileKey = AgeFileKey.generate(random: random)
-    let notes = (seal.map { [SealNote.stanza($0)] } ?? []) + (group.map { [GroupNote.stanza($0)] } ?? [])
+    let notes = [seal.map { SealNote.stanza($0) }, ModeNote.stanza(mode), group.map { GroupNote.stanza($0) }].compactMap { $0 }
     let headers = try FanOut.headers(fileKey: fileKey, recipients: [recipient], notes: [notes], random: random)
     var writer = AgePayloadWriter(fileKey: fileKey, random: random)
     var armor = AgeArmorEncoder(lineEnd: .crlf)

@@ -40,8 +40,9 @@ import Testing
         return SecretBytes(consuming: &bytes)
     }
 
-    func deliver(_ message: [UInt8], group: String? = nil, seal: AgeKeyKind? = nil) async throws {
-        try await deliverWrapped(try wrapped(message, group: group, seal: seal, to: recipient, random: SystemRandom()), in: agent.spool)
+    func deliver(_ message: [UInt8], group: String? = nil, seal: AgeKeyKind? = nil, mode: GroupMode = .relay) async throws {
+        let wrapper = try wrapped(message, group: group, seal: seal, mode: mode, to: recipient, random: SystemRandom())
+        try await deliverWrapped(wrapper, in: agent.spool)
         try await agent.opened().store.importFetched()
         page.desk.storeChanged()
     }
@@ -195,6 +196,18 @@ import Testing
         #expect(await open.page.unlock(passphrase: Redacted([])) == .refused)
         #expect(!open.agent.isLocked)
         #expect(await open.page.unlock(passphrase: Redacted(Array("correct horse".utf8))) == .opened)
+        await open.close()
+    }
+
+    @Test @LoopActor func mail_saysWhatTheNodeCouldSee() async throws {
+        let open = try await OpenAgent()
+        for mode in GroupMode.allCases { try await open.deliver(mail(subject: mode.rawValue), group: "board", mode: mode) }
+        let list = try #require(await open.page.list(.inbox, cursor: nil))
+        #expect(list.rows.count == GroupMode.allCases.count)
+        for row in list.rows {
+            let mode = try #require(GroupMode(rawValue: row.subject))
+            #expect(try #require(await open.page.thread(row.id)).messages.map(\.nodeWords) == [mode.words])
+        }
         await open.close()
     }
 

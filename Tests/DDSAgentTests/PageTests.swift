@@ -45,6 +45,16 @@ import Testing
         )
     }
 
+    @Test(arguments: [nil, "What the node could see."]) func whatTheNodeCouldSee_isAmongTheDetails(words: String?) {
+        let (frame, _, model, _, _) = Self.model("x")
+        var thread = model
+        thread.messages = [thread.messages[0]]
+        thread.messages[0].nodeWords = words
+        let page = pages.thread(Self.context, frame: frame, thread)
+        #expect(page.contains("<dt>Node</dt>") == (words != nil))
+        if let words { #expect(page.contains("<dt>Node</dt><dd>\(words)</dd>")) }
+    }
+
     func allPages(_ text: String) -> [String] {
         let (frame, list, thread, draft, choices) = Self.model(text)
         var context = Self.context

@@ -132,6 +132,20 @@ import Testing
         #expect(released.count == endless.count && reader.kind == .plain)
     }
 
+    /// The scanner does not count a pad field, but its octets are held: what the message is must not hang on how it comes.
+    @Test(arguments: [-1, 0, 1]) func headerWithALongPad_isTheSameHoweverItIsCut(excess: Int) throws {
+        let head = "X-DDS-Pad: \(String(repeating: "x", count: 300))\r\nContent-Type: application/age\r\n\r\n"
+        let message = Array((head + "body").utf8)
+        let limit = head.utf8.count - excess
+        var ways = (0...message.count).map { [Array(message[..<$0]), Array(message[$0...])] }
+        ways.append(message.map { [$0] })
+        for way in ways {
+            let (kind, output) = try Self.read(way, limit: limit)
+            #expect(kind == (excess > 0 ? .plain : .sealed))
+            #expect(output == (excess > 0 ? message : Array("body".utf8)))
+        }
+    }
+
     @Test(.enabled(if: Corpus.isPresent, "\(Corpus.absence)")) func corpus_isPlain() throws {
         for (name, bytes) in Corpus.mail() {
             let (kind, output) = try Self.read([bytes])

@@ -35,28 +35,6 @@ import Testing
         return try intake.finish()
     }
 
-    private func stanzas(_ world: World, _ entry: SpoolEntry) async throws -> [AgeStanza] {
-        var reader = AgeHeaderReader()
-        _ = try reader.feed(try await world.spool.read(entry.uid, offset: 0, count: .max)[...])
-        return reader.stanzas
-    }
-
-    /// One transaction; the last reply, or the first that refuses.
-    private func submit(_ client: LineClient, from: String, to recipients: [String], _ message: [UInt8]) async throws -> String
-    {
-        for command in ["MAIL FROM:<\(from)@node.test>"] + recipients.map({ "RCPT TO:<\($0)@node.test>" }) {
-            let reply = try await client.command(command)
-            if !reply[0].hasPrefix("250") {
-                _ = try await client.command("RSET")
-                return reply.joined(separator: " ")
-            }
-        }
-        _ = try await client.command("DATA")
-        client.write(message)
-        client.send(".")
-        return try await client.reply().joined(separator: " ")
-    }
-
     @Test func readers_getTheAuthorsPayloadByteForByteAndAreTold() async throws {
         try await withWorld { world in
             let alice = try await world.addKeyMember("alice")
@@ -68,17 +46,18 @@ import Testing
             let (wrapper, payload) = try sealed(world)
             // Who gets it besides through a group of mode relay gets the same bytes: there is one payload.
             #expect(
-                try await submit(client, from: "alice", to: ["quiet", "open", "carol"], wrapper).hasPrefix(
-                    "250 2.0.0 sealed for 2"))
+                try await client.submit(from: "alice", to: ["quiet@node.test", "open@node.test", "carol@node.test"], wrapper)
+                    .hasPrefix(
+                        "250 2.0.0 sealed for 2"))
             for (name, person) in [("bob", bob), ("carol", carol)] {
                 let entry = try #require(try await world.waiting(name).first)
                 #expect(try await world.spool.read(try #require(entry.payload), offset: 0, count: .max) == payload)
                 #expect(try await world.opened(person) == [Self.text])
-                #expect(ModeNote.mode(in: try await stanzas(world, entry)) == .blind)
+                #expect(ModeNote.mode(in: try await world.stanzas(entry)) == .blind)
             }
-            #expect(try await submit(client, from: "alice", to: ["open"], try sealed(world).wrapper).hasPrefix("250"))
+            #expect(try await client.submit(from: "alice", to: ["open@node.test"], try sealed(world).wrapper).hasPrefix("250"))
             let relayed = try #require(try await world.waiting("bob").last)
-            #expect(ModeNote.mode(in: try await stanzas(world, relayed)) == .relay)
+            #expect(ModeNote.mode(in: try await world.stanzas(relayed)) == .relay)
             #expect(try await world.spool.read(try #require(relayed.payload), offset: 0, count: .max) != payload)
         }
     }
@@ -124,10 +103,10 @@ import Testing
             try await world.addGroup("quiet", mode: .blind, members: ["dave", "bob"])
             let client = try await world.submission(dave, password: "correct horse")
             let plain = Array("Subject: x\r\n\r\nHello.\r\n".utf8)
-            let reply = try await submit(client, from: "dave", to: ["quiet"], plain)
+            let reply = try await client.submit(from: "dave", to: ["quiet@node.test"], plain)
             #expect(reply.hasPrefix("550 5.7.1") && reply.contains("write with ddsnode's agent, or seal with age"))
-            #expect(try await submit(client, from: "dave", to: ["bob"], plain).hasPrefix("250"))
-            #expect(try await submit(client, from: "dave", to: ["quiet"], try sealed(world).wrapper).hasPrefix("250"))
+            #expect(try await client.submit(from: "dave", to: ["bob@node.test"], plain).hasPrefix("250"))
+            #expect(try await client.submit(from: "dave", to: ["quiet@node.test"], try sealed(world).wrapper).hasPrefix("250"))
             #expect(try await world.waiting("bob").count == 2)
 
             let mta = try await world.connect(.lmtp)
@@ -149,13 +128,14 @@ import Testing
                 ("one", "250 2.0.0 sealed for 1"), ("one", "250 2.0.0 was accepted before"), ("two", "250 2.0.0 sealed for 1"),
             ] {
                 #expect(
-                    try await submit(client, from: "alice", to: ["quiet"], try sealed(world, id: id).wrapper).hasPrefix(
-                        expected))
+                    try await client.submit(from: "alice", to: ["quiet@node.test"], try sealed(world, id: id).wrapper)
+                        .hasPrefix(
+                            expected))
             }
             // Without a note there is nothing to know it by: the field inside was not read.
             for _ in 1...2 {
                 #expect(
-                    try await submit(client, from: "alice", to: ["quiet"], try sealed(world).wrapper).hasPrefix(
+                    try await client.submit(from: "alice", to: ["quiet@node.test"], try sealed(world).wrapper).hasPrefix(
                         "250 2.0.0 sealed for 1"))
             }
             #expect(try await world.opened(bob).count == 4)
@@ -178,7 +158,7 @@ import Testing
             client.send(".")
             #expect(try await client.reply()[0].hasPrefix("451 4.3.0 the mode of a group was changed"))
             #expect(try await world.waiting("bob").isEmpty)
-            #expect(try await submit(client, from: "alice", to: ["board"], try sealed(world).wrapper).hasPrefix("250"))
+            #expect(try await client.submit(from: "alice", to: ["board@node.test"], try sealed(world).wrapper).hasPrefix("250"))
         }
     }
 
@@ -188,7 +168,9 @@ import Testing
             try await world.store.change { d throws(Failure) in try d.addingAccount("late", display: "", groups: []) }
             try await world.addGroup("quiet", mode: .blind, members: ["alice", "late"])
             let client = try await world.submission(alice)
-            #expect(try await submit(client, from: "alice", to: ["quiet"], try sealed(world).wrapper).contains("held for 1"))
+            #expect(
+                try await client.submit(from: "alice", to: ["quiet@node.test"], try sealed(world).wrapper).contains(
+                    "held for 1"))
             let person = try Person("late")
             try await world.store.change { _ throws(Failure) in
                 [
@@ -199,7 +181,7 @@ import Testing
             }
             await world.delivery.held.retry { _ in true }
             let entry = try #require(try await world.waiting("late").first)
-            #expect(ModeNote.mode(in: try await stanzas(world, entry)) == .blind)
+            #expect(ModeNote.mode(in: try await world.stanzas(entry)) == .blind)
             #expect(try await world.opened(person) == [Self.text])
         }
     }

@@ -121,6 +121,22 @@ import Foundation
     }
 
     /// Waits for the server's end.
+    /// One SMTP transaction of a member; returns the last reply, or the first that refuses.
+    func submit(from name: String, to recipients: [String], _ message: [UInt8]) async throws -> String {
+        for text in ["MAIL FROM:<\(name)@node.test>"] + recipients.map({ "RCPT TO:<\($0)>" }) {
+            let reply = try await command(text)
+            if !reply[0].hasPrefix("250") {
+                _ = try await command("RSET")
+                return reply.joined(separator: " ")
+            }
+        }
+        let go = try await command("DATA")
+        guard go[0].hasPrefix("354") else { return go[0] }
+        write(message)
+        send(".")
+        return try await reply().joined(separator: " ")
+    }
+
     func end() async {
         while !hasEnded { await next(after: happened) }
     }

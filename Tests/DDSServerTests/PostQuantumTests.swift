@@ -29,9 +29,7 @@ import Testing
         var kinds: [AgeKeyKind?] = []
         for name in names {
             let entry = try #require(try await world.waiting(name).last)
-            var reader = AgeHeaderReader()
-            _ = try reader.feed(try await world.spool.read(entry.uid, offset: 0, count: .max)[...])
-            kinds.append(SealNote.keys(in: reader.stanzas))
+            kinds.append(SealNote.keys(in: try await world.stanzas(entry)))
         }
         return kinds
     }

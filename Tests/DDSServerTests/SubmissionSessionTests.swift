@@ -13,38 +13,18 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct SubmissionSessionTests {
     private static let text = "Subject: x\r\n\r\nHello.\r\n"
 
-    /// One transaction; returns the last reply, or the first that refuses.
-    @LoopActor private func submit(
-        _ client: LineClient, from: String, to recipients: [String], _ message: [UInt8]
-    ) async throws -> String {
-        for command in ["MAIL FROM:<\(from)@node.test>"] + recipients.map({ "RCPT TO:<\($0)>" }) {
-            let reply = try await client.command(command)
-            if !reply[0].hasPrefix("250") {
-                _ = try await client.command("RSET")
-                return reply.joined(separator: " ")
-            }
-        }
-        let go = try await client.command("DATA")
-        guard go[0].hasPrefix("354") else { return go[0] }
-        client.write(message)
-        client.send(".")
-        return try await client.reply().joined(separator: " ")
-    }
-
     @Test @LoopActor func aSealedMessage_reachesEveryReader() async throws {
         try await withWorld { world in
             let alice = try await world.addKeyMember("alice")
             let bob = try await world.addKeyMember("bob")
             try await world.addGroup("board", members: ["alice", "bob"])
             let client = try await world.submission(alice)
-            let reply = try await submit(
-                client, from: "alice", to: ["board@node.test", "bob@node.test"], try world.sealed("X-DDS-Submission: 1\r\n" + Self.text))
+            let reply = try await client.submit(from: "alice", to: ["board@node.test", "bob@node.test"], try world.sealed("X-DDS-Submission: 1\r\n" + Self.text))
             #expect(reply.hasPrefix("250 2.0.0 sealed for 1"))
             #expect(try await world.opened(bob) == ["X-DDS-Submission: 1\r\n" + Self.text])
             #expect(try await world.waiting("alice").isEmpty)
             // The session takes the next one, and a resend is recognised.
-            let again = try await submit(
-                client, from: "alice", to: ["board@node.test", "bob@node.test"], try world.sealed("X-DDS-Submission: 1\r\n" + Self.text))
+            let again = try await client.submit(from: "alice", to: ["board@node.test", "bob@node.test"], try world.sealed("X-DDS-Submission: 1\r\n" + Self.text))
             #expect(again.contains("was accepted before"))
         }
     }
@@ -57,7 +37,7 @@ import Testing
             let message = try world.sealed(Self.text)
             var reply: String?
             world.spool.hold()
-            let submitting = Task { @LoopActor in reply = try await submit(client, from: "alice", to: ["bob@node.test"], message) }
+            let submitting = Task { @LoopActor in reply = try await client.submit(from: "alice", to: ["bob@node.test"], message) }
             await world.spool.waitUntilHeld()
             for _ in 0..<50 { await Task.yield() }
             #expect(reply == nil)
@@ -83,7 +63,7 @@ import Testing
                 ("away@node.test", "550 5.7.1"), ("dave@node.test", "450 4.2.1"), ("full@node.test", "452 4.2.2"),
                 ("bob@elsewhere.test", "550 5.7.1"), ("enrol@node.test", "550 5.1.1"), ("bob@node.test", "250 2.0.0"),
             ] {
-                #expect(try await submit(client, from: "alice", to: [to], try world.sealed(Self.text)).hasPrefix(expected), "\(to)")
+                #expect(try await client.submit(from: "alice", to: [to], try world.sealed(Self.text)).hasPrefix(expected), "\(to)")
             }
         }
     }
@@ -105,12 +85,12 @@ import Testing
             let alice = try await world.addKeyMember("alice")
             try await world.addKeyMember("bob")
             let client = try await world.submission(alice)
-            let plain = try await submit(client, from: "alice", to: ["bob@node.test"], Array(Self.text.utf8))
+            let plain = try await client.submit(from: "alice", to: ["bob@node.test"], Array(Self.text.utf8))
             #expect(plain.hasPrefix("550 5.7.1 seal it to this node's key first"))
             let foreign = try World.sealed(Self.text, to: AgeIdentity.generate(random: SystemRandom()).recipient)
-            #expect(try await submit(client, from: "alice", to: ["bob@node.test"], foreign).hasPrefix("550 5.7.5"))
+            #expect(try await client.submit(from: "alice", to: ["bob@node.test"], foreign).hasPrefix("550 5.7.5"))
             let cut = Array(try world.sealed(Self.text).dropLast(40)) + [0x0d, 0x0a]
-            #expect(try await submit(client, from: "alice", to: ["bob@node.test"], cut).hasPrefix("550 5.7.5"))
+            #expect(try await client.submit(from: "alice", to: ["bob@node.test"], cut).hasPrefix("550 5.7.5"))
             #expect(try await world.waiting("bob").isEmpty)
         }
     }
@@ -126,7 +106,7 @@ import Testing
             try await client.startTLS(nil)
             #expect(try await client.command("EHLO c.test").contains { $0.contains("AUTH") })
             #expect(try await client.command("AUTH PLAIN AGNhcm9sAGNvcnJlY3QgaG9yc2U=")[0].hasPrefix("235"))
-            #expect(try await submit(client, from: "carol", to: ["bob@node.test"], Array(Self.text.utf8)).hasPrefix("250"))
+            #expect(try await client.submit(from: "carol", to: ["bob@node.test"], Array(Self.text.utf8)).hasPrefix("250"))
             #expect(try await world.opened(bob) == [Self.text])
         }
     }
@@ -137,9 +117,9 @@ import Testing
             try await world.addKeyMember("bob")
             let client = try await world.submission(alice)
             world.spool.failNext(.full, .stopped("x"))
-            #expect(try await submit(client, from: "alice", to: ["bob@node.test"], try world.sealed(Self.text)).hasPrefix("452 4.3.1"))
-            #expect(try await submit(client, from: "alice", to: ["bob@node.test"], try world.sealed(Self.text)).hasPrefix("451 4.3.0"))
-            #expect(try await submit(client, from: "alice", to: ["bob@node.test"], try world.sealed(Self.text)).hasPrefix("250"))
+            #expect(try await client.submit(from: "alice", to: ["bob@node.test"], try world.sealed(Self.text)).hasPrefix("452 4.3.1"))
+            #expect(try await client.submit(from: "alice", to: ["bob@node.test"], try world.sealed(Self.text)).hasPrefix("451 4.3.0"))
+            #expect(try await client.submit(from: "alice", to: ["bob@node.test"], try world.sealed(Self.text)).hasPrefix("250"))
         }
     }
 
@@ -209,8 +189,7 @@ import Testing
         _ client: LineClient, _ world: World, number: UInt32, secret: [UInt8], recipient: String
     ) async throws -> String {
         let request = EnrolmentRequest(inviteNumber: number, secret: Redacted(secret), recipient: recipient)
-        return try await submit(
-            client, from: "enrol", to: ["enrol@node.test"], try world.sealed(String(decoding: request.message, as: UTF8.self)))
+        return try await client.submit(from: "enrol", to: ["enrol@node.test"], try world.sealed(String(decoding: request.message, as: UTF8.self)))
     }
 
     @LoopActor private func newcomer(_ world: World, _ person: Person) async throws -> LineClient {
@@ -272,9 +251,9 @@ import Testing
                 let reply = try await enrol(client, world, number: number, secret: secret, recipient: recipient)
                 #expect(reply.hasPrefix("550 5.") && reply.contains(words), "\(words): \(reply)")
             }
-            let plain = try await submit(client, from: "enrol", to: ["enrol@node.test"], Array(Self.text.utf8))
+            let plain = try await client.submit(from: "enrol", to: ["enrol@node.test"], Array(Self.text.utf8))
             #expect(plain.hasPrefix("550 5.6.0 this is no enrolment sealed to this node"))
-            let other = try await submit(client, from: "enrol", to: ["enrol@node.test"], try world.sealed(Self.text))
+            let other = try await client.submit(from: "enrol", to: ["enrol@node.test"], try world.sealed(Self.text))
             #expect(other.hasPrefix("550 5.6.0"))
             world.time.advance(by: .seconds(600))
             #expect(try await enrol(client, world, number: 1, secret: good, recipient: key).contains("expired"))

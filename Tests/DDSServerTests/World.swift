@@ -121,6 +121,13 @@ import Logging
         return try await spool.entries(in: MailboxID(rawValue: account.mailbox))
     }
 
+    /// What the own header of a waiting copy says.
+    func stanzas(_ entry: SpoolEntry) async throws -> [AgeStanza] {
+        var reader = AgeHeaderReader()
+        _ = try reader.feed(try await spool.read(entry.uid, offset: 0, count: .max)[...])
+        return reader.stanzas
+    }
+
     /// Opens what waits for `person`, oldest first.
     func opened(_ person: Person) async throws -> [String] {
         var texts: [String] = []

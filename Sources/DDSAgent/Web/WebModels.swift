@@ -193,7 +193,6 @@ package struct MessageModel: Hashable, Sendable {
         time: WallTime, body: String, isUnread: Bool = false, isOwn: Bool = false, depth: Int = 0,
         marks: [MessageMark] = [], attachments: [AttachmentModel] = [], sent: SentState? = nil, nodeWords: String? = nil
     ) {
-        self.nodeWords = nodeWords
         self.id = id
         self.senderName = senderName
         self.senderAddress = senderAddress
@@ -207,6 +206,7 @@ package struct MessageModel: Hashable, Sendable {
         self.marks = marks
         self.attachments = attachments
         self.sent = sent
+        self.nodeWords = nodeWords
     }
 }
 

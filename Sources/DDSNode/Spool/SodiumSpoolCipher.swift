@@ -94,9 +94,9 @@ private struct SodiumSegmentCipher: SegmentCipher {
 
     /// On two threads: opening the tables is most of what opening a spool takes.
     func open(table: [UInt8], firstSlot: Int) -> OpenedTable {
-        let half = table.count / Self.slotBytes / 2
+        let half = table.count / SpoolFormat.slotBytes / 2
         guard half >= Self.slotsOfThread else { return opened(table, firstSlot) }
-        let cut = half * Self.slotBytes
+        let cut = half * SpoolFormat.slotBytes
         let rest = ThreadResult.start(name: "spool-open") { opened(Array(table[cut...]), firstSlot + half) }
         var whole = opened(Array(table[..<cut]), firstSlot)
         let second = rest.wait()
@@ -107,19 +107,16 @@ private struct SodiumSegmentCipher: SegmentCipher {
 
     private func opened(_ table: [UInt8], _ firstSlot: Int) -> OpenedTable {
         let (plain, states) = SpoolKeys.open(
-            table: table, plainBytes: Self.slotPlainBytes, key: key, first: firstSlot, associated: associated)
+            table: table, plainBytes: SpoolFormat.slotPlainBytes, key: key, first: firstSlot, associated: associated)
         return OpenedTable(plain: plain, states: states.map { OpenedTable.State(rawValue: $0.rawValue) ?? .sealed })
     }
 
     func seal(_ table: OpenedTable, firstSlot: Int) -> [UInt8] {
         SpoolKeys.seal(
-            table: table.plain, plainBytes: Self.slotPlainBytes,
+            table: table.plain, plainBytes: SpoolFormat.slotPlainBytes,
             states: table.states.map { SpoolKeys.BoxState(rawValue: $0.rawValue) ?? .sealed }, key: key, first: firstSlot,
             associated: associated)
     }
-
-    private static let slotPlainBytes = 112
-    private static let slotBytes = 128
 }
 
 private func bigEndian(_ number: UInt64) -> [UInt8] {

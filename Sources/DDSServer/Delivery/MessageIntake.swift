@@ -38,28 +38,24 @@ enum IntakeFailure: Error, Hashable {
 struct MessageIntake {
     static let submissionHeader = "X-DDS-Submission"
 
-    private let mode: GroupMode
     private var wrapper = SealedWrapperReader()
-    private var passage: AgePassage
-    /// Opens the payload; only in mode relay.
-    private var reader: AgePayloadReader?
-    private let fileKey: AgeFileKey
-    private var writer: AgePayloadWriter
-    private var scanner: HeaderScanner? = HeaderScanner()
-    private var submissionID: String?
-    private var hops = 0
+    /// What mode relay does with the message; nil in mode blind, in which `passage` is there.
+    private var resealer: Resealer?
+    private var passage: AgePassage?
     private var payload: [UInt8] = []
-    private var plainBytes = 0
     private var failure: IntakeFailure?
 
     /// `prefix` is put in front of the message, as LMTP's Return-Path and Received are.
     init(mode: GroupMode = .relay, identities: [AgeIdentity], random: any RandomSource, prefix: [UInt8] = []) {
-        precondition(mode == .relay || prefix.isEmpty, "nothing is put in front of what is not opened")
-        self.mode = mode
-        passage = AgePassage(unlock: .identities(identities))
-        fileKey = AgeFileKey.generate(random: random)
-        writer = AgePayloadWriter(fileKey: fileKey, random: random)
-        seal(prefix)
+        switch mode {
+        case .relay:
+            var resealer = Resealer(identities: identities, random: random)
+            payload = resealer.seal(prefix)
+            self.resealer = resealer
+        case .blind:
+            precondition(prefix.isEmpty, "nothing is put in front of what is not opened")
+            passage = AgePassage(unlock: .identities(identities))
+        }
     }
 
     mutating func take(_ bytes: [UInt8]) {
@@ -73,58 +69,81 @@ struct MessageIntake {
 
     mutating func finish() throws(IntakeFailure) -> SealedMessage {
         if let failure { throw failure }
+        let isSealed: Bool
         do {
             try route(wrapper.finish())
-            if wrapper.kind == .sealed {
-                try passage.finish()
-                if let last = try reader?.finish() { seal(last) }
-            }
-            return mode == .blind ? try kept() : resealed()
+            isSealed = wrapper.kind == .sealed
+            if isSealed { try passage?.finish() }
+            if let rest = try resealer?.finish(isSealed: isSealed) { payload += rest }
         } catch {
             throw error as? IntakeFailure ?? .notOpened
         }
-    }
-
-    private mutating func resealed() -> SealedMessage {
-        payload += writer.finish()
-        return SealedMessage(
-            payload: payload, fileKey: fileKey, mode: .relay, wasSealed: wrapper.kind == .sealed,
-            wasHybrid: wrapper.kind == .sealed && passage.isHybrid, submissionID: submissionID, hops: hops,
-            plainBytes: plainBytes)
-    }
-
-    /// The author's own payload and its key. Of the payload only the size is looked at.
-    private func kept() throws -> SealedMessage {
-        guard let fileKey = passage.fileKey, let plainBytes = AgePayload.plainSize(payload: payload.count) else {
-            throw IntakeFailure.notOpened
-        }
-        return SealedMessage(
-            payload: payload, fileKey: fileKey, mode: .blind, wasSealed: true, wasHybrid: passage.isHybrid,
-            submissionID: SubmissionNote.id(in: passage.stanzas), hops: 0, plainBytes: plainBytes)
+        if let resealer { return resealer.message(payload, wasSealed: isSealed) }
+        guard let message = passage?.message(payload) else { throw .notOpened }
+        return message
     }
 
     private mutating func route(_ bytes: [UInt8]) throws {
-        switch wrapper.kind {
-        case .undecided: precondition(bytes.isEmpty, "what is not decided about is held back")
-        case .plain:
-            guard mode == .relay else { throw IntakeFailure.notSealed }
-            seal(bytes)
-        case .sealed:
-            let sealed = try passage.feed(bytes)
-            guard mode == .relay else {
-                payload += sealed
-                return
-            }
-            if reader == nil { reader = passage.fileKey.map { AgePayloadReader(fileKey: $0) } }
-            if let plain = try reader?.update(sealed[...]) { seal(plain) }
+        guard !bytes.isEmpty || wrapper.kind == .plain else { return }
+        let isSealed = wrapper.kind == .sealed
+        if let resealed = try resealer?.take(bytes, isSealed: isSealed) {
+            payload += resealed
+        } else if isSealed {
+            payload += try passage?.feed(bytes) ?? []
+        } else {
+            throw IntakeFailure.notSealed
         }
     }
+}
 
-    private mutating func seal(_ plain: [UInt8]) {
-        guard !plain.isEmpty else { return }
+extension AgePassage {
+    /// The author's own payload and its key; nil when the header is missing or no payload has that size, which is all that is
+    /// looked at.
+    fileprivate func message(_ payload: [UInt8]) -> SealedMessage? {
+        guard let fileKey, let plainBytes = AgePayload.plainSize(payload: payload.count) else { return nil }
+        return SealedMessage(
+            payload: payload, fileKey: fileKey, mode: .blind, wasSealed: true, wasHybrid: isHybrid,
+            submissionID: SubmissionNote.id(in: stanzas), hops: 0, plainBytes: plainBytes)
+    }
+}
+
+/// Opens what comes in and seals it under a new key, a piece at a time; on the way it reads the header.
+private struct Resealer {
+    private var opener: AgeDecryptor
+    private let fileKey: AgeFileKey
+    private var writer: AgePayloadWriter
+    private var scanner: HeaderScanner? = HeaderScanner()
+    private var submissionID: String?
+    private var hops = 0
+    private var plainBytes = 0
+
+    init(identities: [AgeIdentity], random: any RandomSource) {
+        opener = AgeDecryptor(identities: identities)
+        fileKey = AgeFileKey.generate(random: random)
+        writer = AgePayloadWriter(fileKey: fileKey, random: random)
+    }
+
+    /// Payload bytes that are ready.
+    mutating func take(_ bytes: [UInt8], isSealed: Bool) throws -> [UInt8] {
+        seal(isSealed ? try opener.feed(bytes) : bytes)
+    }
+
+    mutating func finish(isSealed: Bool) throws -> [UInt8] {
+        let last = isSealed ? seal(try opener.finish()) : []
+        return last + writer.finish()
+    }
+
+    func message(_ payload: [UInt8], wasSealed: Bool) -> SealedMessage {
+        SealedMessage(
+            payload: payload, fileKey: fileKey, mode: .relay, wasSealed: wasSealed, wasHybrid: wasSealed && opener.isHybrid,
+            submissionID: submissionID, hops: hops, plainBytes: plainBytes)
+    }
+
+    mutating func seal(_ plain: [UInt8]) -> [UInt8] {
+        guard !plain.isEmpty else { return [] }
         plainBytes += plain.count
         readHeader(plain)
-        payload += writer.update(plain[...])
+        return writer.update(plain[...])
     }
 
     /// The id is in the header section; a header that is none has no id, and the message goes its way all the same.
@@ -136,7 +155,7 @@ struct MessageIntake {
                 self.scanner = scanner
                 return
             }
-            submissionID = header.first(Self.submissionHeader)?.text
+            submissionID = header.first(MessageIntake.submissionHeader)?.text
             hops = header.all("Received").count
         } catch {
             submissionID = nil
