@@ -3,6 +3,7 @@
 import DDSCore
 import DDSMail
 import DDSSeal
+import Foundation
 import Testing
 
 @testable import DDSNode

@@ -12,6 +12,8 @@ import Logging
 @LoopActor final class RosterKeeper {
     /// How long changes are gathered.
     static var gather: Duration { .seconds(2) }
+    /// How long mailbox keys are gathered that follow others of the same owner: agents change them once a day.
+    static var routineGather: Duration { .seconds(3600) }
     /// After a full disk or another refusal.
     private static var retryPause: Duration { .seconds(300) }
 
@@ -25,6 +27,8 @@ import Logging
     private var timer: LoopTimer?
     /// When the timer fires.
     private var next: Instant?
+    /// Since when some roster names a mailbox key that is none any more.
+    private var staleSince: Instant?
     private var isRunning = false
     private var isOn = false
 
@@ -53,9 +57,13 @@ import Logging
         timer = nil
     }
 
-    private func noteChange() {
-        guard !isRunning, !store.directory.groupsWithDueRoster.isEmpty else { return }
-        schedule(at: services.time.now + Self.gather)
+    /// The directory has changed.
+    func noteChange() {
+        guard !isRunning else { return }
+        let directory = store.directory
+        staleSince = directory.groupsWithStaleRoster.isEmpty ? nil : staleSince ?? services.time.now
+        if !directory.groupsWithDueRoster.isEmpty { schedule(at: services.time.now + Self.gather) }
+        if let staleSince { schedule(at: staleSince + Self.routineGather) }
     }
 
     private func schedule(at instant: Instant) {
@@ -78,7 +86,8 @@ import Logging
 
     /// Makes every roster that is due; false when something kept one from being stored.
     func makeAll() async -> Bool {
-        for group in store.directory.groupsWithDueRoster {
+        let isOverdue = staleSince.map { services.time.now >= $0 + Self.routineGather } ?? false
+        for group in store.directory.groupsWithDueRoster + (isOverdue ? store.directory.groupsWithStaleRoster : []) {
             guard isOn else { return true }
             do throws(Failure) {
                 try await make(group)
@@ -99,7 +108,7 @@ import Logging
         var told: ControlMailer.GroupMail?
         try await store.change(together: { [self] directory async throws(Failure) in
             // Another caller may have made it while this one waited.
-            guard directory.isRosterDue(name), let group = directory.groups[name],
+            guard directory.isRosterDue(name) || directory.rosters[name]?.isStale == true, let group = directory.groups[name],
                 let document = directory.nextRoster(of: group, domain: services.config.node.name.lowercased(), time: services.time.wall)
             else { return ([], []) }
             let mail = await mailer.mail(document, to: directory.rosterReaders(of: group))

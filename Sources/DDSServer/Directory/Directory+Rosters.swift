@@ -12,6 +12,8 @@ struct RosterState: Hashable, Sendable, Codable {
     var hash = ""
     /// Something has changed since.
     var isDue = true
+    /// Since then nothing has changed but numbered mailbox keys, which their owners' identities vouch for.
+    var isStale = false
 }
 
 extension Directory {
@@ -22,10 +24,17 @@ extension Directory {
         case .groupChanged(let name, _, let mode, let posting, let pq):
             groups[name].map { $0.mode != mode || $0.posting != posting || $0.policy != (pq ?? .prefer) } == true ? [name] : []
         case .memberAdded(let group, _, _), .memberRemoved(let group, _): [group]
-        case .accessGranted(let name, _, let recipient): accounts[name]?.recipient == recipient ? [] : groupNames(of: name)
+        case .accessGranted(let name, _, let recipient):
+            accounts[name].map { $0.recipient == recipient && $0.identity == nil } == true ? [] : groupNames(of: name)
+        case .keyStated(let name, let identity, _, _, _): accounts[name]?.identity == identity ? [] : groupNames(of: name)
         case .accountSuspended(let name), .accountResumed(let name), .accountRemoved(let name): groupNames(of: name)
         case .accountAdded, .groupRemoved, .inviteCreated, .inviteTried, .inviteUsed, .inviteRevoked, .rosterMade, .checkpoint: []
         }
+    }
+
+    /// The groups whose rosters name a mailbox key that an event replaces by the next one of the same owner.
+    func groupsOutdated(by event: DirectoryEvent) -> [String] {
+        if case .keyStated(let name, _, _, _, _) = event { groupNames(of: name) } else { [] }
     }
 
     /// True when the last roster of an existing group, if there is one, does not say any more what is.
@@ -33,6 +42,9 @@ extension Directory {
 
     /// The groups that need another roster, in order of their names.
     var groupsWithDueRoster: [String] { groups.keys.filter(isRosterDue).sorted() }
+
+    /// The groups whose last rosters name a mailbox key that is none any more.
+    var groupsWithStaleRoster: [String] { groups.keys.filter { rosters[$0]?.isStale == true && !isRosterDue($0) }.sorted() }
 
     /// The last roster of an existing group.
     func rosterHead(of group: String) -> RosterHead? {
@@ -47,7 +59,7 @@ extension Directory {
             MailAddress(local: account.name, domain: domain).map { address in
                 Roster.Member(
                     address: address, display: account.display, role: group.owners.contains(account.name) ? .owner : .member,
-                    recipient: account.recipient)
+                    identity: account.identity.flatMap { Hex.decode($0) }, recipient: account.recipient, keyNumber: account.keyNumber)
             }
         }
         let state = rosters[group.name] ?? RosterState()

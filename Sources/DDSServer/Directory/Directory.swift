@@ -93,6 +93,7 @@ struct Directory: Hashable, Sendable, Codable {
     /// Takes over what has happened. Events come from `Directory+Commands` or from the spool and are consistent.
     mutating func apply(_ event: DirectoryEvent) {
         for group in groupsConcerned(by: event) { rosters[group, default: RosterState()].isDue = true }
+        for group in groupsOutdated(by: event) { rosters[group, default: RosterState()].isStale = true }
         switch event {
         case .accountAdded(let name, let display, let mailbox):
             accounts[name] = Account(name: name, display: display, mailbox: mailbox)
