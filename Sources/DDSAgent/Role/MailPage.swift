@@ -199,7 +199,8 @@ import DDSSpool
         return ThreadRowModel(
             id: thread.id, senders: senders, messageCount: thread.messages.count, subject: thread.messages[0].subject,
             snippet: last.snippet, group: thread.group, time: WallTime(milliseconds: thread.lastActivity), isUnread: thread.isUnread,
-            hasAttachment: thread.messages.contains(where: \.hasAttachments), sent: sentState(last))
+            hasAttachment: thread.messages.contains(where: \.hasAttachments), sent: sentState(last),
+            isDoubtful: thread.messages.contains { $0.warning != nil || $0.signature?.isException == true })
     }
 
     func sentState(_ message: StoredSummary) -> SentState? {

@@ -48,6 +48,11 @@ struct StoredSummary: Hashable, Sendable, Codable {
     var seal: AgeKeyKind?
     /// The roster of the group that the node sealed it for; nil where it named none.
     var roster: StoredRoster?
+    /// What its signature was worth when it came in; nil for what came before there were any, or from a file. Of a message this
+    /// person wrote, what it is known by when it comes back.
+    var signature: StoredSignature?
+    /// Of a message this person wrote: its number among those to the same group.
+    var sequence: UInt64?
     /// Why its sender is in doubt, in words.
     var warning: String?
     /// The spool's name of the fetched record that it came from.

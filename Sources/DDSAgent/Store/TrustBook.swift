@@ -1,5 +1,5 @@
-// What this agent knows of who is who: the rosters of its groups, sealed with the store key like everything else. Changed only
-// together with the mail that says so.
+// What this agent knows of who is who: the rosters of its groups and the keys that people sign with, sealed with the store key
+// like everything else. Changed only together with the mail that says so.
 
 import DDSCore
 import DDSLoop
@@ -10,6 +10,8 @@ import DDSSpool
 @LoopActor final class TrustBook {
     /// By the names of groups.
     private(set) var groups: [String: GroupRosters] = [:]
+    /// What messages are judged by.
+    private(set) var trust = Trust()
     /// Grows with every change.
     private(set) var changeCount = 0
 
@@ -37,6 +39,14 @@ import DDSSpool
             if let older = records.updateValue(entry.uid, forKey: entry.tag) { superseded.append(older) }
             groups[rosters.group.local] = rosters
         }
+        for entry in try await spool.entries(in: AgentMailbox.knownKeys) {
+            let sealed = try await spool.read(entry.uid, offset: 0, count: entry.size)
+            guard let keys = seal.open(KnownKeys.self, sealed, mailbox: AgentMailbox.knownKeys, tag: entry.tag) else {
+                throw .damaged(entry.uid, "the known keys do not open")
+            }
+            if let older = records.updateValue(entry.uid, forKey: entry.tag) { superseded.append(older) }
+            trust.keys = keys
+        }
         if !superseded.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: superseded)) }
     }
 
@@ -58,18 +68,61 @@ import DDSSpool
         } catch {
             throw .stopped("a roster cannot be encoded: \(error)")
         }
-        let older = records[tag].map { [$0] } ?? []
+        var keys = trust.keys
+        // What is not taken over teaches nothing.
+        if rosters.last == document { keys.learn(document.roster, at: wall) }
+        let newKeys = try change(to: keys)
+        let appends = [SpoolAppend.record(mailbox: AgentMailbox.rosters, tag: tag, flags: 0, body: body)] + (newKeys.map { [$0] } ?? [])
+        let tags = [tag] + (newKeys == nil ? [] : [Self.keysTag])
         let stored = try await spool.commit(
-            SpoolTransaction(
-                appends: [.record(mailbox: AgentMailbox.rosters, tag: tag, flags: 0, body: body)], erasures: older + [record]))
-        records[tag] = stored[0]
+            SpoolTransaction(appends: appends, erasures: tags.compactMap { records[$0] } + [record]))
+        for (tag, uid) in zip(tags, stored) { records[tag] = uid }
         groups[name] = rosters
+        trust.keys = keys
         changeCount += 1
     }
+
+    /// The record of other keys than those that are known; nil when they are the same.
+    private func change(to keys: KnownKeys) throws(SpoolError) -> SpoolAppend? {
+        guard keys != trust.keys else { return nil }
+        do {
+            return .record(
+                mailbox: AgentMailbox.knownKeys, tag: Self.keysTag, flags: 0,
+                body: try seal.seal(keys, mailbox: AgentMailbox.knownKeys, tag: Self.keysTag))
+        } catch {
+            throw .stopped("the known keys cannot be encoded: \(error)")
+        }
+    }
+
+    /// What a message teaches, to be stored in the transaction that keeps it, and said to have been by `learnt`.
+    func learning(_ key: String?, of author: String, at wall: WallTime) throws(SpoolError) -> (
+        keys: KnownKeys, append: SpoolAppend, replaces: [SpoolUID]
+    )? {
+        guard let key else { return nil }
+        var keys = trust.keys
+        keys.learn(key, of: author, at: wall)
+        return try change(to: keys).map { (keys, $0, records[Self.keysTag].map { [$0] } ?? []) }
+    }
+
+    func learnt(_ keys: KnownKeys, record: SpoolUID) {
+        trust.keys = keys
+        records[Self.keysTag] = record
+    }
+
+    /// What the store holds of signed messages.
+    func adopt(_ seen: [Trust.Name: Trust.Seen]) { trust.seen = seen }
+
+    /// A message was stored.
+    func note(_ summary: StoredSummary) {
+        if let (name, seen) = Trust.entry(summary) { trust.seen[name] = seen }
+    }
+
+    private static var keysTag: RecordTag { RecordTag.named("known keys") }
 
     /// The agent was locked.
     func close() {
         groups = [:]
+        trust = Trust()
         records = [:]
     }
 

@@ -131,6 +131,7 @@ extension PageRenderer {
             "subject": subject(row.subject),
             "snippet": String(DisplayText.line(row.snippet).text.prefix(120)),
             "isUnread": row.isUnread,
+            "isDoubtful": row.isDoubtful,
             "isMutedRow": row.isMuted,
             "hasFile": row.hasAttachment,
         ]
@@ -167,6 +168,7 @@ extension PageRenderer {
             "files": fileValues(message.attachments),
             "recipients": message.recipients.map { ["recipient": DisplayText.line($0).text] },
             "copyWords": optional(copyWords(message.sent)),
+            "signatureWords": optional(message.signature.map { DisplayText.line($0).text }),
             "readersWords": optional(message.readers.map { DisplayText.line($0).text }),
             "internetID": optional(DisplayText.line(message.messageID).text),
         ]
@@ -209,6 +211,7 @@ extension PageRenderer {
             case .unknownKey: "First message from this key. Compare it before you trust it."
             case .keyChanged(let since): "The key changed on \(time(since, now: now).short). Compare it before you trust it."
             case .notSigned: "Not signed: the sender's name is a claim."
+            case .signature(let words): Self.sentence(DisplayText.line(words).text)
             case .notEncryptedOnTheWay: "Not encrypted on the way."
             case .looksLike(let name): "The name looks like \(DisplayText.line(name).text), who has another key."
             case .notTheNodes(let why): DisplayText.line(why).text
@@ -221,7 +224,7 @@ extension PageRenderer {
             switch mark {
             case .notPostQuantum, .hasHTML, .remoteImagesBlocked: true
             case .unknownKey, .keyChanged, .notSigned, .notEncryptedOnTheWay, .looksLike, .notTheNodes,
-                .readersInDoubt:
+                .readersInDoubt, .signature:
                 false
             }
         return ["markText": text, "markClass": isInformation ? "info" : "", "markSign": !isInformation]

@@ -37,6 +37,7 @@ extension Templates {
             <dl>
             <dt>To</dt><dd>{{#recipients}}<bdi dir="auto">{{recipient}}</bdi><br>{{/recipients}}</dd>
             <dt>Sent</dt><dd>{{timeFull}}</dd>
+            {{#signatureWords}}<dt>Signature</dt><dd><bdi dir="auto">{{signatureWords}}</bdi></dd>{{/signatureWords}}
             {{#readersWords}}<dt>Readers</dt><dd>{{readersWords}}</dd>{{/readersWords}}
             {{#internetID}}<dt>Message-ID</dt><dd><bdi dir="auto">{{internetID}}</bdi></dd>{{/internetID}}
             {{#sentText}}<dt>State</dt><dd>{{sentLong}}</dd>{{/sentText}}

@@ -63,6 +63,8 @@ package enum MessageMark: Hashable, Sendable {
     case unknownKey
     case keyChanged(since: WallTime)
     case notSigned
+    /// What is wrong with its signature, as a sentence without its full stop.
+    case signature(String)
     case notEncryptedOnTheWay
     case looksLike(String)
     /// It bears the node's name and was not proven to come from it; why, as a sentence.
@@ -101,11 +103,15 @@ package struct ThreadRowModel: Hashable, Sendable {
     package var isMuted: Bool
     /// Only for threads of which the last message is ours.
     package var sent: SentState?
+    /// Some message of it is not what it says it is.
+    package var isDoubtful: Bool
 
     package init(
         id: String, senders: [String], messageCount: Int, subject: String, snippet: String, group: String?, time: WallTime,
-        isUnread: Bool = false, hasAttachment: Bool = false, isMuted: Bool = false, sent: SentState? = nil
+        isUnread: Bool = false, hasAttachment: Bool = false, isMuted: Bool = false, sent: SentState? = nil,
+        isDoubtful: Bool = false
     ) {
+        self.isDoubtful = isDoubtful
         self.id = id
         self.senders = senders
         self.messageCount = messageCount
@@ -189,13 +195,16 @@ package struct MessageModel: Hashable, Sendable {
     package var sent: SentState?
     /// Who could read it, in words; nil where that is not the node's to say.
     package var readers: String?
+    /// What its signature is worth, in words; nil where there is nothing to say.
+    package var signature: String?
 
     package init(
         id: String, senderName: String, senderAddress: String, recipients: [String] = [], messageID: String = "",
         time: WallTime, body: String, isUnread: Bool = false, isOwn: Bool = false, depth: Int = 0,
         marks: [MessageMark] = [], attachments: [AttachmentModel] = [], sent: SentState? = nil,
-        readers: String? = nil
+        readers: String? = nil, signature: String? = nil
     ) {
+        self.signature = signature
         self.id = id
         self.senderName = senderName
         self.senderAddress = senderAddress
