@@ -14,6 +14,13 @@ struct Account: Hashable, Sendable, Codable {
     var recipient: String?
     var login: LoginMethod?
     var isSuspended = false
+    /// The Ed25519 key that the member signs with, 32 bytes in hexadecimal. Nil for members with a password, and for those
+    /// whose agent has told none yet.
+    var identity: String?
+    /// The last accepted statement about the mailbox key, signed, in base64; there is one wherever there is an identity.
+    var statement: String?
+    /// The number of that statement.
+    var keyNumber: UInt64?
 
     /// True for members whose own agent seals what they send.
     var usesKey: Bool {
@@ -91,7 +98,16 @@ struct Directory: Hashable, Sendable, Codable {
             forgetDeviceKey(of: name)
             accounts[name]?.login = login
             accounts[name]?.recipient = recipient
+            // Access given anew is given to whoever comes: what the one before has signed is nothing about them.
+            accounts[name]?.identity = nil
+            accounts[name]?.statement = nil
+            accounts[name]?.keyNumber = nil
             if case .deviceKey(let hash) = login { namesByDeviceKey[hash] = name }
+        case .keyStated(let name, let identity, let number, let recipient, let statement):
+            accounts[name]?.identity = identity
+            accounts[name]?.keyNumber = number
+            accounts[name]?.recipient = recipient
+            accounts[name]?.statement = statement
         case .accountSuspended(let name): accounts[name]?.isSuspended = true
         case .accountResumed(let name): accounts[name]?.isSuspended = false
         case .accountRemoved(let name):
