@@ -151,6 +151,7 @@ import Logging
         guard let parsed = try? await Heavy.perform(octets: message.count, { ParsedMessage(message) }) else {
             throw Failure(.bug, "the message cannot be taken apart")
         }
+        fields["readers"] = store.trust.readers(of: summary)?.json ?? .null
         fields["text"] = .text(TextSafety.body(parsed.bestPlainText))
         fields["files"] = .list(parsed.attachments.map { ["name": .text($0.fileName.text), "size": .number($0.size)] })
         return .object(fields)
