@@ -271,9 +271,11 @@ extension Agent {
         let intake = store.intake
         do {
             return try await Heavy.perform(octets: message.count) { [account, services] in
+                let prepared = try intake.prepared(message, id: id, sendState: .waiting, group: group, at: services.time.wall)
                 let sealed = try Submission.sealed(
-                    message, from: account.address, to: recipients, nodeRecipient: account.nodeRecipient, services: services)
-                return (sealed, try intake.prepared(message, id: id, sendState: .waiting, group: group, at: services.time.wall))
+                    message, id: prepared.summary.submission, from: account.address, to: recipients,
+                    nodeRecipient: account.nodeRecipient, services: services)
+                return (sealed, prepared)
             }
         } catch let failure as Failure {
             throw failure

@@ -118,6 +118,7 @@ import Logging
             "warning": summary.warning.map { .text($0) } ?? .null, "from_node": .bool(summary.isFromNode ?? false),
             "signature": summary.signature?.json ?? .null,
             "seal": summary.seal.map { .text($0.rawValue) } ?? .null,
+            "mode": summary.mode.map { .text($0.rawValue) } ?? .null,
             "message_id": .text(summary.messageID), "size": .number(summary.size), "attachments": .bool(summary.hasAttachments),
         ]
     }

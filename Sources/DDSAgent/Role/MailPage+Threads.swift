@@ -52,7 +52,8 @@ extension MailPage {
         var model = MessageModel(
             id: summary.id, senderName: summary.fromName, senderAddress: summary.fromAddress, recipients: summary.recipients,
             messageID: summary.messageID, time: WallTime(milliseconds: summary.isOwn ? summary.received : summary.date * 1000), body: "",
-            isUnread: summary.isUnread, isOwn: summary.isOwn, depth: depth, sent: sentState(summary))
+            isUnread: summary.isUnread, isOwn: summary.isOwn, depth: depth, sent: sentState(summary),
+            nodeWords: summary.mode?.words)
         do throws(SpoolError) {
             guard let bytes = try await store.message(summary.id) else { return model }
             let parsed = try? await Heavy.perform(octets: bytes.count) { ParsedMessage(SignedMessage.inner(of: bytes)) }

@@ -45,6 +45,7 @@ struct StoreIntake: Sendable {
         let id = OpaqueID.derived(Array("copy".utf8), armor)
         let group = GroupNote.group(in: opener.stanzas)
         let seal = SealNote.keys(in: opener.stanzas)
+        let mode = ModeNote.mode(in: opener.stanzas)
         let roster = RosterNote.notes(in: opener.stanzas).first { $0.group == group }.map { StoredRoster($0.head) }
         switch ControlMail.read(Padding.strip(message), node: account.address.domain, to: account.address, key: account.nodeIdentity) {
         case .ordinary:
@@ -60,6 +61,7 @@ struct StoreIntake: Sendable {
                 judgement = found
                 $0.origin = record.rawValue
                 $0.seal = seal
+                $0.mode = mode
                 $0.roster = roster
             }
             prepared.duplicateOf = judgement?.duplicateOf
@@ -69,6 +71,7 @@ struct StoreIntake: Sendable {
             return try prepared(message, id: id, sendState: nil, group: group, at: wall) {
                 $0.origin = record.rawValue
                 $0.seal = seal
+                $0.mode = mode
                 $0.roster = roster
                 $0.warning = "This looks like a message of the node, but \(words)."
             }

@@ -46,6 +46,8 @@ struct StoredSummary: Hashable, Sendable, Codable {
     /// The kind of keys that the node sealed the message to, for all its readers and on the way to it; nil where the group
     /// promises nothing.
     var seal: AgeKeyKind?
+    /// What the node did with the message; nil for one's own, for what the node wrote, and for modes of a later version.
+    var mode: GroupMode?
     /// The roster of the group that the node sealed it for; nil where it named none.
     var roster: StoredRoster?
     /// What its signature was worth when it came in; nil for what came before there were any, or from a file. Of a message this

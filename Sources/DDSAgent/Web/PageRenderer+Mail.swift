@@ -171,6 +171,7 @@ extension PageRenderer {
             "signatureWords": optional(message.signature.map { DisplayText.line($0).text }),
             "readersWords": optional(message.readers.map { DisplayText.line($0).text }),
             "internetID": optional(DisplayText.line(message.messageID).text),
+            "nodeWords": optional(message.nodeWords),
         ]
         values.merge(sentValues(message.sent)) { _, new in new }
         values.merge(timeValues(message.time, now: now)) { _, new in new }

@@ -40,6 +40,7 @@ extension Templates {
             {{#signatureWords}}<dt>Signature</dt><dd><bdi dir="auto">{{signatureWords}}</bdi></dd>{{/signatureWords}}
             {{#readersWords}}<dt>Readers</dt><dd>{{readersWords}}</dd>{{/readersWords}}
             {{#internetID}}<dt>Message-ID</dt><dd><bdi dir="auto">{{internetID}}</bdi></dd>{{/internetID}}
+            {{#nodeWords}}<dt>Node</dt><dd>{{nodeWords}}</dd>{{/nodeWords}}
             {{#sentText}}<dt>State</dt><dd>{{sentLong}}</dd>{{/sentText}}
             </dl>
             </details>

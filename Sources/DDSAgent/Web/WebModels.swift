@@ -193,6 +193,8 @@ package struct MessageModel: Hashable, Sendable {
     package var attachments: [AttachmentModel]
     /// Only for messages of one's own.
     package var sent: SentState?
+    /// What the node could see of it, as sentences; nil where that is not known.
+    package var nodeWords: String?
     /// Who could read it, in words; nil where that is not the node's to say.
     package var readers: String?
     /// What its signature is worth, in words; nil where there is nothing to say.
@@ -201,10 +203,11 @@ package struct MessageModel: Hashable, Sendable {
     package init(
         id: String, senderName: String, senderAddress: String, recipients: [String] = [], messageID: String = "",
         time: WallTime, body: String, isUnread: Bool = false, isOwn: Bool = false, depth: Int = 0,
-        marks: [MessageMark] = [], attachments: [AttachmentModel] = [], sent: SentState? = nil,
+        marks: [MessageMark] = [], attachments: [AttachmentModel] = [], sent: SentState? = nil, nodeWords: String? = nil,
         readers: String? = nil, signature: String? = nil
     ) {
         self.signature = signature
+        self.nodeWords = nodeWords
         self.id = id
         self.senderName = senderName
         self.senderAddress = senderAddress

@@ -169,7 +169,7 @@ enum DeliveryOutcome: Hashable, Sendable {
         _ directory: Directory, isServed: (UInt64) -> Bool
     ) async throws -> DeliveryPlan {
         let seal = directory.seal(of: everybody, destinations: destinations, wasHybrid: message.wasHybrid)
-        let sealNotes = seal.map { [SealNote.stanza($0)] } ?? []
+        let sealNotes = [seal.map { SealNote.stanza($0) }, ModeNote.stanza(message.mode)].compactMap { $0 }
         let readers = everybody.filter { !isServed($0.mailbox) }
         let groups = readers.map { directory.group(reaching: $0.name, among: destinations) }
         let groupNotes = Self.groupNotes(destinations, author: author, directory)

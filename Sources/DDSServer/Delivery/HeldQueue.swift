@@ -219,7 +219,10 @@ import Logging
             // since would make that untrue, so the copy waits for another.
             let seal = SealNote.keys(in: reader.stanzas)
             if seal == .hybrid, account.keyKind == .classical { return nil }
-            let notes = (seal.map { [SealNote.stanza($0)] } ?? []) + (copy.group.map { Self.notes($0, in: reader.stanzas) } ?? [])
+            let messageNotes = [
+                seal.map { SealNote.stanza($0) }, ModeNote.mode(in: reader.stanzas).flatMap { ModeNote.stanza($0) },
+            ].compactMap { $0 }
+            let notes = messageNotes + (copy.group.map { Self.notes($0, in: reader.stanzas) } ?? [])
             return await ReaderHeaders(random: services.random).make(
                 for: [account], fileKey: fileKey, notes: [notes])[0]
         } catch {

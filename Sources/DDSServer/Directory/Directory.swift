@@ -2,6 +2,7 @@
 // makes is in Directory+Commands.
 
 import DDSCore
+import DDSNode
 
 /// A member's account.
 struct Account: Hashable, Sendable, Codable {

@@ -1,6 +1,8 @@
 // What can happen to the node's directory. Events are stored as JSON records of the spool, one transaction a command, and
 // replayed at start; an event once written keeps its meaning for ever.
 
+import DDSNode
+
 /// How a member proves who they are.
 enum LoginMethod: Hashable, Sendable, Codable {
     /// SHA-256 of the DER SubjectPublicKeyInfo of the device's TLS certificate, in hexadecimal.
@@ -12,11 +14,6 @@ enum LoginMethod: Hashable, Sendable, Codable {
 /// Who may post to a group.
 enum PostingPolicy: String, Hashable, Sendable, Codable, CaseIterable {
     case all, members, owners
-}
-
-/// How the node handles a group's mail. This release serves `relay`.
-enum GroupMode: String, Hashable, Sendable, Codable, CaseIterable {
-    case relay
 }
 
 /// How members know who wrote a group's message.
