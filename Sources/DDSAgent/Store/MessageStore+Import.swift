@@ -127,7 +127,10 @@ extension MessageStore {
         }
         let isNew = items[message.summary.id] == nil
         if isNew, let known = message.duplicateOf, items[known] != nil {
-            try await write([known], alsoErasing: [record]) { $0.signature?.repeats = ($0.signature?.repeats ?? 0) + 1 }
+            try await write([known], alsoErasing: [record]) { summary in
+                let before = summary.signature?.repeats ?? 0
+                summary.signature?.repeats = before + 1
+            }
             return false
         }
         var transaction = InboxImport.moving(record, as: message.appends, isKnown: !isNew)
