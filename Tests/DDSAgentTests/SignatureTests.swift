@@ -124,6 +124,8 @@ import Testing
                 #expect(found?.verdict == .bad && found?.reason?.contains(reason) == true, "\(name): \(String(describing: found))")
             }
             #expect(try await verdict(Self.signed(by: mallory), fixture, store)?.verdict == .changed)
+            // By somebody who does not know yet that it is a group.
+            #expect(try await verdict(Self.signed(by: bob, groups: [], submission: "07"), fixture, store)?.verdict == .known)
             // A message for me alone, named.
             #expect(try await verdict(Self.signed(by: bob, to: "alice@node.test", groups: []), group: nil, fixture, store)?.verdict == .known)
         }

@@ -176,7 +176,9 @@ struct SignatureJudge: Sendable {
         guard context.server == server else { return "it was written for another node" }
         guard let submission, context.submission == submission else { return "it was written for another submission" }
         if let group {
-            guard context.groups.contains(group) else {
+            // Who writes to a group that they know nothing of yet names it in the message, which is signed too.
+            let isNamed = recipients.contains { $0.lowercased() == "\(group)@\(me.domain)" }
+            guard context.groups.contains(group) || isNamed else {
                 let places = context.groups.isEmpty ? "no group" : context.groups.map { "#\($0)" }.joined(separator: ", ")
                 return "it was written for \(places) and came through #\(group)"
             }
