@@ -44,7 +44,7 @@ package struct SignedMultipart: Hashable, Sendable {
     package static func entity(content: [UInt8], signature: String, protocolType: String, boundary: String) -> [UInt8] {
         let text = LineEnds.crlf(Array(signature.utf8))
         return Array(
-            ("Content-Type: multipart/signed; protocol=\"\(protocolType)\"; micalg=blake2b;\r\n boundary=\"\(boundary)\"\r\n\r\n"
+            ("Content-Type: multipart/signed; protocol=\"\(protocolType)\"; micalg=blake2b512;\r\n boundary=\"\(boundary)\"\r\n\r\n"
                 + "--\(boundary)\r\n").utf8) + content
             + Array("\r\n--\(boundary)\r\nContent-Type: \(protocolType)\r\n\r\n".utf8) + text
             + Array("\r\n--\(boundary)--\r\n".utf8)

@@ -49,9 +49,12 @@ import Logging
     /// A message as the node would hand it out, put where the fetcher puts it.
     @discardableResult
     func deliver(
-        _ message: [UInt8], group: String? = nil, seal: AgeKeyKind? = nil, to recipient: AgeRecipient? = nil
+        _ message: [UInt8], group: String? = nil, seal: AgeKeyKind? = nil, to recipient: AgeRecipient? = nil,
+        notes: [AgeStanza] = []
     ) async throws -> SpoolUID {
-        try await deliverWrapped(try wrapped(message, group: group, seal: seal, to: recipient ?? keys.mailbox.recipient, random: random), in: spool)
+        let bytes = try wrapped(
+            message, group: group, seal: seal, to: recipient ?? keys.mailbox.recipient, random: random, notes: notes)
+        return try await deliverWrapped(bytes, in: spool)
     }
 }
 
@@ -72,10 +75,11 @@ func testAccount(ownRecipient: String, nodeRecipient: String) throws -> AgentAcc
 /// The wrapper with one age file for `recipient`, with the notes of `group`, `seal` and `mode` in its header.
 func wrapped(
     _ message: [UInt8], group: String?, seal: AgeKeyKind? = nil, mode: GroupMode = .relay, to recipient: AgeRecipient,
-    random: SystemRandom
+    random: SystemRandom, notes others: [AgeStanza] = []
 ) throws -> [UInt8] {
     let fileKey = AgeFileKey.generate(random: random)
-    let notes = [seal.map { SealNote.stanza($0) }, ModeNote.stanza(mode), group.map { GroupNote.stanza($0) }].compactMap { $0 }
+    let own = [seal.map { SealNote.stanza($0) }, ModeNote.stanza(mode), group.map { GroupNote.stanza($0) }]
+    let notes = own.compactMap { $0 } + others
     let headers = try FanOut.headers(fileKey: fileKey, recipients: [recipient], notes: [notes], random: random)
     var writer = AgePayloadWriter(fileKey: fileKey, random: random)
     var armor = AgeArmorEncoder(lineEnd: .crlf)

@@ -98,7 +98,7 @@ import Testing
         let bytes = try mail(.expiry(notice)).message(signedBy: key)
         let signed = try #require(SignedMultipart(bytes))
         let content = Array(
-            String(decoding: signed.content, as: UTF8.self).replacing("ddsnode.expiry", with: "ddsnode.roster").utf8)
+            String(decoding: signed.content, as: UTF8.self).replacing("ddsnode.expiry", with: "ddsnode.gossip").utf8)
         let comment = try #require(MinisignSignature(String(decoding: signed.signature, as: UTF8.self))).trustedComment
         let later =
             Array("Message-ID: <00112233445566778899aabbccddeeff@node.test>\r\n".utf8)

@@ -129,7 +129,7 @@ def signed_by_the_node(checks, world):
         key = base64.b64decode(smtp.esmtp_features["xdds-identity"])
     public = base64.b64encode(b"Ed" + hashlib.blake2b(key, digest_size=32).digest()[:8] + key).decode()
     mail = mails[0]
-    boundary = re.search(rb'micalg=blake2b;\r\n boundary="([^"]+)"', mail).group(1)
+    boundary = re.search(rb'micalg=blake2b512;\r\n boundary="([^"]+)"', mail).group(1)
     # What is signed ends where the line end in front of the boundary begins.
     content, signature = mail.split(b"\r\n--" + boundary + b"\r\n")[-2:]
     content = content.split(b"--" + boundary + b"\r\n", 1)[-1]

@@ -12,7 +12,9 @@ from nodekit import Agent, Node, age_bytes, agefile, armor, canonical, letter, t
 
 
 def stanzas(wrapper):
-    return agefile("stanzas", input=armor(wrapper)).decode().splitlines()
+    """Without those of the roster and the author, which signatures.py is about."""
+    lines = agefile("stanzas", input=armor(wrapper)).decode().splitlines()
+    return [line for line in lines if not line.startswith(("ddsnode-roster ", "ddsnode-author "))]
 
 
 def submission(sender, to, sealed):

@@ -5,6 +5,7 @@ import DDSCore
 import DDSLoop
 import DDSMail
 import DDSNode
+import DDSSeal
 import DDSSpool
 
 extension Agent {
@@ -28,16 +29,35 @@ extension Agent {
             builder.inReplyTo = original.messageID
             builder.references = original.references.filter { $0 != original.messageID } + [original.messageID]
         }
-        if let group = letter.recipients.first(where: { account.groups.contains($0.local) }) {
+        let store = try opened().store
+        if let group = letter.recipients.first(where: { isGroup($0.local, store) }) {
             builder.listID = "\(group.local).\(group.domain)"
         }
-        return try await send(try await built(builder), to: letter.recipients, draft: draft)
+        return try await send(try await built(builder, for: letter.recipients), to: letter.recipients, draft: draft)
     }
 
-    private func built(_ builder: MessageBuilder) async throws(Failure) -> [UInt8] {
+    /// What this person's signature of a message for `recipients` says, and the key to make it with.
+    private func signer(_ submission: [UInt8], for recipients: [MailAddress]) throws(Failure) -> (SignatureContext, MinisignKey) {
+        let unlocked = try opened()
+        let store = unlocked.store
+        let groups = recipients.map(\.local).filter { isGroup($0, store) }
+        // A roster says who reads a group's mail; addresses say it of persons, and of several destinations.
+        let audience =
+            groups.count == 1 && recipients.count == 1
+            ? store.trust.groups[groups[0]]?.last?.hash : SignatureContext.audience(of: recipients)
+        let context = SignatureContext(
+            server: Array(account.nodeKeyHash.prefix(SignatureContext.serverBytes)), groups: groups, submission: Hex.encode(submission),
+            sequence: store.nextSequence(groups.first), time: services.time.wall, audience: audience)
+        return (context, MinisignKey(SigningKey(seed: unlocked.keys.identitySeed)))
+    }
+
+    private func built(_ builder: MessageBuilder, for recipients: [MailAddress]) async throws(Failure) -> [UInt8] {
+        let (context, key) = try signer(builder.submission, for: recipients)
         let octets = builder.attachments.reduce(builder.body.utf8.count) { $0 + $1.content.count }
         do {
-            return try await Heavy.perform(octets: octets) { Padding.pad(builder.build()) }
+            return try await Heavy.perform(octets: octets) {
+                Padding.pad(SignedMessage.made(of: builder.build(), context, by: key))
+            }
         } catch {
             throw Failure(.bug, "the message cannot be made: \(error)")
         }
@@ -60,7 +80,11 @@ extension Agent {
         if let first = message.unusableRecipients.first {
             throw Failure(.badInput, "\"\(first)\" in To, Cc or Bcc is no address that can be written to")
         }
-        return (try await send(message.bytes, to: message.recipients), message.recipients)
+        guard !message.recipients.isEmpty else { throw Failure(.usage, "the message names no recipient in To, Cc or Bcc") }
+        let (context, key) = try signer(message.submission, for: message.recipients)
+        let signed = try? await Heavy.perform(octets: message.bytes.count) { SignedMessage.made(of: message.bytes, context, by: key) }
+        guard let signed else { throw Failure(.bug, "the message cannot be signed") }
+        return (try await send(signed, to: message.recipients), message.recipients)
     }
 
     /// Addresses as people type them: names of this node's members and groups, or whole addresses, with commas between.

@@ -116,9 +116,22 @@ import Logging
             "state": .text(summary.sendState?.rawValue ?? "received"), "note": summary.note.map { .text($0) } ?? .null,
             "recipients": summary.isOwn ? .list((summary.copies ?? []).map(\.json)) : .null,
             "warning": summary.warning.map { .text($0) } ?? .null, "from_node": .bool(summary.isFromNode ?? false),
+            "signature": summary.signature?.json ?? .null,
             "seal": summary.seal.map { .text($0.rawValue) } ?? .null,
             "mode": summary.mode.map { .text($0.rawValue) } ?? .null,
             "message_id": .text(summary.messageID), "size": .number(summary.size), "attachments": .bool(summary.hasAttachments),
+        ]
+    }
+
+    /// What minisign verifies: the signed part octet for octet, the signature, and the key that it is by, as far as that is known.
+    private static func exported(_ id: String, _ message: [UInt8], _ store: MessageStore) throws(Failure) -> JSONValue {
+        guard let signed = SignedMessage(message), let signature = signed.signature else {
+            throw Failure(.badInput, "message \(id) is not signed")
+        }
+        let key = store.items[id]?.summary.signature?.key.flatMap { Hex.decode($0) }.map { MinisignPublicKey(key: $0) } ?? signed.claimedKey
+        return [
+            "id": .text(id), "content": .text(String(decoding: Base64.encode(signed.content), as: UTF8.self)),
+            "signature": .text(signature.text), "key": key.map { .text("\($0)") } ?? .null,
         ]
     }
 
@@ -138,6 +151,7 @@ import Logging
         if request.arguments["raw"]?.boolean ?? false {
             return ["id": .text(id), "raw": .text(String(decoding: Base64.encode(message), as: UTF8.self))]
         }
+        if request.arguments["export"]?.boolean ?? false { return try exported(id, message, store) }
         do throws(SpoolError) {
             try await store.update([id]) { $0.isUnread = false }
         } catch {
@@ -148,9 +162,10 @@ import Logging
         guard let summary = store.items[id]?.summary, case .object(var fields) = describe(summary) else {
             throw Failure(.unknownName, "no message \(id); see: ddsnode list")
         }
-        guard let parsed = try? await Heavy.perform(octets: message.count, { ParsedMessage(message) }) else {
+        guard let parsed = try? await Heavy.perform(octets: message.count, { ParsedMessage(SignedMessage.inner(of: message)) }) else {
             throw Failure(.bug, "the message cannot be taken apart")
         }
+        fields["readers"] = store.trust.readers(of: summary)?.json ?? .null
         fields["text"] = .text(TextSafety.body(parsed.bestPlainText))
         fields["files"] = .list(parsed.attachments.map { ["name": .text($0.fileName.text), "size": .number($0.size)] })
         return .object(fields)

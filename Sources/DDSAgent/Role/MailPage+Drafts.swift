@@ -27,7 +27,7 @@ extension MailPage {
     private static var quotedCharactersMax: Int { 100_000 }
 
     private static func quoted(_ message: [UInt8], from original: StoredSummary) async -> String {
-        let text = (try? await Heavy.perform(octets: message.count) { ParsedMessage(message).bestPlainText }) ?? ""
+        let text = (try? await Heavy.perform(octets: message.count) { ParsedMessage(SignedMessage.inner(of: message)).bestPlainText }) ?? ""
         let quoted = text.prefix(quotedCharactersMax).split(separator: "\n", omittingEmptySubsequences: false)
             .map { $0.hasPrefix(">") ? ">\($0)" : "> \($0)" }.joined(separator: "\n")
         let who = original.fromName.isEmpty ? original.fromAddress : original.fromName

@@ -25,7 +25,23 @@ extension MailPage {
         let first = thread.messages[0]
         return ThreadModel(
             id: thread.id, subject: first.subject, group: thread.group.map(group),
-            readers: thread.group == nil ? Self.people(thread) : [], messages: models)
+            readers: thread.group.map { Self.people(store.trust.roster(of: $0)) } ?? Self.people(thread), messages: models,
+            events: thread.group.map { Self.events(thread, store.trust.events(in: $0, since: WallTime(milliseconds: first.received))) }
+                ?? [])
+    }
+
+    /// Everybody whom the last roster names; nobody where none has come, since none is better than a wrong one.
+    private static func people(_ roster: Roster?) -> [String] {
+        (roster?.members ?? []).map { "\($0.display) <\($0.address)>" }
+    }
+
+    /// Each in front of the first message that came after it.
+    private static func events(_ thread: StoredThread, _ events: [GroupEvent]) -> [ThreadEventModel] {
+        events.map { event in
+            ThreadEventModel(
+                place: thread.messages.firstIndex { $0.received > event.received } ?? thread.messages.count, time: event.time,
+                text: event.text, isAlarming: event.isAlarming)
+        }
     }
 
     private static func people(_ thread: StoredThread) -> [String] {
@@ -40,11 +56,19 @@ extension MailPage {
             nodeWords: summary.mode?.words)
         do throws(SpoolError) {
             guard let bytes = try await store.message(summary.id) else { return model }
-            let parsed = try? await Heavy.perform(octets: bytes.count) { ParsedMessage(bytes) }
+            let parsed = try? await Heavy.perform(octets: bytes.count) { ParsedMessage(SignedMessage.inner(of: bytes)) }
             guard let parsed else { return model }
             model.body = parsed.bestPlainText
             if parsed.hasHTML { model.marks.append(.hasHTML) }
             if summary.seal == .classical { model.marks.append(.notPostQuantum) }
+            if let readers = store.trust.readers(of: summary) {
+                model.readers = readers.words
+                if readers.isAlarming { model.marks.append(.readersInDoubt(readers.words)) }
+            }
+            if let signature = summary.signature, !summary.isOwn || signature.repeats != nil {
+                model.signature = signature.words
+                if let mark = Self.mark(signature) { model.marks.append(mark) }
+            }
             if let warning = summary.warning { model.marks.append(.notTheNodes(warning)) }
             // The parts for programs of what the node wrote are no files for people.
             if summary.isFromNode != true {
@@ -59,12 +83,26 @@ extension MailPage {
         return model
     }
 
+    /// Nothing for a message as it should be.
+    private static func mark(_ signature: StoredSignature) -> MessageMark? {
+        if signature.repeats != nil { return .signature(signature.words) }
+        return switch signature.verdict {
+        case .verified, .known: nil
+        case .firstSeen: .unknownKey
+        case .changed:
+            signature.reason == nil ? signature.since.map { .keyChanged(since: WallTime(milliseconds: $0)) } : .signature(signature.words)
+        case .bad: .signature(signature.words)
+        case .unsigned: signature.attested == nil && signature.reason == nil ? .notSigned : .signature(signature.words)
+        }
+    }
+
     func attachment(_ id: String) async -> AttachmentContent? {
         // Ids of messages have that letter too; the last one is ours.
         guard let cross = id.lastIndex(of: "x"), let number = Int(id[id.index(after: cross)...]),
             let store = agent.unlocked?.store, let bytes = try? await store.message(String(id[..<cross]))
         else { return nil }
         let found = try? await Heavy.perform(octets: bytes.count) { () -> AttachmentContent? in
+            let bytes = SignedMessage.inner(of: bytes)
             guard let attachment = ParsedMessage(bytes).attachments.first(where: { $0.index == number }),
                 let content = ParsedMessage.attachmentContent(number, of: bytes)
             else { return nil }

@@ -71,8 +71,8 @@ extension MessageStore {
             }
         }
         let wall = time.wall
-        let prepared = try? await Heavy.perform(octets: wrapped.count) { [intake, mailbox = keys.mailbox] in
-            try intake.opened(wrapped, from: entry.uid, identity: mailbox, at: wall)
+        let prepared = try? await Heavy.perform(octets: wrapped.count) { [intake, mailbox = keys.mailbox, view = trust.trust] in
+            try intake.opened(wrapped, from: entry.uid, identity: mailbox, at: wall, view)
         }
         return prepared.map { .ready($0) } ?? .unopened(wrapped)
     }
@@ -121,10 +121,29 @@ extension MessageStore {
             try await apply(report, from: record)
             return true
         }
+        if let roster = message.roster {
+            try await trust.take(roster, from: record, at: time.wall)
+            return true
+        }
         let isNew = items[message.summary.id] == nil
-        let records = try await spool.commit(InboxImport.moving(record, as: message.appends, isKnown: !isNew))
-        if isNew { added(message, records: records[...]) }
-        return isNew
+        if isNew, let known = message.duplicateOf, items[known] != nil {
+            try await write([known], alsoErasing: [record]) { summary in
+                let before = summary.signature?.repeats ?? 0
+                summary.signature?.repeats = before + 1
+            }
+            return false
+        }
+        var transaction = InboxImport.moving(record, as: message.appends, isKnown: !isNew)
+        let lesson = isNew ? try trust.learning(message.learnt, of: message.summary.fromAddress, at: time.wall) : nil
+        if let lesson {
+            transaction.appends.append(lesson.append)
+            transaction.erasures += lesson.replaces
+        }
+        let records = try await spool.commit(transaction)
+        guard isNew else { return false }
+        added(message, records: records[..<2])
+        if let lesson, !isClosed { trust.learnt(lesson.keys, record: records[2]) }
+        return true
     }
 }
 

@@ -22,6 +22,7 @@ import DDSSpool
     let spool: any SpoolEngine
     let keys: VaultKeys
     private let seal: StoreSeal
+    let trust: TrustBook
     let time: any TimeSource
     /// Shared with whatever else writes to this spool's local records, a store that was opened earlier included.
     let gate: LoopGate
@@ -36,6 +37,8 @@ import DDSSpool
     /// Of messages that an import compared; each is read once for it.
     var digests: [String: [UInt8]] = [:]
     private(set) var isClosed = false
+    /// Of messages that this person signed, the last number for each group and, under an empty name, for persons.
+    private var sequences: [String: UInt64] = [:]
     /// Imports follow each other; each goes through `gate` once a message.
     let importGate = LoopGate()
 
@@ -47,7 +50,11 @@ import DDSSpool
         self.time = time
         self.gate = gate
         seal = StoreSeal(key: keys.storeKey, random: random)
-        intake = StoreIntake(seal: seal, account: account)
+        let judge = SignatureJudge(
+            server: Array(account.nodeKeyHash.prefix(SignatureContext.serverBytes)), me: account.address,
+            ownKey: Hex.encode(SigningKey(seed: keys.identitySeed).publicKey))
+        intake = StoreIntake(seal: seal, account: account, judge: judge)
+        trust = TrustBook(spool: spool, seal: seal, me: account.address)
     }
 
     /// Loads the summaries, and finishes what a stop has cut off. Throws when one cannot be read; a store that shows less than it
@@ -78,9 +85,12 @@ import DDSSpool
         items = contents.items
         order = contents.order
         unreadCount = contents.unreadCount
+        sequences = contents.sequences
+        trust.adopt(contents.seen)
         Loop.discard((opened, contents))
         let leftovers = Array(lost) + contents.leftovers
         if !leftovers.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: leftovers)) }
+        try await trust.load()
         quarantined = Set(try await spool.entries(in: AgentMailbox.quarantine).map(\.uid))
     }
 
@@ -89,6 +99,8 @@ import DDSSpool
         var items: [String: Item] = [:]
         var order: [String] = []
         var unreadCount = 0
+        var seen: [Trust.Name: Trust.Seen] = [:]
+        var sequences: [String: UInt64] = [:]
         /// Records that a crash has left over.
         var leftovers: [SpoolUID] = []
 
@@ -102,6 +114,13 @@ import DDSSpool
                 items[summary.id] = Item(summary: summary, tag: entry.tag, summaryRecord: entry.uid, messageRecord: message)
             }
             unreadCount = items.values.count { $0.summary.isUnread }
+            for item in items.values {
+                if let (name, entry) = Trust.entry(item.summary) { seen[name] = entry }
+                if let number = item.summary.sequence {
+                    let group = item.summary.group ?? ""
+                    sequences[group] = max(sequences[group] ?? 0, number)
+                }
+            }
             order = items.values.sorted { $0.messageRecord.rawValue < $1.messageRecord.rawValue }.map(\.summary.id)
             leftovers += InboxImport.finished(fetched, origins: Set(items.values.compactMap { $0.summary.origin.map { SpoolUID(rawValue: $0) } }))
         }
@@ -125,7 +144,15 @@ import DDSSpool
         return summaries
     }
 
+    /// The number of the next message that this person signs for a group, nil for persons.
+    func nextSequence(_ group: String?) -> UInt64 {
+        let number = (sequences[group ?? ""] ?? 0) + 1
+        sequences[group ?? ""] = number
+        return number
+    }
+
     private func put(_ item: Item) {
+        trust.note(item.summary)
         let before = items.updateValue(item, forKey: item.summary.id)
         if before == nil { order.append(item.summary.id) }
         unreadCount += (item.summary.isUnread ? 1 : 0) - (before?.summary.isUnread == true ? 1 : 0)
@@ -138,6 +165,7 @@ import DDSSpool
         items = [:]
         order = []
         digests = [:]
+        trust.close()
     }
 
     /// Waits for the changes before this one. Leaves the gate again and throws when the store was closed meanwhile.
@@ -198,7 +226,8 @@ extension MessageStore {
         try await write(ids, alsoErasing: [], change)
     }
 
-    private func write(_ ids: [String], alsoErasing erasures: [SpoolUID], _ change: (inout StoredSummary) -> Void) async throws(SpoolError) {
+    /// The same for a caller who is inside the gate, with other records that go in the same transaction.
+    func write(_ ids: [String], alsoErasing erasures: [SpoolUID], _ change: (inout StoredSummary) -> Void) async throws(SpoolError) {
         var transaction = SpoolTransaction(erasures: erasures)
         var changed: [Item] = []
         for id in ids {

@@ -27,6 +27,10 @@ enum AgentMailbox {
     static let quarantine = MailboxID(rawValue: 16)
     /// What was seen of the node's store, one record; see `HeadWatch`.
     static let heads = MailboxID(rawValue: 17)
+    /// The rosters of groups, one record each, sealed with the store key; see `GroupRosters`.
+    static let rosters = MailboxID(rawValue: 18)
+    /// The keys that people sign with, one record, sealed with the store key; see `KnownKeys`.
+    static let knownKeys = MailboxID(rawValue: 19)
 
     /// What a record of that mailbox is called.
     static func words(_ mailbox: MailboxID) -> String {
@@ -41,6 +45,8 @@ enum AgentMailbox {
         case sheltered: "the drafts kept while locked"
         case quarantine: "the quarantine"
         case heads: "the node's heads"
+        case rosters: "the rosters"
+        case knownKeys: "the known keys"
         default: "mailbox \(mailbox.rawValue)"
         }
     }

@@ -16,6 +16,12 @@ struct StoreIntake: Sendable {
         var appends: [SpoolAppend]
         /// What the node tells of this person's own messages; such a message is applied and not kept.
         var report: DeliveryReport?
+        /// The state of a group, which is applied and not kept as a message.
+        var roster: RosterDocument?
+        /// The message in the store that this one is once more.
+        var duplicateOf: String?
+        /// The key of its author, who had none before.
+        var learnt: String?
     }
 
     /// Longer texts of a header are cut for the list; the message itself is kept whole.
@@ -25,9 +31,10 @@ struct StoreIntake: Sendable {
 
     let seal: StoreSeal
     let account: AgentAccount
+    let judge: SignatureJudge
 
     /// Opens what the node sealed to this member. Throws when it is not sealed, not to this key, or damaged.
-    func opened(_ wrapped: [UInt8], from record: SpoolUID, identity: AgeIdentity, at wall: WallTime) throws -> Prepared {
+    func opened(_ wrapped: [UInt8], from record: SpoolUID, identity: AgeIdentity, at wall: WallTime, _ trust: Trust) throws -> Prepared {
         var reader = SealedWrapperReader()
         var opener = AgeDecryptor(identities: [identity])
         let armor = try reader.feed(wrapped) + reader.finish()
@@ -39,18 +46,33 @@ struct StoreIntake: Sendable {
         let group = GroupNote.group(in: opener.stanzas)
         let seal = SealNote.keys(in: opener.stanzas)
         let mode = ModeNote.mode(in: opener.stanzas)
+        let roster = RosterNote.notes(in: opener.stanzas).first { $0.group == group }.map { StoredRoster($0.head) }
         switch ControlMail.read(Padding.strip(message), node: account.address.domain, to: account.address, key: account.nodeIdentity) {
         case .ordinary:
-            return try prepared(message, id: id, sendState: nil, group: group, at: wall) {
+            let signed = SignedMessage(message)
+            let submission = (try? HeaderSection(of: signed?.message ?? message))?.first("X-DDS-Submission")?.text
+            let author = AuthorNote.notes(in: opener.stanzas).first { $0.group == group }.map { "\($0.author)@\(account.address.domain)" }
+            var judgement: SignatureJudge.Judgement?
+            var prepared = try prepared(message, id: id, sendState: nil, group: group, at: wall) {
+                let found = judge.judge(
+                    signed, author: $0.fromAddress, recipients: $0.recipients, submission: submission, group: group,
+                    attested: author, trust)
+                $0.signature = found.signature
+                judgement = found
                 $0.origin = record.rawValue
                 $0.seal = seal
                 $0.mode = mode
+                $0.roster = roster
             }
+            prepared.duplicateOf = judgement?.duplicateOf
+            prepared.learnt = judgement?.learnt
+            return prepared
         case .doubtful(let words):
             return try prepared(message, id: id, sendState: nil, group: group, at: wall) {
                 $0.origin = record.rawValue
                 $0.seal = seal
                 $0.mode = mode
+                $0.roster = roster
                 $0.warning = "This looks like a message of the node, but \(words)."
             }
         case .genuine(let mail):
@@ -63,7 +85,11 @@ struct StoreIntake: Sendable {
                 $0.seal = seal
                 $0.hasAttachments = false
             }
-            if case .deliveryState(let report) = mail.content { prepared.report = report }
+            switch mail.content {
+            case .deliveryState(let report): prepared.report = report
+            case .roster(let document): prepared.roster = document
+            case .expiry: break
+            }
             return prepared
         }
     }
@@ -74,7 +100,10 @@ struct StoreIntake: Sendable {
         adding change: (inout StoredSummary) -> Void = { _ in }
     ) throws -> Prepared {
         var summary = summary(of: message, id: id, sendState: sendState, group: group, at: wall)
-        if sendState != nil { summary.submission = (try? HeaderSection(of: message))?.first("X-DDS-Submission")?.text }
+        if sendState != nil {
+            summary.submission = (try? HeaderSection(of: message))?.first("X-DDS-Submission")?.text
+            noteSignature(of: message, in: &summary)
+        }
         change(&summary)
         let tag = RecordTag.named(id)
         return Prepared(
@@ -89,10 +118,21 @@ struct StoreIntake: Sendable {
             ])
     }
 
+    /// Of a message written here: what it is known by when somebody brings it back.
+    private func noteSignature(of message: [UInt8], in summary: inout StoredSummary) {
+        guard let signed = SignedMessage(message), let context = signed.signature.flatMap({ SignatureContext($0.trustedComment) }) else {
+            return
+        }
+        summary.sequence = context.sequence
+        summary.signature = StoredSignature(
+            verdict: .known, reason: nil, key: judge.ownKey, submission: context.submission,
+            digest: Hex.encode(Hash.blake2b(signed.content, count: 32)))
+    }
+
     private func summary(
         of message: [UInt8], id: String, sendState: SendState?, group known: String?, at wall: WallTime
     ) -> StoredSummary {
-        let parsed = ParsedMessage(message)
+        let parsed = ParsedMessage(SignedMessage.inner(of: message))
         let recipients = (parsed.to + parsed.cc).map(\.address)
         return StoredSummary(
             id: id, subject: String(parsed.subject.text.prefix(Self.subjectCharactersMax)),

@@ -48,12 +48,33 @@ struct StoredSummary: Hashable, Sendable, Codable {
     var seal: AgeKeyKind?
     /// What the node did with the message; nil for one's own, for what the node wrote, and for modes of a later version.
     var mode: GroupMode?
+    /// The roster of the group that the node sealed it for; nil where it named none.
+    var roster: StoredRoster?
+    /// What its signature was worth when it came in; nil for what came before there were any, or from a file. Of a message this
+    /// person wrote, what it is known by when it comes back.
+    var signature: StoredSignature?
+    /// Of a message this person wrote: its number among those to the same group.
+    var sequence: UInt64?
     /// Why its sender is in doubt, in words.
     var warning: String?
     /// The spool's name of the fetched record that it came from.
     var origin: UInt64?
 
     var isOwn: Bool { sendState != nil }
+}
+
+/// Which roster a message was sealed for.
+struct StoredRoster: Hashable, Sendable, Codable {
+    var number: UInt64
+    /// In hexadecimal.
+    var hash: String
+
+    init(_ head: RosterHead) {
+        number = head.number
+        hash = Hex.encode(head.hash)
+    }
+
+    var head: RosterHead { RosterHead(number: number, hash: Hex.decode(hash) ?? []) }
 }
 
 /// One reader's copy of a message this person wrote.

@@ -22,7 +22,7 @@ extension Templates {
             <span class="dot">{{#isUnread}}<span class="sr">unread</span>{{/isUnread}}</span>
             <span class="from"><bdi dir="auto">{{senders}}</bdi>{{#showsCount}} <small>{{messageCount}}</small>{{/showsCount}}</span>
             <span class="what"><span class="subject"><bdi dir="auto">{{subject}}</bdi></span> <span class="snippet"><bdi dir="auto">{{snippet}}</bdi></span></span>
-            <span class="tags">{{#hasFile}}<span title="has a file">{{>clip}}<span class="sr">has a file</span></span>{{/hasFile}}{{#groupName}}<span class="tag {{groupHue}}"><bdi dir="auto">{{groupName}}</bdi></span>{{/groupName}}{{#isMutedRow}}<span class="tag">muted</span>{{/isMutedRow}}{{#sentText}}<span class="sent {{sentClass}}">{{sentText}}</span>{{/sentText}}</span>
+            <span class="tags">{{#isDoubtful}}<span title="something is wrong with its sender">⚠<span class="sr">something is wrong with its sender</span></span>{{/isDoubtful}}{{#hasFile}}<span title="has a file">{{>clip}}<span class="sr">has a file</span></span>{{/hasFile}}{{#groupName}}<span class="tag {{groupHue}}"><bdi dir="auto">{{groupName}}</bdi></span>{{/groupName}}{{#isMutedRow}}<span class="tag">muted</span>{{/isMutedRow}}{{#sentText}}<span class="sent {{sentClass}}">{{sentText}}</span>{{/sentText}}</span>
             <time datetime="{{timeMachine}}" title="{{timeFull}}">{{timeShort}}</time>
             </a>
             </li>

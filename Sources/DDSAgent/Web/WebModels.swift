@@ -63,12 +63,16 @@ package enum MessageMark: Hashable, Sendable {
     case unknownKey
     case keyChanged(since: WallTime)
     case notSigned
+    /// What is wrong with its signature, as a sentence without its full stop.
+    case signature(String)
     case notEncryptedOnTheWay
     case looksLike(String)
     /// It bears the node's name and was not proven to come from it; why, as a sentence.
     case notTheNodes(String)
     /// A classical key was among those that it was sealed to on its way.
     case notPostQuantum
+    /// The roster that it was sealed for is not what it should be; why, as a sentence without its full stop.
+    case readersInDoubt(String)
     case hasHTML
     case remoteImagesBlocked(Int)
 }
@@ -99,11 +103,15 @@ package struct ThreadRowModel: Hashable, Sendable {
     package var isMuted: Bool
     /// Only for threads of which the last message is ours.
     package var sent: SentState?
+    /// Some message of it is not what it says it is.
+    package var isDoubtful: Bool
 
     package init(
         id: String, senders: [String], messageCount: Int, subject: String, snippet: String, group: String?, time: WallTime,
-        isUnread: Bool = false, hasAttachment: Bool = false, isMuted: Bool = false, sent: SentState? = nil
+        isUnread: Bool = false, hasAttachment: Bool = false, isMuted: Bool = false, sent: SentState? = nil,
+        isDoubtful: Bool = false
     ) {
+        self.isDoubtful = isDoubtful
         self.id = id
         self.senders = senders
         self.messageCount = messageCount
@@ -187,11 +195,16 @@ package struct MessageModel: Hashable, Sendable {
     package var sent: SentState?
     /// What the node could see of it, as sentences; nil where that is not known.
     package var nodeWords: String?
+    /// Who could read it, in words; nil where that is not the node's to say.
+    package var readers: String?
+    /// What its signature is worth, in words; nil where there is nothing to say.
+    package var signature: String?
 
     package init(
         id: String, senderName: String, senderAddress: String, recipients: [String] = [], messageID: String = "",
         time: WallTime, body: String, isUnread: Bool = false, isOwn: Bool = false, depth: Int = 0,
-        marks: [MessageMark] = [], attachments: [AttachmentModel] = [], sent: SentState? = nil, nodeWords: String? = nil
+        marks: [MessageMark] = [], attachments: [AttachmentModel] = [], sent: SentState? = nil, nodeWords: String? = nil,
+        readers: String? = nil, signature: String? = nil
     ) {
         self.id = id
         self.senderName = senderName
@@ -207,6 +220,25 @@ package struct MessageModel: Hashable, Sendable {
         self.attachments = attachments
         self.sent = sent
         self.nodeWords = nodeWords
+        self.readers = readers
+        self.signature = signature
+    }
+}
+
+/// Something that happened to a thread's group.
+package struct ThreadEventModel: Hashable, Sendable {
+    /// Index of the message that it stands in front of; the number of messages for what came after all of them.
+    package var place: Int
+    package var time: WallTime
+    /// A sentence without its full stop.
+    package var text: String
+    package var isAlarming: Bool
+
+    package init(place: Int, time: WallTime, text: String, isAlarming: Bool = false) {
+        self.place = place
+        self.time = time
+        self.text = text
+        self.isAlarming = isAlarming
     }
 }
 
@@ -219,8 +251,13 @@ package struct ThreadModel: Hashable, Sendable {
     /// Everybody who can read it, as text.
     package var readers: [String]
     package var messages: [MessageModel]
+    package var events: [ThreadEventModel]
 
-    package init(id: String, subject: String, group: GroupModel?, readers: [String], messages: [MessageModel]) {
+    package init(
+        id: String, subject: String, group: GroupModel?, readers: [String], messages: [MessageModel],
+        events: [ThreadEventModel] = []
+    ) {
+        self.events = events
         self.id = id
         self.subject = subject
         self.group = group

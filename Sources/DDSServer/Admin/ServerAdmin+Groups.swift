@@ -89,6 +89,8 @@ extension ServerAdmin {
         let members = request.arguments["members"]?.strings ?? []
         try await store.change { directory throws(Failure) in try directory.removingMembers(members, from: name) }
         publish(.groupChanged)
+        let gone = Set(members.compactMap { store.directory.accounts[$0.lowercased()]?.mailbox })
+        await delivery.held.retry { gone.contains($0.member) }
         return .object(try describeGroup(name))
     }
 
@@ -99,7 +101,8 @@ extension ServerAdmin {
             "mode": .text(group.mode.rawValue), "post": .text(group.posting.rawValue), "pq": .text(group.policy.rawValue),
             "classical": .texts(group.members.filter { store.directory.accounts[$0]?.keyKind == .classical }.sorted()),
             "members": .texts(group.members.sorted()),
-            "owners": .texts(group.owners.sorted()),
+            "owners": .texts(group.owners.sorted()), "sender_auth": .text(group.senderAuthentication.rawValue),
+            "roster": store.directory.rosterHead(of: group.name).map { .number(Int64(clamping: $0.number)) } ?? .null,
         ]
     }
 }

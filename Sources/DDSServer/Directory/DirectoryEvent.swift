@@ -16,6 +16,12 @@ enum PostingPolicy: String, Hashable, Sendable, Codable, CaseIterable {
     case all, members, owners
 }
 
+/// How members know who wrote a group's message.
+enum SenderAuthentication: String, Hashable, Sendable, Codable, CaseIterable {
+    /// The node says who was logged in; whether a message is signed is its author's affair.
+    case attested
+}
+
 /// An invite as the directory keeps it: the secret only as a hash.
 struct Invite: Hashable, Sendable, Codable {
     /// 20 bits; shown to the administrator and part of the invite.
@@ -35,6 +41,9 @@ enum DirectoryEvent: Hashable, Sendable, Codable {
     case accountAdded(name: String, display: String, mailbox: UInt64)
     /// Enrolment, a new key or a new password.
     case accessGranted(name: String, login: LoginMethod, recipient: String)
+    /// A signed statement about the member's mailbox key was accepted: mail is sealed to `recipient` from here on. `identity` is
+    /// in hexadecimal, `statement` in base64 with its signature. After `accessGranted` where both come of an enrolment.
+    case keyStated(name: String, identity: String, number: UInt64, recipient: String, statement: String)
     case accountSuspended(name: String)
     case accountResumed(name: String)
     case accountRemoved(name: String)
@@ -42,6 +51,8 @@ enum DirectoryEvent: Hashable, Sendable, Codable {
     case groupAdded(name: String, title: String, mode: GroupMode, posting: PostingPolicy, pq: PostQuantumPolicy? = nil)
     case groupChanged(name: String, title: String, mode: GroupMode, posting: PostingPolicy, pq: PostQuantumPolicy? = nil)
     case groupRemoved(name: String)
+    /// The roster of that number was made, with the hash of its octets in hexadecimal, and its members' mail stored.
+    case rosterMade(group: String, number: UInt64, hash: String)
     case memberAdded(group: String, member: String, isOwner: Bool)
     case memberRemoved(group: String, member: String)
     case inviteCreated(Invite)

@@ -125,7 +125,9 @@ struct ListCommand: NodeCommand {
     private static func row(_ message: JSONValue) -> [String] {
         let date = String(SafeWord.text(message["date"]).prefix(16).replacing("T", with: " "))
         let state = SafeWord.text(message["state"])
-        let mark = message["unread"]?.boolean == true ? "N" : state == "received" ? "" : state
+        // Only what is out of order has a sign.
+        let isDoubtful = ["bad", "changed"].contains(message["signature"]?["verdict"]?.string)
+        let mark = (isDoubtful ? "!" : "") + (message["unread"]?.boolean == true ? "N" : state == "received" ? "" : state)
         let group = SafeWord.text(message["group"])
         let name = SafeWord.text(message["from_name"])
         return [
@@ -140,12 +142,17 @@ struct ShowCommand: NodeCommand {
 
     @Argument(help: "The message's id, as list shows it.") var id: String
     @Flag(help: "Print the message byte for byte (RFC 5322).") var raw = false
+    @Option(
+        help: ArgumentHelp("Write what was signed, its signature and the key into this folder, for minisign.", valueName: "dir"),
+        completion: .directory)
+    var export: String?
     @OptionGroup var opening: PassphraseOption
     @OptionGroup(title: "Global options") var globals: GlobalOptions
 
     func perform(_ context: Context) async throws(Failure) -> Int32 {
-        let request = ControlRequest("agent.show", ["id": .text(id), "raw": .bool(raw)])
+        let request = ControlRequest("agent.show", ["id": .text(id), "raw": .bool(raw), "export": .bool(export != nil)])
         let result = try await opening.perform(request, context)
+        if let export { return try Self.write(result, to: export, context) }
         guard raw, !context.output.isJSON else {
             context.output.result(result) { Self.describe(result, context.output) }
             return 0
@@ -154,6 +161,27 @@ struct ShowCommand: NodeCommand {
             throw Failure(.protocolError, "the agent did not answer with a message")
         }
         context.output.raw(bytes)
+        return 0
+    }
+
+    /// Files under the message's id, in minisign's forms.
+    private static func write(_ result: JSONValue, to folder: String, _ context: Context) throws(Failure) -> Int32 {
+        guard let id = result["id"]?.string, id.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber) }),
+            let content = result["content"]?.string.flatMap({ Base64.decode(Array($0.utf8)) }),
+            let signature = result["signature"]?.string
+        else { throw Failure(.protocolError, "the agent did not answer with a signed message") }
+        var files = [("\(id).eml", content), ("\(id).eml.minisig", Array(signature.utf8))]
+        if let key = result["key"]?.string { files.append(("\(id).pub", Array("untrusted comment: minisign public key\n\(key)\n".utf8))) }
+        for (name, bytes) in files {
+            do {
+                try HostFiles.write("\(folder)/\(name)", bytes)
+            } catch {
+                throw Failure(.cannotCreate, "cannot write \(folder)/\(name): \(error)")
+            }
+        }
+        context.output.result(.texts(files.map { "\(folder)/\($0.0)" })) {
+            "wrote \(files.map(\.0).joined(separator: " ")); check with: minisign -Vm \(id).eml -p \(id).pub"
+        }
         return 0
     }
 
@@ -168,8 +196,10 @@ struct ShowCommand: NodeCommand {
         for file in message["files"]?.array ?? [] {
             rows.append(["File:", "\(SafeWord.text(file["name"])) (\(SafeWord.text(file["size"])) bytes)"])
         }
+        if let readers = message["readers"]?["words"]?.string { rows.append(["Readers:", SafeWord.text(.text(readers))]) }
+        if let signature = message["signature"]?["words"]?.string { rows.append(["Signature:", SafeWord.text(signature)]) }
         if let note = message["note"]?.string { rows.append(["Note:", SafeWord.text(note)]) }
-        return rows.map { $0[0].padded(to: 9) + $0[1] }.joined(separator: "\n") + "\n\n"
+        return rows.map { $0[0].padded(to: 11) + $0[1] }.joined(separator: "\n") + "\n\n"
             + TextSafety.body(message["text"]?.string ?? "")
     }
 }

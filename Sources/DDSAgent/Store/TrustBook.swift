@@ -1,0 +1,178 @@
+// What this agent knows of who is who: the rosters of its groups and the keys that people sign with, sealed with the store key
+// like everything else. Changed only together with the mail that says so.
+
+import DDSCore
+import DDSLoop
+import DDSNode
+import DDSSeal
+import DDSSpool
+
+@LoopActor final class TrustBook {
+    /// By the names of groups.
+    private(set) var groups: [String: GroupRosters] = [:]
+    /// What messages are judged by.
+    private(set) var trust = Trust()
+    /// Grows with every change.
+    private(set) var changeCount = 0
+
+    private let spool: any SpoolEngine
+    private let seal: StoreSeal
+    private let me: MailAddress
+    private var records: [RecordTag: SpoolUID] = [:]
+
+    init(spool: any SpoolEngine, seal: StoreSeal, me: MailAddress) {
+        self.spool = spool
+        self.seal = seal
+        self.me = me
+    }
+
+    /// Throws when a record does not open. The caller is inside the gate.
+    func load() async throws(SpoolError) {
+        var superseded: [SpoolUID] = []
+        for entry in try await spool.entries(in: AgentMailbox.rosters) {
+            let sealed = try await spool.read(entry.uid, offset: 0, count: entry.size)
+            let opened = try? await Heavy.perform(octets: sealed.count) { [seal] in
+                seal.open(GroupRosters.self, sealed, mailbox: AgentMailbox.rosters, tag: entry.tag)
+            }
+            guard let rosters = opened ?? nil else { throw .damaged(entry.uid, "the rosters of a group do not open") }
+            // A crash between writing it anew and erasing the old one leaves both; the later one counts.
+            if let older = records.updateValue(entry.uid, forKey: entry.tag) { superseded.append(older) }
+            groups[rosters.group.local] = rosters
+        }
+        for entry in try await spool.entries(in: AgentMailbox.knownKeys) {
+            let sealed = try await spool.read(entry.uid, offset: 0, count: entry.size)
+            guard let keys = seal.open(KnownKeys.self, sealed, mailbox: AgentMailbox.knownKeys, tag: entry.tag) else {
+                throw .damaged(entry.uid, "the known keys do not open")
+            }
+            if let older = records.updateValue(entry.uid, forKey: entry.tag) { superseded.append(older) }
+            trust.keys = keys
+        }
+        if !superseded.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: superseded)) }
+    }
+
+    /// Takes over a roster that the node has signed, and forgets the mail that brought it, in one transaction. The caller is
+    /// inside the gate.
+    func take(_ document: RosterDocument, from record: SpoolUID, at wall: WallTime) async throws(SpoolError) {
+        let name = document.roster.group.local
+        var rosters = groups[name] ?? GroupRosters(group: document.roster.group)
+        guard rosters.take(document, me: me, at: wall) != .known else {
+            _ = try await spool.commit(SpoolTransaction(erasures: [record]))
+            return
+        }
+        let tag = Self.tag(name)
+        let body: [UInt8]
+        do {
+            body = try await Heavy.perform(octets: 2 * document.bytes.count) { [seal, rosters] in
+                try seal.seal(rosters, mailbox: AgentMailbox.rosters, tag: tag)
+            }
+        } catch {
+            throw .stopped("a roster cannot be encoded: \(error)")
+        }
+        var keys = trust.keys
+        // What is not taken over teaches nothing.
+        if rosters.last == document { keys.learn(document.roster, at: wall) }
+        let newKeys = try change(to: keys)
+        let appends = [SpoolAppend.record(mailbox: AgentMailbox.rosters, tag: tag, flags: 0, body: body)] + (newKeys.map { [$0] } ?? [])
+        let tags = [tag] + (newKeys == nil ? [] : [Self.keysTag])
+        let stored = try await spool.commit(
+            SpoolTransaction(appends: appends, erasures: tags.compactMap { records[$0] } + [record]))
+        for (tag, uid) in zip(tags, stored) { records[tag] = uid }
+        groups[name] = rosters
+        trust.keys = keys
+        changeCount += 1
+    }
+
+    /// The record of other keys than those that are known; nil when they are the same.
+    private func change(to keys: KnownKeys) throws(SpoolError) -> SpoolAppend? {
+        guard keys != trust.keys else { return nil }
+        do {
+            return .record(
+                mailbox: AgentMailbox.knownKeys, tag: Self.keysTag, flags: 0,
+                body: try seal.seal(keys, mailbox: AgentMailbox.knownKeys, tag: Self.keysTag))
+        } catch {
+            throw .stopped("the known keys cannot be encoded: \(error)")
+        }
+    }
+
+    /// What a message teaches, to be stored in the transaction that keeps it, and said to have been by `learnt`.
+    func learning(_ key: String?, of author: String, at wall: WallTime) throws(SpoolError) -> (
+        keys: KnownKeys, append: SpoolAppend, replaces: [SpoolUID]
+    )? {
+        guard let key else { return nil }
+        var keys = trust.keys
+        keys.learn(key, of: author, at: wall)
+        return try change(to: keys).map { (keys, $0, records[Self.keysTag].map { [$0] } ?? []) }
+    }
+
+    func learnt(_ keys: KnownKeys, record: SpoolUID) {
+        trust.keys = keys
+        records[Self.keysTag] = record
+    }
+
+    /// What the store holds of signed messages.
+    func adopt(_ seen: [Trust.Name: Trust.Seen]) { trust.seen = seen }
+
+    /// A message was stored.
+    func note(_ summary: StoredSummary) {
+        if let (name, seen) = Trust.entry(summary) { trust.seen[name] = seen }
+    }
+
+    private static var keysTag: RecordTag { RecordTag.named("known keys") }
+
+    /// The agent was locked.
+    func close() {
+        groups = [:]
+        trust = Trust()
+        records = [:]
+    }
+
+    private static func tag(_ group: String) -> RecordTag { RecordTag.named("roster\0" + group) }
+
+    // MARK: What it tells
+
+    /// The groups that this member is in by their last rosters, in order.
+    var groupNames: [String] { groups.values.filter { $0.steps.last?.includesMe == true }.map(\.group.local).sorted() }
+
+    /// The last roster of a group; nil when none has come.
+    func roster(of group: String) -> Roster? { groups[group]?.last?.roster }
+
+    /// Who could read a message; nil for mail that did not come through a group.
+    func readers(of summary: StoredSummary) -> MessageReaders? {
+        guard !summary.isOwn, summary.isFromNode != true, let group = summary.group else { return nil }
+        let head = summary.roster?.head
+        return groups[group]?.readers(head) ?? head.map { .unknown($0.number) } ?? .unnamed
+    }
+
+    /// What changed in a group since then, oldest first.
+    func events(in group: String, since: WallTime) -> [GroupEvent] {
+        guard let rosters = groups[group] else { return [] }
+        var events = rosters.steps.filter { $0.received >= since.milliseconds }.flatMap { step in
+            step.sentences.map { GroupEvent(received: step.received, time: WallTime(milliseconds: step.time), text: $0, isAlarming: false) }
+        }
+        events += rosters.disputes.filter { $0.received >= since.milliseconds }.map { dispute in
+            GroupEvent(
+                received: dispute.received, time: WallTime(milliseconds: dispute.received), text: dispute.words, isAlarming: true)
+        }
+        return Array(events.sorted { $0.received < $1.received }.suffix(Self.eventsMax))
+    }
+
+    private static let eventsMax = 200
+
+    /// What a person should know of, each in a sentence.
+    var problems: [String] {
+        groups.values.sorted { $0.group.local < $1.group.local }.compactMap { rosters in
+            rosters.disputes.last.map { "#\(rosters.group.local): \($0.words)" }
+        }
+    }
+}
+
+/// Something that happened to a group.
+struct GroupEvent: Hashable, Sendable {
+    /// Its place among messages, milliseconds since 1970.
+    var received: Int64
+    /// Shown.
+    var time: WallTime
+    /// A sentence without its full stop.
+    var text: String
+    var isAlarming: Bool
+}

@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""Signed mail and rosters between real agents, beside Debian's age and minisign: who signed a message, for whom it was written, who
+could read it, and what an agent says when somebody passes it on.
+"""
+import email
+import email.policy
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../Support"))
+import nodekit
+from nodekit import DOMAIN, Agent, Node, letter, path, requires, run, token, until
+
+BOARD, FAMILY = f"board@{DOMAIN}", f"family@{DOMAIN}"
+
+
+def shown(agent, row):
+    return agent.json("show", row["id"])
+
+
+def a_signed_message(checks, node, alice, bob, carol):
+    """From agent to agent: known by the node's roster, and readable for everybody else."""
+    subject = token()
+    alice.send(subject, "hello\n", BOARD)
+    checks.equal("who does not know the group yet signs all the same", shown(bob, bob.waits_for(subject))["signature"]["verdict"], "known")
+    checks.ok("its roster comes", until(lambda: alice.status()["agent"]["rosters"].get("board"), pause=0.2))
+    subject, body = token(), token()
+    alice.send(subject, f"{body}\n", BOARD)
+    row = bob.waits_for(subject)
+    found = shown(bob, row)
+    checks.equal("the key is known from the roster", found["signature"]["verdict"], "known")
+    checks.equal("the text is read", found["text"], f"{body}\n")
+    checks.ok("who could read it", found["readers"]["count"] == 3 and found["readers"]["includes_me"], found["readers"])
+    checks.equal("as the node counts rosters", found["readers"]["roster"], node.json("group", "show", "board")["roster"])
+    words = bob.must("show", row["id"]).text
+    checks.ok("show says both in words", "signed with the known key" in words and "3 members could read this" in words, words)
+    return subject, body, row
+
+
+def an_ordinary_program(checks, carol, subject, body):
+    """`age -d`, and Python's own parser; returns the message."""
+    mails = until(lambda: [carol.open(mail) for _, _, mail in carol.fetch_all(delete=False)])
+    mails = [mail for mail in mails if subject.encode() in mail]
+    checks.equal("an ordinary member has it", len(mails), 1)
+    parsed = email.message_from_bytes(mails[0], policy=email.policy.default)
+    checks.equal("its header says what it is", parsed["subject"], subject)
+    texts = [part.get_content().replace("\r\n", "\n") for part in parsed.walk() if part.get_content_type() == "text/plain"]
+    checks.equal("the first text is the text", texts[:1], [f"{body}\n"])
+    return mails[0]
+
+
+def by_minisign(checks, bob, row):
+    """Debian's minisign verifies what was signed, and nothing else."""
+    if not requires(checks, "export by minisign", "minisign"):
+        return
+    folder = path("export", "")
+    bob.must("show", row["id"], "--export", folder)
+    signed, public = os.path.join(folder, row["id"] + ".eml"), os.path.join(folder, row["id"] + ".pub")
+    verified = run("minisign", "-V", "-Q", "-m", signed, "-p", public)
+    checks.equal("minisign verifies it", verified.code, 0)
+    words = dict(word.split("=", 1) for word in verified.text.split()[1:])
+    checks.equal("for this group", (verified.text.split()[0], words["group"]), ("ddsnode/v1", "board"))
+    with open(signed, "rb") as file:
+        content = file.read()
+    checks.ok("the submission is in what was signed", f"X-DDS-Submission: {words['msg']}".encode() in content, words)
+    nodekit.write(signed, content.replace(b"Subject: ", b"Subject: x", 1))
+    checks.ok("and nothing else", run("minisign", "-V", "-Q", "-m", signed, "-p", public).code != 0)
+
+
+def somebody_passes_it_on(checks, carol, bob, message, subject):
+    """Carol, who may read it, submits the same message again, in this group and in another."""
+    code, text = carol.post([BOARD], message)
+    checks.equal("the node takes it from her", code, 250)
+    again = until(lambda: "came again" in (shown(bob, bob.find(subject)[0])["signature"]["words"]), pause=0.2)
+    checks.ok("the agent says that it came again", again, bob.find(subject))
+    checks.equal("and shows it once", len(bob.find(subject)), 1)
+    # The node knows a repeated submission by the field outside, which she may change.
+    message = re.sub(rb"X-DDS-Submission: \w+", b"X-DDS-Submission: " + b"0" * 32, message, count=1)
+    code, text = carol.post([FAMILY], message)
+    checks.equal("another group takes it too", code, 250)
+    rows = until(lambda: [row for row in bob.find(subject) if row["group"] == "family"], pause=0.2)
+    checks.equal("there the signature is bad", rows and rows[0]["signature"]["verdict"], "bad")
+    checks.ok("and it says why", rows and "written for #board and came through #family" in rows[0]["signature"]["words"], rows)
+    marked = [line for line in bob.must("list").text.splitlines() if line.startswith(rows[0]["id"])]
+    checks.ok("the list marks it", "!" in marked[0], marked)
+
+
+def somebody_writes_in_her_name(checks, carol, bob, alice):
+    """Unsigned mail is a claim; the node says who was logged in."""
+    subject = token()
+    code, _ = carol.post([BOARD], letter(alice.address, BOARD, subject, "hello\n"))
+    checks.equal("the node takes it", code, 250)
+    found = shown(bob, bob.waits_for(subject))["signature"]
+    checks.equal("it is not signed", found["verdict"], "unsigned")
+    checks.ok("the node says who sent it", found["attested"] == carol.address and carol.address in found["words"], found)
+    forged = token()
+    alice.send(forged, "hello\n", BOARD)
+    mail = [opened for _, _, mail in until(lambda: carol.fetch_all(delete=False)) for opened in [carol.open(mail)] if forged.encode() in opened]
+    subject = token()
+    carol.post([BOARD], mail[0].replace(forged.encode(), subject.encode()))
+    found = shown(bob, bob.waits_for(subject))["signature"]
+    checks.ok("a changed message is bad", found["verdict"] == "bad" and "does not fit" in found["words"], found)
+
+
+def members_come_and_go(checks, node, bob):
+    """Rosters follow, and the agent knows the number."""
+    before = node.json("group", "show", "board")["roster"]
+    node.must("group", "member", "remove", "board", "carol")
+    number = until(lambda: (now := node.json("group", "show", "board")["roster"]) > before and now, pause=0.2)
+    checks.equal("one change, one roster", number, before + 1)
+    known = until(lambda: bob.status()["agent"]["rosters"]["board"] == number, pause=0.2)
+    checks.ok("the agent has it without being asked", known, bob.status()["agent"])
+
+
+def main():
+    checks = nodekit.Checks("signatures")
+    if not requires(checks, "signatures", "age", "age-keygen"):
+        checks.finish()
+    node = Node("node").init().start()
+    carol = node.add_ordinary("carol")
+    agents = []
+    for name in ("alice", "bob"):
+        agent = Agent(name)
+        agent.join(node.invite(name))
+        agent.start()
+        agent.unlock()
+        agents.append(agent)
+    alice, bob = agents
+    node.must("group", "add", "board", "--member", "alice", "--member", "bob", "--member", "carol")
+    node.must("group", "add", "family", "--member", "bob", "--member", "carol")
+    subject, body, row = a_signed_message(checks, node, alice, bob, carol)
+    message = an_ordinary_program(checks, carol, subject, body)
+    by_minisign(checks, bob, row)
+    checks.part(somebody_passes_it_on, carol, bob, message, subject)
+    checks.part(somebody_writes_in_her_name, carol, bob, alice)
+    checks.part(members_come_and_go, node, bob)
+    checks.equal("the node has no problems", node.status()["problems"], [])
+    for agent in agents:
+        checks.equal(f"{agent.name}'s agent stops in order", agent.stop(), 0)
+    checks.equal("the node stops in order", node.stop(), 0)
+    checks.finish()
+
+
+if __name__ == "__main__":
+    main()
