@@ -21,6 +21,8 @@ import DDSSpool
     nonisolated let intake: StoreIntake
     let spool: any SpoolEngine
     let keys: VaultKeys
+    /// What may open fetched mail, asked anew for each message: the keys change while the store is open.
+    var identities: @LoopActor () -> [AgeIdentity]
     private let seal: StoreSeal
     let time: any TimeSource
     /// Shared with whatever else writes to this spool's local records, a store that was opened earlier included.
@@ -44,6 +46,7 @@ import DDSSpool
     ) {
         self.spool = spool
         self.keys = keys
+        identities = { [mailbox = keys.mailbox] in [mailbox] }
         self.time = time
         self.gate = gate
         seal = StoreSeal(key: keys.storeKey, random: random)

@@ -15,6 +15,8 @@ import FoundationEssentials
     private static var eventsOnLoopMax: Int { 64 }
 
     private(set) var directory = Directory()
+    /// Everything that seals to a key of the directory and stores it passes here.
+    let fence = SealFence()
     private let spool: any SpoolEngine
     private var records: [SpoolUID] = []
     private let gate = LoopGate()
