@@ -141,6 +141,22 @@ package enum HostFiles {
         try syncFolder(of: newPath, operation)
     }
 
+    /// Puts the finished file `newPath` in the place of `path` and overwrites what was there with zeros, unless another name
+    /// still leads to it. After a crash there is the one or the other. Says nothing about what a disk keeps of old blocks.
+    package static func replaceErasing(_ path: String, by newPath: String) throws(DiskError) {
+        let operation = "replace \(path)"
+        let old = unsafe open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW)
+        if old < 0, errno != ENOENT { throw DiskError(errno: errno, operation: operation) }
+        defer { if old >= 0 { close(old) } }
+        try rename(newPath, to: path)
+        guard old >= 0 else { return }
+        var status = stat()
+        try SystemCall.check(operation) { unsafe fstat(old, &status) }
+        guard status.st_nlink == 0 else { return }
+        try SystemCall.write(old, at: 0, [UInt8](repeating: 0, count: Int(status.st_size)), operation: operation)
+        try SystemCall.check(operation) { fsync(old) }
+    }
+
     /// A new folder with a random name, mode 0700, under `$TMPDIR` or `/tmp`.
     package static func makeTemporaryFolder(prefix: String = "ddsnode") throws(DiskError) -> String {
         let base = unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/tmp"

@@ -7,6 +7,14 @@ extension MailboxStatement {
         guard self.holder == holder, self.device == device, self.recipient == recipient else { throw .aboutAnother }
     }
 
+    /// Refuses what does not come right after `last`, the signed statement with `number`; after none it begins a chain.
+    package func check(follows last: [UInt8]?, number lastNumber: UInt64) throws(StatementRefusal) {
+        guard let last else { return try checkFirst() }
+        guard number > lastNumber else { throw .replayed }
+        guard number == lastNumber + 1 else { throw .skipped }
+        guard previous == Self.hash(of: last) else { throw .brokenChain }
+    }
+
     /// Refuses what does not begin a chain.
     package func checkFirst() throws(StatementRefusal) {
         guard number == 1 else { throw .skipped }

@@ -73,8 +73,8 @@ import Testing
 }
 
 /// The agent of `folder`, new or from before.
-@LoopActor func makeAgent(_ folder: String) async throws -> TestRole<AgentRole> {
-    let agent = try TestRole(AgentRole.self, folder: folder, config: "[agent.web]\nlisten = \"127.0.0.1:7480\"\n")
+@LoopActor func makeAgent(_ folder: String, time: any TimeSource = Loop.time) async throws -> TestRole<AgentRole> {
+    let agent = try TestRole(AgentRole.self, folder: folder, config: "[agent.web]\nlisten = \"127.0.0.1:7480\"\n", time: time)
     agent.role.workFactor = 4
     try await agent.role.start()
     return agent

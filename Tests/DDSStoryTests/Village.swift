@@ -40,7 +40,7 @@ import Foundation
     /// The agent of `name`, with whatever its folder holds.
     @discardableResult
     func startAgent(_ name: String) async throws -> TestRole<AgentRole> {
-        let agent = try await makeAgent(folder + "/" + name)
+        let agent = try await makeAgent(folder + "/" + name, time: time)
         agents[name] = agent
         return agent
     }

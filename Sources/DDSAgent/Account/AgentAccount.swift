@@ -18,8 +18,10 @@ struct AgentAccount: Hashable, Sendable {
     var nodeKeyHash: [UInt8]
     /// The node's `age1...` recipient, as last announced inside the pinned TLS connection.
     var nodeRecipient: String
-    /// The `age1...` recipient of this member's own mailbox key: public, and of use while locked.
+    /// The `age1...` recipient of the vault's own key: public, and of use while locked.
     var ownRecipient: String
+    /// There is a file of mailbox keys; false for an agent that was enrolled before there were any and has made none since.
+    var hasMailboxKeys = false
     /// The Ed25519 key that the node signs statements with: 32 bytes, pinned at the enrolment or at the first contact after it
     /// and never replaced. Nil as long as the node has announced none.
     var nodeIdentity: [UInt8]?
@@ -34,6 +36,7 @@ struct AgentAccount: Hashable, Sendable {
             "node_key": .text(Hex.encode(nodeKeyHash)), "node_recipient": .text(nodeRecipient),
             "own_recipient": .text(ownRecipient),
         ]
+        if hasMailboxKeys { fields["mailbox_keys"] = true }
         if let nodeIdentity { fields["node_identity"] = .text(Hex.encode(nodeIdentity)) }
         return .object(fields)
     }
@@ -59,6 +62,7 @@ struct AgentAccount: Hashable, Sendable {
         nodeKeyHash = key
         nodeRecipient = recipient
         self.ownRecipient = ownRecipient
+        hasMailboxKeys = json["mailbox_keys"]?.boolean ?? false
     }
 
     init(
@@ -110,8 +114,8 @@ struct AgentFolder: Sendable {
     var account: String { path + "/" + AgentAccount.fileName }
     /// Passphrase-protected private keys; an age scrypt file.
     var vault: String { path + "/keys.age" }
-    /// The last statement about the mailbox key that the node was told, signed; public.
-    var statement: String { path + "/mailbox.statement" }
+    /// The private keys that mail is sealed to, and what was said about them; sealed under a key of the vault.
+    var mailboxKeys: String { path + "/mailbox.keys" }
     /// The device's Ed25519 seed: lies open (0600) so that a locked agent fetches.
     var deviceKey: String { path + "/device.key" }
     /// The root key of the agent's spool; its records are ciphertext under keys of the vault or of the node besides.

@@ -87,15 +87,15 @@ import DDSWire
 
     private func enrol(_ link: NodeLink, _ keys: VaultKeys) async throws(Failure) -> AgentAccount {
         let nodeRecipient = try await announcedRecipient(link)
-        let recipient = "\(keys.mailbox.recipient)"
         // The node's own name is not known yet; its greeting carries it, and the enrolment address works under it alone.
         let domain = nodeRecipient.domain
         guard let address = MailAddress(local: EnrolmentRequest.localPart, domain: domain) else {
             throw Failure(.protocolError, "the node calls itself \"\(domain)\", which is no mail domain")
         }
+        let key = try mailboxKey(keys, domain: address.domain, device: link.device.keyHash)
         let request = EnrolmentRequest(
-            inviteNumber: invite.number, secret: invite.secret, recipient: recipient,
-            credential: try credential(keys, domain: address.domain, device: link.device.keyHash))
+            inviteNumber: invite.number, secret: invite.secret, recipient: "\(key.identity.recipient)",
+            credential: MemberCredential(identity: keys.identity.publicKey, statement: key.statement))
         let message = try Submission.sealed(
             request.message, from: address, to: [address], nodeRecipient: nodeRecipient.recipient, services: services)
         let (outcome, detail) = try await SubmissionClient.run(
@@ -105,10 +105,13 @@ import DDSWire
             guard let welcome = replies.first.flatMap({ EnrolmentWelcome(lines: $0.lines) }) else {
                 throw Failure(.protocolError, "the node took the enrolment but did not say who you are; run join again")
             }
-            return AgentAccount(
+            var account = AgentAccount(
                 address: welcome.address, display: welcome.display, groups: welcome.groups, host: invite.host,
                 pop3sPort: invite.pop3sPort, submissionsPort: invite.submissionsPort, nodeKeyHash: invite.nodeKeyHash,
-                nodeRecipient: nodeRecipient.recipient, ownRecipient: recipient, nodeIdentity: welcome.identity)
+                nodeRecipient: nodeRecipient.recipient, ownRecipient: "\(keys.mailbox.recipient)",
+                nodeIdentity: welcome.identity)
+            account.hasMailboxKeys = true
+            return account
         case .refused(_, let reply, let permanent):
             throw Failure(permanent ? .badInput : .tryAgain, reply.lines.joined(separator: " "))
         case .lost, .offered:
@@ -116,27 +119,26 @@ import DDSWire
         }
     }
 
-    /// The identity and statement 1 about the mailbox key. An earlier try may have got it accepted without hearing so, and the
-    /// next statement names what was accepted: the one on the disk is used again.
-    private func credential(_ keys: VaultKeys, domain: String, device: [UInt8]) throws(Failure) -> MemberCredential {
-        let identity = keys.identity
-        let recipient = "\(keys.mailbox.recipient)"
-        do {
-            if HostFiles.exists(folder.statement) {
-                let kept = MemberCredential(
-                    identity: identity.publicKey, statement: try HostFiles.read(folder.statement, limit: MailboxStatement.bytesMax))
-                let isOurs =
-                    (try? kept.checked(invite: invite.number, domain: domain, device: device, recipient: recipient)) != nil
-                if isOurs { return kept }
-            }
-            let statement = MailboxStatement.first(
-                invite: invite.number, domain: domain, device: device, recipient: recipient, now: services.time.wall
-            ).signed(by: identity)
-            try HostFiles.write(folder.statement, statement)
-            return MemberCredential(identity: identity.publicKey, statement: statement)
-        } catch {
-            throw Failure(.inputOutput, "cannot keep \(folder.statement): \(error)")
+    /// The first mailbox key and statement 1 about it, durable before the node hears of it. An earlier try may have got it accepted
+    /// without hearing so, and the next statement names what was accepted: what is on the disk is used again.
+    private func mailboxKey(_ vault: VaultKeys, domain: String, device: [UInt8]) throws(Failure) -> MailboxRing.Key {
+        let file = MailboxKeyFile(path: folder.mailboxKeys)
+        let kept = file.exists ? try file.load(vault).newest : nil
+        let identity = kept?.identity ?? AgeIdentity.generate(kind: .hybrid, random: services.random)
+        let recipient = "\(identity.recipient)"
+        if let kept {
+            let credential = MemberCredential(identity: vault.identity.publicKey, statement: kept.statement)
+            let isOurs =
+                (try? credential.checked(invite: invite.number, domain: domain, device: device, recipient: recipient)) != nil
+            if isOurs { return kept }
         }
+        let now = services.time.wall
+        let statement = MailboxStatement.first(
+            invite: invite.number, domain: domain, device: device, recipient: recipient, now: now
+        ).signed(by: vault.identity)
+        let key = MailboxRing.Key(number: 1, since: now, identity: identity, statement: statement, isConfirmed: false)
+        try file.save(MailboxRing(only: key), vault, random: services.random)
+        return key
     }
 
     /// What the node announces inside the TLS connection whose key the invite pins.

@@ -21,13 +21,15 @@ import Logging
         let keys: VaultKeys
         let store: MessageStore
         let drafts: DraftBook
+        /// Nil when the file of the mailbox keys is missing or damaged; `keyTrouble` says so.
+        let keeper: MailboxKeeper?
     }
 
     let services: Services
-    private(set) var account: AgentAccount
+    var account: AgentAccount
     let folder: AgentFolder
     let spool: EmbeddedSpool
-    private let link: NodeLink
+    let link: NodeLink
     private(set) var unlocked: Unlocked?
     private(set) var fetcher: Fetcher?
     private(set) var outbox: Outbox?
@@ -38,6 +40,8 @@ import Logging
     private var lockCount = 0
     /// Why fetched mail could not be taken into the store, in words.
     private(set) var importTrouble: String?
+    /// Why there are no mailbox keys, in words.
+    var keyTrouble: String?
     /// One change of the local store at a time.
     let storeGate = LoopGate()
     /// One passphrase at a time: each takes a quarter of a gigabyte while it is tried.
@@ -77,7 +81,7 @@ import Logging
         self.watch = watch
         let fetcher = Fetcher(
             spool: spool, services: services, account: account, link: link, watch: watch,
-            onMail: { [weak self] in await self?.mailCame() })
+            onMail: { [weak self] in await self?.mailCame() }, onRound: { [weak self] in self?.tendKeys() })
         let outbox = Outbox(
             spool: spool, services: services, submit: { [weak self] in await self?.submit($0) ?? .unreachable("the agent is stopping") },
             onOutcome: { [weak self] in await self?.outcomeCame() })
@@ -137,7 +141,9 @@ extension Agent {
             drafts.close()
             throw Failure(.interrupted, "the agent was locked while it was being opened")
         }
-        unlocked = Unlocked(keys: keys, store: store, drafts: drafts)
+        let keeper = makeKeeper(keys, store)
+        if let keeper { store.identities = { keeper.identities } }
+        unlocked = Unlocked(keys: keys, store: store, drafts: drafts, keeper: keeper)
         noteActivity()
         scheduleIdleLock()
         await outcomeCame()
@@ -145,6 +151,7 @@ extension Agent {
         guard unlocked?.store === store else { return }
         services.bus.publish(.unlocked)
         services.bus.publish(.storeChanged(unread: store.unreadCount))
+        tendKeys()
     }
 
     /// Drops keys, store and drafts.
@@ -152,6 +159,7 @@ extension Agent {
         lockCount += 1
         guard let open = unlocked else { return }
         unlocked = nil
+        open.keeper?.close()
         open.store.close()
         open.drafts.close()
         idleTimer?.cancel()
@@ -193,6 +201,7 @@ extension Agent {
                 : "fetched mail could not be taken in, it is kept; see the log"
             services.log.error("fetched mail not taken in, it is kept", metadata: ["error": "\(error)"])
         }
+        if store.order.count != before.0 { unlocked?.keeper?.mailCame() }
         if before != (store.order.count, store.trust.changeCount) { services.bus.publish(.storeChanged(unread: store.unreadCount)) }
     }
 

@@ -121,6 +121,7 @@ extension Agent {
             problems.append("\(count) draft\(count == 1 ? " does" : "s do") not open; kept, restore the state folder from a backup")
         }
         if let importTrouble { problems.append(importTrouble) }
+        if let keyTrouble = keyTrouble ?? unlocked?.keeper?.trouble { problems.append("mailbox keys: \(keyTrouble)") }
         var fields: [String: JSONValue] = [
             "joined": true, "address": .text("\(account.address)"), "locked": .bool(isLocked), "groups": .texts(account.groups),
             "node": .text(account.host), "outbox": .number(outbox?.waiting.count ?? 0), "fetched": .number(fetcher?.fetchedCount ?? 0),

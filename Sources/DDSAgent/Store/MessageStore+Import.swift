@@ -71,10 +71,30 @@ extension MessageStore {
             }
         }
         let wall = time.wall
-        let prepared = try? await Heavy.perform(octets: wrapped.count) { [intake, mailbox = keys.mailbox, view = trust.trust] in
-            try intake.opened(wrapped, from: entry.uid, identity: mailbox, at: wall, view)
+        let prepared = try? await Heavy.perform(octets: wrapped.count) { [intake, identities = identities(), view = trust.trust] in
+            try intake.opened(wrapped, from: entry.uid, identities: identities, at: wall, view)
         }
         return prepared.map { .ready($0) } ?? .unopened(wrapped)
+    }
+
+    /// The numbers of the mailbox keys that what was fetched and is not in the store yet is sealed to.
+    func keysOfUnopened() async throws(SpoolError) -> Set<UInt64> {
+        var numbers: Set<UInt64> = []
+        for mailbox in [AgentMailbox.inbox, AgentMailbox.quarantine] {
+            for entry in try await spool.entries(in: mailbox) {
+                do throws(SpoolError) {
+                    let wrapped = try await spool.read(entry.uid, offset: 0, count: entry.size)
+                    if let number = StoreIntake.keyNumber(wrapped) { numbers.insert(number) }
+                } catch {
+                    switch error {
+                    // It opens with no key.
+                    case .damaged, .noSuchRecord: break
+                    case .full, .tooLarge, .stopped: throw error
+                    }
+                }
+            }
+        }
+        return numbers
     }
 
     /// Counts a failed try with the record itself, so that restarts count on; the last one sets it aside.

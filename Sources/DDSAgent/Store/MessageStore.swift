@@ -21,6 +21,8 @@ import DDSSpool
     nonisolated let intake: StoreIntake
     let spool: any SpoolEngine
     let keys: VaultKeys
+    /// What may open fetched mail, asked anew for each message: the keys change while the store is open.
+    var identities: @LoopActor () -> [AgeIdentity]
     private let seal: StoreSeal
     let trust: TrustBook
     let time: any TimeSource
@@ -47,6 +49,7 @@ import DDSSpool
     ) {
         self.spool = spool
         self.keys = keys
+        identities = { [mailbox = keys.mailbox] in [mailbox] }
         self.time = time
         self.gate = gate
         seal = StoreSeal(key: keys.storeKey, random: random)

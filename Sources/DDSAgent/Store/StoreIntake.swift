@@ -33,10 +33,24 @@ struct StoreIntake: Sendable {
     let account: AgentAccount
     let judge: SignatureJudge
 
-    /// Opens what the node sealed to this member. Throws when it is not sealed, not to this key, or damaged.
-    func opened(_ wrapped: [UInt8], from record: SpoolUID, identity: AgeIdentity, at wall: WallTime, _ trust: Trust) throws -> Prepared {
+    /// The number of the mailbox key that `wrapped` is sealed to; nil when it is not sealed to any.
+    static func keyNumber(_ wrapped: [UInt8]) -> UInt64? {
         var reader = SealedWrapperReader()
-        var opener = AgeDecryptor(identities: [identity])
+        guard let armor = try? reader.feed(wrapped) + reader.finish(), reader.kind == .sealed else { return nil }
+        // Nothing opens it here; its stanzas are known when it has found that out.
+        var opener = AgeDecryptor(identities: [])
+        do {
+            _ = try opener.feed(armor)
+            return nil
+        } catch {
+            return error == .noMatch ? KeyNote.number(in: opener.stanzas) : nil
+        }
+    }
+
+    /// Opens what the node sealed to this member. Throws when it is not sealed, not to this key, or damaged.
+    func opened(_ wrapped: [UInt8], from record: SpoolUID, identities: [AgeIdentity], at wall: WallTime, _ trust: Trust) throws -> Prepared {
+        var reader = SealedWrapperReader()
+        var opener = AgeDecryptor(identities: identities)
         let armor = try reader.feed(wrapped) + reader.finish()
         guard reader.kind == .sealed else { throw Failure(.badInput, "the message is not sealed") }
         let message = try opener.feed(armor) + opener.finish()

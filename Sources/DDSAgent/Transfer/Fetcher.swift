@@ -20,6 +20,8 @@ import Logging
     private let account: AgentAccount
     private let link: NodeLink
     private let onMail: @LoopActor () async -> Void
+    /// Told after each round that came to its end: what it fetched is erased at the node.
+    private let onRound: @LoopActor () -> Void
     let watch: NodeWatch
     private var ledger = FetchLedger([], mailbox: AgentMailbox.seen, inbox: AgentMailbox.inbox)
     private var session: SessionDriver<POP3FetchSession>?
@@ -42,7 +44,7 @@ import Logging
 
     init(
         spool: any SpoolEngine, services: Services, account: AgentAccount, link: NodeLink, watch: NodeWatch,
-        onMail: @escaping @LoopActor () async -> Void
+        onMail: @escaping @LoopActor () async -> Void, onRound: @escaping @LoopActor () -> Void = {}
     ) {
         self.spool = spool
         self.services = services
@@ -50,6 +52,7 @@ import Logging
         self.link = link
         self.watch = watch
         self.onMail = onMail
+        self.onRound = onRound
         pace = FetchPace(every: services.config.agent.fetchEvery)
     }
 
@@ -138,7 +141,10 @@ import Logging
     }
 
     private func settle(_ outcome: POP3FetchOutcome, couldWait: Bool) {
-        if case .completed = outcome.end { lastSuccess = services.time.wall }
+        if case .completed = outcome.end {
+            lastSuccess = services.time.wall
+            onRound()
+        }
         if !outcome.stored.isEmpty {
             fetchedCount += outcome.stored.count
             services.bus.publish(.fetched(count: outcome.stored.count))

@@ -213,7 +213,9 @@ import Logging
     private func tellAll(_ ids: ArraySlice<RecordTag>) async throws(SpoolError) {
         let all = try await news(of: ids)
         let batches = await Loop.offload { Self.batches(all) }
-        for (author, batch) in batches { try await tell(author, batch) }
+        for (author, batch) in batches {
+            try await store.fence.pass { () throws(SpoolError) in try await tell(author, batch) }
+        }
         Loop.discard((all, batches))
     }
 

@@ -91,7 +91,9 @@ enum DeliveryOutcome: Hashable, Sendable {
         guard case .admitted(let receipts) = submissions.admit(submission?.tag) else {
             return .tryAgain("this submission is being accepted on another connection")
         }
-        let (outcome, receipt) = await deliver(message, author: author, to: destinations, submission, earlier: receipts)
+        let (outcome, receipt) = await store.fence.pass {
+            await deliver(message, author: author, to: destinations, submission, earlier: receipts)
+        }
         submissions.settle(submission?.tag, receipt: receipt)
         return outcome
     }

@@ -149,42 +149,47 @@ import Logging
     /// administrator holds back.
     @discardableResult
     func release(_ uid: SpoolUID, isForced: Bool) async throws(SpoolError) -> Release {
-        try await ledger.gate.pass { [self] () throws(SpoolError) in
-            guard let item = items[uid] else { return .erased }
-            guard let account = store.directory.account(mailbox: item.member) else {
-                _ = try await spool.commit(SpoolTransaction(erasures: [uid]))
-                erased([uid])
-                onChange([item.id])
-                return .erased
-            }
-            if account.isSuspended || (item.cause == .admin && !isForced) { return .stays(item.cause) }
-            guard let copy = try await copy(uid) else { return .damaged }
-            if let group = copy.group.flatMap({ store.directory.groups[$0] }), !group.members.contains(account.name) {
-                return try await withdraw(item)
-            }
-            guard let header = try await header(copy, for: account) else { return stays(uid, .noKey) }
-            let box = MailboxID(rawValue: item.member)
-            if !isForced, book.isFull(box) { return stays(uid, .mailboxFull) }
-            let payload: [UInt8]
-            do throws(SpoolError) {
-                payload = try await spool.read(item.payload, offset: 0, count: .max)
-            } catch {
-                switch error {
-                case .damaged, .noSuchRecord: return .damaged
-                case .full, .tooLarge, .stopped: throw error
-                }
-            }
-            let stored = try await spool.commit(
-                HeldCopy.releasing(uid, id: item.id, to: box, header: header, payload: payload))
-            erased([uid])
-            // A member who was removed meanwhile has lost the maildrop; the next sweep finds the copy.
-            if stored.count == 2, store.directory.accounts[account.name]?.mailbox == item.member {
-                book.stored(box, bytes: header.count + payload.count)
-                services.bus.publish(.newMailFor(mailbox: item.member))
-            }
-            onChange([item.id])
-            return .released
+        try await store.fence.pass { [self] () throws(SpoolError) in
+            try await ledger.gate.pass { [self] () throws(SpoolError) in try await move(uid, isForced: isForced) }
         }
+    }
+
+    /// The caller is inside the fence and the gate.
+    private func move(_ uid: SpoolUID, isForced: Bool) async throws(SpoolError) -> Release {
+        guard let item = items[uid] else { return .erased }
+        guard let account = store.directory.account(mailbox: item.member) else {
+            _ = try await spool.commit(SpoolTransaction(erasures: [uid]))
+            erased([uid])
+            onChange([item.id])
+            return .erased
+        }
+        if account.isSuspended || (item.cause == .admin && !isForced) { return .stays(item.cause) }
+        guard let copy = try await copy(uid) else { return .damaged }
+        if let group = copy.group.flatMap({ store.directory.groups[$0] }), !group.members.contains(account.name) {
+            return try await withdraw(item)
+        }
+        guard let header = try await header(copy, for: account) else { return stays(uid, .noKey) }
+        let box = MailboxID(rawValue: item.member)
+        if !isForced, book.isFull(box) { return stays(uid, .mailboxFull) }
+        let payload: [UInt8]
+        do throws(SpoolError) {
+            payload = try await spool.read(item.payload, offset: 0, count: .max)
+        } catch {
+            switch error {
+            case .damaged, .noSuchRecord: return .damaged
+            case .full, .tooLarge, .stopped: throw error
+            }
+        }
+        let stored = try await spool.commit(
+            HeldCopy.releasing(uid, id: item.id, to: box, header: header, payload: payload))
+        erased([uid])
+        // A member who was removed meanwhile has lost the maildrop; the next sweep finds the copy.
+        if stored.count == 2, store.directory.accounts[account.name]?.mailbox == item.member {
+            book.stored(box, bytes: header.count + payload.count)
+            services.bus.publish(.newMailFor(mailbox: item.member))
+        }
+        onChange([item.id])
+        return .released
     }
 
     /// Who is not in the group any more gets nothing that was written to it; the author learns that.

@@ -99,6 +99,21 @@ import Logging
     ) async throws(SpoolError) {
         for start in stride(from: 0, to: copies.count, by: Self.batch) {
             let part = Array(copies[start..<min(start + Self.batch, copies.count)])
+            try await expire(part: part, of: account, gone: gone)
+            delivery.reports.noteChange(part.map(\.id))
+            let count = part.count { !$0.isControl }
+            expiredCount += count
+            services.bus.publish(.maildropErased(count: part.count))
+            services.log.notice("undelivered mail expired", metadata: ["count": "\(count)"])
+        }
+    }
+
+    private func expire(
+        part: [ExpiryPlan.Expired], of account: Account, gone: @LoopActor (Set<SpoolUID>) -> Void
+    ) async throws(SpoolError) {
+        try await store.fence.pass { [self] () throws(SpoolError) in
+            // The key may have changed since this member's turn began.
+            let account = store.directory.accounts[account.name] ?? account
             try await delivery.ledger.gate.pass { [self] () throws(SpoolError) in
                 let pages = try await delivery.ledger.pages(Set(part.map(\.id)))
                 let plan = ExpiryPlan(part, mailbox: account.mailbox, pages: pages)
@@ -115,11 +130,6 @@ import Logging
                     services.bus.publish(.newMailFor(mailbox: account.mailbox))
                 }
             }
-            delivery.reports.noteChange(part.map(\.id))
-            let count = part.count { !$0.isControl }
-            expiredCount += count
-            services.bus.publish(.maildropErased(count: part.count))
-            services.log.notice("undelivered mail expired", metadata: ["count": "\(count)"])
         }
     }
 

@@ -6,6 +6,11 @@ import DDSLoop
 import DDSNode
 import DDSSeal
 
+extension Account {
+    /// Which of the member's keys a header is for.
+    var keyNotes: [AgeStanza] { keyNumber.map { [KeyNote.stanza($0)] } ?? [] }
+}
+
 struct ReaderHeaders: Sendable {
     /// Headers made on the loop itself; making one takes one to three tenths of a millisecond.
     private static let headersOnLoopMax = 8
@@ -15,6 +20,7 @@ struct ReaderHeaders: Sendable {
     /// In the order of `readers`; nil for those that nothing can be sealed to.
     @LoopActor func make(for readers: [Account], fileKey: AgeFileKey, notes: [[AgeStanza]]) async -> [[UInt8]?] {
         let recipients = readers.map(\.recipient)
+        let notes = zip(readers, notes).map { reader, notes in notes + reader.keyNotes }
         if recipients.count <= Self.headersOnLoopMax { return Self.made(recipients[...], notes[...], fileKey, random) }
         let slice = max(16, (recipients.count + Loop.workerCount - 1) / Loop.workerCount)
         return await withTaskGroup(of: (Int, [[UInt8]?]).self) { group in

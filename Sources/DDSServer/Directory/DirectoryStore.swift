@@ -17,6 +17,8 @@ import FoundationEssentials
     private(set) var directory = Directory()
     /// Called when the directory has changed.
     var onChange: @LoopActor () -> Void = {}
+    /// Everything that seals to a key of the directory and stores it passes here.
+    let fence = SealFence()
     private let spool: any SpoolEngine
     private var records: [SpoolUID] = []
     private let gate = LoopGate()

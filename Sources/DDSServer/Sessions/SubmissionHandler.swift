@@ -12,7 +12,7 @@ import Logging
 @LoopActor final class SubmissionHandler: SessionHandler {
     typealias Machine = SMTPServerSession
 
-    private static let accountChanged = SMTPReply(
+    static let accountChanged = SMTPReply(
         550, EnhancedCode(5, 7, 1), "your account was changed meanwhile; log in again, or ask the node's administrator")
 
     private let server: ServerContext
@@ -21,7 +21,7 @@ import Logging
     private var newcomerKey: String?
     private var envelope: Envelope?
     private var intake: MessageIntake?
-    /// An enrolment is opened here and not sealed anew.
+    /// What is for the node itself, an enrolment or a statement, is opened here and not sealed anew.
     private var control: ControlIntake?
 
     init(server: ServerContext, peerHost: String) {
@@ -93,6 +93,15 @@ import Logging
             return .accepted
         }
         guard let account = server.current(account) else { return .declined(Self.accountChanged) }
+        if isForNode(address) || envelope.recipients.contains(where: { isForNode($0.address) }) {
+            guard envelope.recipients.isEmpty else {
+                return .declined(SMTPReply(550, EnhancedCode(5, 7, 1), "what is for the node itself has one recipient; send it alone"))
+            }
+            guard account.usesKey else {
+                return .declined(SMTPReply(550, EnhancedCode(5, 7, 1), "only a member's agent has something to say to the node itself"))
+            }
+            return .accepted
+        }
         do throws(Directory.Refusal) {
             _ = try server.store.directory.destination(of: address, domain: server.domain, author: account.name)
         } catch {
@@ -102,8 +111,12 @@ import Logging
         return .accepted
     }
 
+    private func isForNode(_ address: MailAddress) -> Bool {
+        address.domain == server.domain && address.local == KeyStating.localPart
+    }
+
     private func begin(_ envelope: Envelope) {
-        if newcomerKey != nil {
+        if newcomerKey != nil || envelope.recipients.contains(where: { isForNode($0.address) }) {
             control = ControlIntake(identities: server.keys.sealIdentities)
             return
         }
@@ -118,7 +131,7 @@ import Logging
     }
 
     private func endOfMessage() async -> SMTPReply {
-        if control != nil { return await enrol() }
+        if control != nil { return newcomerKey == nil ? await stateKey() : await enrol() }
         guard var intake, let envelope else {
             return SMTPReply(451, EnhancedCode(4, 3, 0), "the message got lost inside the node; send it again")
         }
@@ -153,6 +166,18 @@ import Logging
         let outcome = await server.delivery.deliver(message, author: account.name, destinations: destinations)
         if case .delivered = outcome { server.quota.sent(account.name, size: message.plainBytes, now: now) }
         return outcome.reply
+    }
+
+    private func stateKey() async -> SMTPReply {
+        defer { control = nil }
+        guard let account = server.current(account) else { return Self.accountChanged }
+        guard let message = control?.finish(), let stating = KeyStating(message: message) else {
+            return SMTPReply(550, EnhancedCode(5, 6, 0), "this is no statement about a mailbox key that is sealed to this node")
+        }
+        let (reply, isNew) = await server.state(stating, for: account)
+        // Each is a record that is kept for ever.
+        if isNew { server.quota.sent(account.name, size: message.count, now: server.services.time.now) }
+        return reply
     }
 
     private func enrol() async -> SMTPReply {

@@ -1,0 +1,97 @@
+// What the keeper of the mailbox keys is given of its agent: the file, the way to the node, the inbox.
+
+import DDSCore
+import DDSLoop
+import DDSNode
+import DDSSeal
+import DDSSpool
+import DDSTLS
+import DDSWire
+import Logging
+
+extension Agent {
+    /// Lets the keeper do what is due. Called when the agent was unlocked and after each round of fetching.
+    func tendKeys() {
+        // Only a command's own agent does not fetch; it ends before the node has answered.
+        guard fetcher != nil, let keeper = unlocked?.keeper else { return }
+        Loop.spawn(name: "keys") { await keeper.tend() }
+    }
+
+    /// A missing file is no fresh start: it is said, and the keys that are there go on opening what they open.
+    func makeKeeper(_ vault: VaultKeys, _ store: MessageStore) -> MailboxKeeper? {
+        let file = MailboxKeyFile(path: folder.mailboxKeys)
+        let ring: MailboxRing
+        do throws(Failure) {
+            if file.exists || account.hasMailboxKeys {
+                ring = try file.load(vault)
+                try noteMailboxKeys()
+            } else {
+                ring = .ofVault(vault)
+            }
+        } catch {
+            keyTrouble = error.publicText
+            services.log.error("mailbox keys", metadata: ["error": "\(error)"])
+            return nil
+        }
+        keyTrouble = nil
+        return MailboxKeeper(
+            ring: ring, file: file, vault: vault, address: account.address, device: link.device.keyHash,
+            outside: MailboxKeeper.Outside(
+                tell: { [weak self] in await self?.tell($0) ?? .unreachable("the agent is stopping") },
+                takeIn: { [weak store] () throws(Failure) in try await Self.takeIn(store) },
+                wall: { [time = services.time] in time.wall }, random: services.random),
+            log: services.log)
+    }
+
+    /// From here on the file is missed when it is gone.
+    private func noteMailboxKeys() throws(Failure) {
+        guard !account.hasMailboxKeys, var kept = try folder.loadAccount() else { return }
+        kept.hasMailboxKeys = true
+        try folder.save(kept)
+        account.hasMailboxKeys = true
+    }
+
+    private static func takeIn(_ store: MessageStore?) async throws(Failure) -> Set<UInt64> {
+        do throws(SpoolError) {
+            guard let store, !store.isClosed else { throw .stopped("the agent was locked") }
+            try await store.importFetched()
+            return try await store.keysOfUnopened()
+        } catch {
+            throw Failure(.inputOutput, "what was fetched cannot be taken in, so no key is destroyed: \(error)")
+        }
+    }
+
+    private func tell(_ stating: KeyStating) async -> MailboxKeeper.Answer {
+        guard let node = MailAddress(local: KeyStating.localPart, domain: account.address.domain) else {
+            preconditionFailure("a plain name at a domain is an address")
+        }
+        do throws(Failure) {
+            let message = try Submission.sealed(
+                stating.message, from: account.address, to: [node], nodeRecipient: account.nodeRecipient, services: services)
+            let configuration = SMTPClientConfiguration(
+                clientName: "[127.0.0.1]", tls: .implicit, credentials: .external(authzid: account.address.local),
+                envelope: Envelope(reversePath: .address(account.address), recipients: [Recipient(node)]), message: message)
+            let (outcome, detail) = try await SubmissionClient.run(
+                configuration, link: link.at(account.submissionsHost), port: account.submissionsPort,
+                id: Hex.encode(services.random.bytes(8)))
+            return Self.answer(outcome, detail)
+        } catch {
+            return .unreachable(error.publicText)
+        }
+    }
+
+    private static func answer(_ outcome: SMTPOutcome, _ detail: String) -> MailboxKeeper.Answer {
+        switch outcome {
+        case .delivered(let replies):
+            guard let line = replies.first?.lines.first, let standing = KeyStanding(line: line) else {
+                return .unreachable("the node took the statement and did not say how far it is")
+            }
+            return .standing(standing)
+        case .refused(let stage, let reply, let permanent):
+            let words = reply.lines.joined(separator: " ")
+            // A node of before has no such address.
+            return permanent && (stage == .recipients || stage == .message) ? .refused(words) : .unreachable(words)
+        case .lost, .offered: return .unreachable("the connection to the node was lost (\(detail))")
+        }
+    }
+}
