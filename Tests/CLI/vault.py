@@ -212,7 +212,7 @@ def kit(_, agent, other):
         code = re.search(r"DDS-RECOVERY-1[0-9A-Z \n]+", read(file).decode()).group(0).replace("\n", "").replace(" ", "")
         checks.ok("the code is not printed", code[14:40] not in made.all.replace(" ", ""))
         before = read(file)
-        refused("a file that is there", backup(file), 73, "left as it was")
+        refused("a file that is there", backup(file), 73, "left as it is")
         checks.ok("is not overwritten", read(file) == before)
         proof = agent.cli("key", "rehearse", file, "--passphrase-file", agent.passphrase_file)
         checks.ok("rehearse", proof.code == 0 and agent.address in proof.all, proof.all)
