@@ -31,6 +31,7 @@ test=(
     "tmux|a terminal to type into"
     "mandoc|checking the manual pages"
     "procps|looking at processes"
+    "zbar-tools|reading QR codes"
     "systemd|checking the units"
     "fiu-utils|a disk that returns errors"
 )

@@ -7,7 +7,7 @@ package import DDSNode
 import DDSSeal
 
 @LoopActor package final class OfflineAgent {
-    /// `agent.send`, `agent.list`, `agent.show` and those of the store, as a running agent answers them.
+    /// `agent.send`, `agent.list`, `agent.show` and those of the store and the keys, as a running agent answers them.
     package let commands = ControlCommands()
     private let agent: Agent
     private let services: Services
@@ -15,7 +15,7 @@ import DDSSeal
     private init(_ agent: Agent, _ services: Services) {
         self.agent = agent
         self.services = services
-        for (name, action) in AgentMailCommands.all + AgentStoreCommands.all {
+        for (name, action) in AgentMailCommands.all + AgentStoreCommands.all + AgentKeyCommands.all {
             commands.register(name) { request, _ throws(Failure) in try await action(agent, request) }
         }
     }

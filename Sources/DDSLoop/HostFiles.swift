@@ -129,6 +129,26 @@ package enum HostFiles {
         try syncFolder(of: path, operation)
     }
 
+    /// Creates a file that must not exist yet, else the error is of kind `.exists`; after a crash it is there whole or not at all.
+    package static func create(_ path: String, _ bytes: [UInt8], mode: UInt32 = 0o600) throws(DiskError) {
+        let operation = "create \(path)"
+        let temporary = "\(path).\(getpid()).tmp"
+        _ = unsafe unlink(temporary)
+        let file = try SystemCall.check(operation) {
+            unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)
+        }
+        defer { _ = unsafe unlink(temporary) }
+        do {
+            defer { close(file) }
+            try SystemCall.check(operation) { fchmod(file, mode) }
+            try SystemCall.write(file, at: 0, bytes, operation: operation)
+            try SystemCall.check(operation) { fsync(file) }
+        }
+        // Unlike a rename, a link never takes the name from another file.
+        try SystemCall.check(operation) { unsafe link(temporary, path) }
+        try syncFolder(of: path, operation)
+    }
+
     /// Removes a file; one that is missing is an error of kind `.notFound`.
     package static func remove(_ path: String) throws(DiskError) {
         try SystemCall.check("remove \(path)") { unsafe unlink(path) }

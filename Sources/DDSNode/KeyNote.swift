@@ -9,15 +9,12 @@ package enum KeyNote {
     private static let kind = "ddsnode-key"
 
     package static func stanza(_ number: UInt64) -> AgeStanza {
-        AgeStanza(arguments: [Array(kind.utf8), Array("\(number)".utf8)], body: [])
+        HeaderNote.stanza(kind, "\(number)")
     }
 
     /// The number in `stanzas`; 0 where there is none.
     package static func number(in stanzas: [AgeStanza]) -> UInt64 {
-        guard let stanza = stanzas.first(where: { $0.kind == kind }), stanza.arguments.count == 2, stanza.body.isEmpty else {
-            return 0
-        }
-        return UInt64(String(decoding: stanza.arguments[1], as: UTF8.self)) ?? 0
+        HeaderNote.word(kind, in: stanzas).flatMap { UInt64($0) } ?? 0
     }
 
     /// The same of a whole age header, or a file that begins with one. Nil when it is none.

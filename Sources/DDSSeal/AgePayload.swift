@@ -50,7 +50,13 @@ package struct AgePayloadWriter: Sendable {
 
     /// A writer under a file key that has sealed no other payload.
     package init(fileKey: AgeFileKey, random: some RandomSource) {
-        nonce = random.bytes(AgePayload.nonceBytes)
+        self.init(fileKey: fileKey, nonce: random.bytes(AgePayload.nonceBytes))
+    }
+
+    /// As above, with a nonce of the caller's choice.
+    init(fileKey: AgeFileKey, nonce: [UInt8]) {
+        precondition(nonce.count == AgePayload.nonceBytes, "the nonce of a payload has 16 bytes")
+        self.nonce = nonce
         key = fileKey.payloadKey(nonce: nonce)
     }
 

@@ -133,6 +133,14 @@ struct ScryptStanza {
         return AgeStanza(arguments: arguments, body: FileKeyBox.seal(fileKey, key: key))
     }
 
+    /// Does the work of one try for nothing; false when memory is short.
+    static func spend(workFactor: Int) -> Bool {
+        let nothing = SecretBytes.random(16)
+        guard var key = try? wrapKey(nothing, salt: [UInt8](repeating: 0, count: 16), workFactor: workFactor) else { return false }
+        Wipe.zero(&key)
+        return true
+    }
+
     private static func wrapKey(_ passphrase: SecretBytes, salt: [UInt8], workFactor: Int) throws(AgeError) -> [UInt8] {
         let salt = label + salt
         var key = [UInt8](repeating: 0, count: 32)

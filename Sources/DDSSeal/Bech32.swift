@@ -47,6 +47,19 @@ enum Bech32 {
         return regroup(groups, from: 5, to: 8, isPadded: false)
     }
 
+    /// The first `count` bytes of data characters in lower case, whatever the check sum says; nil when there are not as many.
+    static func front(_ characters: [UInt8], count: Int) -> [UInt8]? {
+        let wanted = (8 * count + 4) / 5
+        guard characters.count >= wanted, characters[..<wanted].allSatisfy({ values[Int($0)] != 0xff }) else { return nil }
+        var bits: UInt64 = 0
+        for character in characters[..<wanted] { bits = bits << 5 | UInt64(values[Int(character)]) }
+        bits >>= UInt64(5 * wanted - 8 * count)
+        return (0..<count).map { UInt8(truncatingIfNeeded: bits >> UInt64(8 * (count - 1 - $0))) }
+    }
+
+    /// Whether a character in lower case can stand behind the separator.
+    static func isCharacter(_ character: UInt8) -> Bool { values[Int(character)] != 0xff }
+
     static func lowered(_ character: UInt8) -> UInt8 { (0x41...0x5a).contains(character) ? character | 0x20 : character }
     static func uppered(_ character: UInt8) -> UInt8 { (0x61...0x7a).contains(character) ? character & 0xdf : character }
 

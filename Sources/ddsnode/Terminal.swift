@@ -55,7 +55,7 @@ struct Terminal: Sendable {
         return secret
     }
 
-    private static func secret(file: String, option: String) throws(Failure) -> SecretBytes {
+    static func secret(file: String, option: String) throws(Failure) -> SecretBytes {
         var bytes: [UInt8]
         if file == "-" {
             bytes = try StandardInput.read(limit: secretBytesMax)
@@ -74,7 +74,7 @@ struct Terminal: Sendable {
 
     /// Reads a line byte by byte, with the line editing a person expects even where nothing is echoed. Ctrl-C is read, so that
     /// the terminal is put right before the program ends.
-    private func readLine(isSecret: Bool) throws(Failure) -> [UInt8] {
+    func readLine(isSecret: Bool) throws(Failure) -> [UInt8] {
         var before = termios()
         let isTerminal = unsafe tcgetattr(0, &before) == 0
         if isTerminal, isSecret {

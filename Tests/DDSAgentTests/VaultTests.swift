@@ -37,24 +37,95 @@ import Testing
         }
     }
 
-    @Test @LoopActor func missingWrongAndDamaged_areThreeSentences() async throws {
+    @Test @LoopActor func everyTrouble_hasASentenceOfItsOwnAndChangesNothing() async throws {
         let folder = try HostFiles.makeTemporaryFolder()
         defer { try? HostFiles.removeTree(folder) }
         let vault = Vault(path: folder + "/keys.age")
         let missing = await failure { () async throws(Failure) in try await vault.open(passphrase: secret("x")) }
+        #expect(!HostFiles.exists(vault.path))
         try await vault.create(
             VaultKeys.generate(random: SystemRandom()), passphrase: secret("right"), workFactor: Self.workFactor, random: SystemRandom())
-        let before = try HostFiles.read(vault.path)
+        let whole = try HostFiles.read(vault.path)
         let wrong = await failure { () async throws(Failure) in try await vault.open(passphrase: secret("wrong")) }
-        #expect(try HostFiles.read(vault.path) == before)
-        for length in [0, 1, before.count / 2, before.count - 1] {
-            try HostFiles.write(vault.path, Array(before.prefix(length)))
-            let damaged = await failure { () async throws(Failure) in try await vault.open(passphrase: secret("right")) }
-            #expect(damaged?.code == .badInput, "\(length)")
-            #expect(damaged?.publicText.contains("damaged") == true, "\(length)")
+        func opening(_ file: [UInt8]) async throws -> Failure? {
+            try HostFiles.write(vault.path, file)
+            let found = await failure { () async throws(Failure) in try await vault.open(passphrase: secret("right")) }
+            #expect(try HostFiles.read(vault.path) == file)
+            return found
         }
-        #expect(missing?.code == .fileMissing && wrong?.code == .permission)
-        #expect(missing?.publicText != wrong?.publicText)
+        var damaged: Failure?
+        for length in 0..<whole.count {
+            let found = try await opening(Array(whole.prefix(length)))
+            #expect(found?.code == .badInput && found?.publicText.contains("damaged (") == true, "\(length)")
+            damaged = found
+        }
+        for index in whole.indices {
+            var file = whole
+            file[index] ^= 0x20
+            let found = try await opening(file)
+            #expect(found?.code == .badInput && found?.publicText.contains("damaged") == true, "\(index)")
+        }
+        let costly = try await opening(Self.asking(23, whole))
+        let foreign = try await opening(
+            try PassphraseFile.seal(secret("hello"), passphrase: secret("right"), workFactor: Self.workFactor, random: SystemRandom()))
+        #expect(missing?.code == .fileMissing && wrong?.code == .permission && costly?.code == .badInput && foreign?.code == .badInput)
+        #expect(costly?.publicText.contains("more work") == true)
+        let sentences = [missing, wrong, damaged, costly, foreign].map { $0?.publicText }
+        #expect(Set(sentences).count == sentences.count)
+        for (sentence, remedy) in zip(sentences, ["put it back", "try again", "restore it", "restore it", "restore it"]) {
+            #expect(sentence?.contains(remedy) == true, "\(sentence ?? "")")
+        }
+    }
+
+    /// The same file with another work factor.
+    private static func asking(_ factor: Int, _ file: [UInt8]) -> [UInt8] {
+        var lines = file.split(separator: 0x0a, maxSplits: 2, omittingEmptySubsequences: false)
+        lines[1] = ArraySlice(Array(lines[1].dropLast(1)) + Array("\(factor)".utf8))
+        return Array(lines.joined(separator: [0x0a]))
+    }
+
+    @Test @LoopActor func vaultThatCannotBeRead_isNeitherMissingNorDamaged() async throws {
+        let folder = try HostFiles.makeTemporaryFolder()
+        defer { try? HostFiles.removeTree(folder) }
+        let vault = Vault(path: folder + "/keys.age")
+        try HostFiles.makeFolders(vault.path)
+        let found = await failure { () async throws(Failure) in try await vault.open(passphrase: secret("right")) }
+        #expect(found?.code == .inputOutput && found?.publicText.contains("cannot be read") == true)
+    }
+
+    /// A key that is gone is told; a new one would open nothing of what is there.
+    @Test func lostKeys_areNamed() throws {
+        let folder = try HostFiles.makeTemporaryFolder()
+        defer { try? HostFiles.removeTree(folder) }
+        let agent = AgentFolder(stateDir: folder)
+        #expect(agent.lostKey == nil)
+        try HostFiles.makeFolders(agent.spool)
+        for path in [agent.deviceKey, agent.spoolKey] { try HostFiles.write(path, [UInt8](repeating: 1, count: 32)) }
+        #expect(agent.lostKey == nil, "a join that was killed goes on")
+        try HostFiles.write(agent.vault, [1])
+        #expect(agent.lostKey == nil)
+        try HostFiles.write(agent.spool + "/super", [1])
+        #expect(agent.lostKey == nil)
+        for path in [agent.vault, agent.spoolKey, agent.deviceKey] {
+            let before = try HostFiles.read(path)
+            try HostFiles.remove(path)
+            let lost = agent.lostKey
+            #expect(lost?.code == .fileMissing && lost?.publicText.contains(path) == true, "\(path)")
+            try HostFiles.write(path, before)
+        }
+        #expect(agent.lostKey == nil)
+    }
+
+    /// Two that join at once: the second finds no file when it looks, and one when it writes.
+    @Test func fileThatCameMeanwhile_isNotReplaced() throws {
+        let folder = try HostFiles.makeTemporaryFolder()
+        defer { try? HostFiles.removeTree(folder) }
+        try HostFiles.create(folder + "/a", [1], mode: 0o600)
+        let error = #expect(throws: DiskError.self) { try HostFiles.create(folder + "/a", [2]) }
+        #expect(error?.kind == .exists)
+        #expect(try HostFiles.read(folder + "/a") == [1])
+        #expect(try HostFiles.list(folder) == ["a"])
+        #expect(HostFiles.status(folder + "/a")?.isPrivate == true)
     }
 
     @Test @LoopActor func vault_isNeverOverwritten() async throws {

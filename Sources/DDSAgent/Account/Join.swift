@@ -13,9 +13,10 @@ import DDSWire
     let folder: AgentFolder
     let services: Services
     let invite: InviteLink
-    let workFactor: Int
+    /// Nil is measured.
+    let workFactor: Int?
 
-    init(folder: AgentFolder, services: Services, invite: InviteLink, workFactor: Int) {
+    init(folder: AgentFolder, services: Services, invite: InviteLink, workFactor: Int?) {
         self.folder = folder
         self.services = services
         self.invite = invite
@@ -28,6 +29,7 @@ import DDSWire
         if let account = try folder.loadAccount() {
             throw Failure(.cannotCreate, "this state folder belongs to \(account.address) already; use another --config for a second account")
         }
+        if let lost = folder.lostKey { throw lost }
         let deviceSeed = try prepareFolder()
         let vault = Vault(path: folder.vault)
         let keys: VaultKeys
@@ -35,8 +37,10 @@ import DDSWire
             keys = try await vault.open(passphrase: passphrase)
             progress("key found from an earlier try")
         } else {
+            try PassphraseStrength.require(passphrase, known: [invite.host])
             keys = VaultKeys.generate(random: services.random)
-            try await vault.create(keys, passphrase: passphrase, workFactor: workFactor, random: services.random)
+            let factor = if let workFactor { workFactor } else { await Vault.measuredWorkFactor(services.time) }
+            try await vault.create(keys, passphrase: passphrase, workFactor: factor, random: services.random)
             progress("key made")
         }
         let link = try NodeLink(host: invite.host, nodeKeyHash: invite.nodeKeyHash, deviceSeed: deviceSeed, time: services.time)
@@ -60,11 +64,8 @@ import DDSWire
             try HostFiles.makeFolders(folder.path)
             // A try that was killed while writing a key leaves a part of it under another name.
             for name in try HostFiles.list(folder.path) where name.hasSuffix(".tmp") { try HostFiles.remove(folder.path + "/" + name) }
-            if !HostFiles.exists(folder.deviceKey) {
-                try SecretBytes.random(32).withExposed { bytes throws(DiskError) in try HostFiles.write(folder.deviceKey, bytes) }
-            }
-            if !HostFiles.exists(folder.spoolKey) {
-                try SecretBytes.random(32).withExposed { bytes throws(DiskError) in try HostFiles.write(folder.spoolKey, bytes) }
+            for path in [folder.deviceKey, folder.spoolKey] where !HostFiles.exists(path) {
+                try SecretBytes.random(32).withExposed { bytes throws(DiskError) in try HostFiles.create(path, bytes) }
             }
         } catch {
             throw Failure(.cannotCreate, "cannot prepare \(folder.path): \(error)")

@@ -11,9 +11,9 @@ import DDSSeal
     /// How long the loop message may take.
     private static var proofTimeout: Duration { .seconds(30) }
 
-    /// Makes the key, registers, closes and reopens.
+    /// Makes the key, registers, closes and reopens. A nil `workFactor` is measured.
     static func run(
-        services: Services, invite: InviteLink, passphrase: SecretBytes, workFactor: Int = PassphraseFile.defaultWorkFactor,
+        services: Services, invite: InviteLink, passphrase: SecretBytes, workFactor: Int? = nil,
         progress: @LoopActor (String) -> Void
     ) async throws(Failure) {
         let folder = AgentFolder(stateDir: services.config.node.stateDirectory)

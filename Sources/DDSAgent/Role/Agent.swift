@@ -45,7 +45,7 @@ import Logging
     /// One change of the local store at a time.
     let storeGate = LoopGate()
     /// One passphrase at a time: each takes a quarter of a gigabyte while it is tried.
-    private let unlockGate = LoopGate()
+    let unlockGate = LoopGate()
 
     /// Opens the agent's state, locked. Throws with exit code 75 when another process has it, 66 before `join`.
     static func open(
@@ -55,6 +55,7 @@ import Logging
         guard let account = try folder.loadAccount()?.overridden(by: services.config.agent) else {
             throw Failure(.fileMissing, "nobody has joined a node from \(folder.path) yet; run: ddsnode join INVITE")
         }
+        Vault(path: folder.vault).tidy()
         let deviceSeed = try folder.loadSecret(folder.deviceKey)
         let link = try NodeLink(host: account.host, nodeKeyHash: account.nodeKeyHash, deviceSeed: deviceSeed, time: services.time)
         let spool = try await EmbeddedSpool.open(

@@ -31,7 +31,7 @@ import Logging
             guard let page = role.page else { throw Failure(.unavailable, "there is no page yet; run: ddsnode join INVITE") }
             return ["url": .text(page.makeOpenAddress()), "address": .text(page.gate.site.address)]
         }
-        for (name, action) in AgentMailCommands.all + AgentStoreCommands.all {
+        for (name, action) in AgentMailCommands.all + AgentStoreCommands.all + AgentKeyCommands.all {
             commands.register(name) { [self] request, _ throws(Failure) in try await action(agent(), request) }
         }
     }
@@ -70,8 +70,8 @@ import Logging
 
     static let all: [(String, Action)] = [("agent.send", send), ("agent.list", list), ("agent.show", show)]
 
-    static func passphrase(_ request: ControlRequest) throws(Failure) -> SecretBytes {
-        var bytes = Array(try request.text("passphrase").utf8)
+    static func passphrase(_ request: ControlRequest, _ name: String = "passphrase") throws(Failure) -> SecretBytes {
+        var bytes = Array(try request.text(name).utf8)
         guard !bytes.isEmpty else { throw Failure(.usage, "the passphrase is empty") }
         return SecretBytes(consuming: &bytes)
     }

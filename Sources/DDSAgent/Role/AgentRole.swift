@@ -20,8 +20,8 @@ import Logging
     private(set) var pagePort: UInt16?
     private var mailPage: MailPage?
     private var isJoining = false
-    /// What a passphrase costs to try; tests lower it.
-    var workFactor = PassphraseFile.defaultWorkFactor
+    /// What a passphrase costs to try; nil is measured, tests lower it.
+    var workFactor: Int?
 
     package init(services: Services) throws(Failure) {
         self.services = services

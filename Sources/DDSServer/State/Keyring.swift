@@ -135,7 +135,10 @@ struct Keyring: Hashable, Sendable {
     private static func failure(_ error: VaultError) -> Failure {
         switch error {
         case .wrongPassphrase: Failure(.permission, "the passphrase is wrong")
+        case .wrongOrDamaged: Failure(.permission, "the passphrase is wrong, or the keyring is damaged")
         case .damaged(let words): Failure(.badInput, "the keyring is damaged (\(words)); put it back from a backup")
+        case .tooCostly: Failure(.badInput, "the keyring is damaged (\(error)); put it back from a backup")
+        case .memoryShort: Failure(.system, "the keyring was not opened: \(error); end other programs and try again")
         }
     }
 

@@ -27,7 +27,7 @@ struct JoinCommand: NodeCommand {
         // A damaged invite is said before anybody invents a passphrase.
         _ = try InviteLink(link)
         try makeConfiguration(context)
-        let passphrase = try newPassphrase(context)
+        let passphrase = try context.newPassphrase(file: passphraseFile, option: "--passphrase-file")
         let output = context.output
         let result = try await Dispatch.join(context, link: link, passphrase: passphrase) { output.progress(SafeWord.text($0)) }
         output.result(result) { describe(result) }
@@ -56,17 +56,6 @@ struct JoinCommand: NodeCommand {
             throw Failure(.cannotCreate, "cannot write \(file.path): \(error)")
         }
         context.output.progress("wrote \(file.path)")
-    }
-
-    @LoopActor private func newPassphrase(_ context: Context) throws(Failure) -> SecretBytes {
-        if passphraseFile == nil, context.terminal.canAsk {
-            Output.write(
-                "Invent a passphrase for your private key. Nobody can reset it.\n"
-                    + "For example: \(WordPhrase.make(words: 6, SystemRandom()))\n",
-                to: 2)
-        }
-        return try context.terminal.secret(
-            file: passphraseFile, option: "--passphrase-file", question: "Passphrase", isNew: true)
     }
 
     private func describe(_ result: JSONValue) -> String {

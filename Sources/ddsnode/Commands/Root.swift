@@ -21,8 +21,8 @@ struct Root: NodeCommand {
             InitCommand.self, RunCommand.self, StatusCommand.self, ReloadCommand.self, StopCommand.self, ConfigCommand.self,
             UserCommand.self, GroupCommand.self, InviteCommand.self, QueueCommand.self, SpoolCommand.self, KeyringCommand.self,
             BackupCommand.self, EventsCommand.self, JoinCommand.self, OpenCommand.self, LockCommand.self, UnlockCommand.self,
-            FetchCommand.self, SendCommand.self, ListCommand.self, ShowCommand.self, StoreCommand.self, DemoCommand.self,
-            CompletionCommand.self,
+            FetchCommand.self, SendCommand.self, ListCommand.self, ShowCommand.self, StoreCommand.self, KeyCommand.self,
+            DemoCommand.self, CompletionCommand.self,
         ])
 
     @OptionGroup(title: "Global options") var globals: GlobalOptions
