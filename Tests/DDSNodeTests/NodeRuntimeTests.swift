@@ -107,7 +107,7 @@ import Testing
     @Test @LoopActor func aRenewal_answersWhoAsked_andHandsTheControlSocketOver() async throws {
         try await inFolder { folder in
             let handover = Handover()
-            let runtime = try runtime(folder, handover: handover)
+            _ = try runtime(folder, handover: handover)
             CountingRole.renews = true
             defer { CountingRole.renews = false }
             let socket = folder + "/run/control.sock"
