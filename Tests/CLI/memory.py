@@ -345,7 +345,31 @@ def both(checks, world):
     node.stop()
 
 
-PARTS = {"hygiene": hygiene, "no_limit": no_limit, "lock": lock, "traces": traces, "node_memory": node_memory, "idle": idle,
+def doctor(checks, world):
+    """Findings about a real agent and node, running and stopped."""
+    for daemon in (world.node, world.alice):
+        result = daemon.cli("doctor", "memory", "core", "files", "daemon", "config", "clock")
+        checks.ok(f"{daemon.name}: the doctor finds nothing", result.code == 0 and "FAIL" not in result.text, result.all)
+    key = os.path.join(world.alice.state, "agent", "device.key")
+    os.chmod(key, 0o644)
+    result = world.alice.cli("doctor", "files")
+    checks.ok("a key that others may read", result.code == 1 and key in result.text and "chmod go=" in result.text, result.all)
+    found = world.alice.cli("doctor", "files", "--json")
+    rows = nodekit.json.loads(found.out)["findings"]
+    checks.ok("in JSON", found.code == 1 and [row["level"] for row in rows] == ["fail"] and rows[0]["check"] == "files", rows)
+    os.chmod(key, 0o600)
+    unknown = world.alice.cli("doctor", "teeth")
+    checks.ok("an unknown check", unknown.code == 64 and "memory" in unknown.all, unknown.all)
+    hugo = Agent("hugo")
+    result = hugo.cli("doctor", "daemon", "disk")
+    checks.ok("nothing runs and nothing is there yet", result.code == 1 and "ddsnode run" in result.text and "ddsnode join" in result.text, result.all)
+    with open(hugo.config, "a") as file:
+        file.write("nonsense = true\n")
+    result = hugo.cli("doctor")
+    checks.ok("a broken configuration", result.code == 1 and "nonsense" in result.text and "config check" in result.text, result.all)
+
+
+PARTS = {"hygiene": hygiene, "doctor": doctor, "no_limit": no_limit, "lock": lock, "traces": traces, "node_memory": node_memory, "idle": idle,
          "told": told, "no_program": no_program, "both": both}
 
 

@@ -63,7 +63,7 @@ struct MessageIntake {
         if let failure { throw failure }
         do {
             try route(wrapper.finish())
-            if wrapper.kind == .sealed { seal(try opener.finish()) }
+            if wrapper.kind == .sealed { sealAndWipe(try opener.finish()) }
         } catch {
             throw .notOpened
         }
@@ -75,7 +75,13 @@ struct MessageIntake {
     }
 
     private mutating func route(_ bytes: [UInt8]) throws {
-        if wrapper.kind == .sealed { seal(try opener.feed(bytes)) } else { seal(bytes) }
+        if wrapper.kind == .sealed { sealAndWipe(try opener.feed(bytes)) } else { seal(bytes) }
+    }
+
+    /// What was opened here is nobody else's, and goes as it came.
+    private mutating func sealAndWipe(_ plain: consuming [UInt8]) {
+        seal(plain)
+        Wipe.zero(&plain)
     }
 
     private mutating func seal(_ plain: [UInt8]) {

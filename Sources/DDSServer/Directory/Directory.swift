@@ -12,11 +12,18 @@ struct Account: Hashable, Sendable, Codable {
     /// The `age1...` or `age1pq1...` recipient that mail is sealed to; nil until enrolled.
     var recipient: String?
     var login: LoginMethod?
+    /// The verifier of a password that the administrator allowed beside the device key.
+    var besides: String?
     var isSuspended = false
 
     /// True for members whose own agent seals what they send.
     var usesKey: Bool {
         if case .deviceKey = login { true } else { false }
+    }
+
+    /// What a password is checked against; nil where none is let in.
+    var verifier: String? {
+        if case .password(let verifier) = login { verifier } else { besides }
     }
 
     var state: String { isSuspended ? "suspended" : recipient == nil ? "invited" : "active" }
@@ -89,8 +96,10 @@ struct Directory: Hashable, Sendable, Codable {
         case .accessGranted(let name, let login, let recipient):
             forgetDeviceKey(of: name)
             accounts[name]?.login = login
+            accounts[name]?.besides = nil
             accounts[name]?.recipient = recipient
             if case .deviceKey(let hash) = login { namesByDeviceKey[hash] = name }
+        case .passwordLogin(let name, let verifier): accounts[name]?.besides = verifier
         case .accountSuspended(let name): accounts[name]?.isSuspended = true
         case .accountResumed(let name): accounts[name]?.isSuspended = false
         case .accountRemoved(let name):

@@ -38,6 +38,8 @@ enum DirectoryEvent: Hashable, Sendable, Codable {
     case accountAdded(name: String, display: String, mailbox: UInt64)
     /// Enrolment, a new key or a new password.
     case accessGranted(name: String, login: LoginMethod, recipient: String)
+    /// A password beside the device key, as an Argon2id verifier; nil takes it away.
+    case passwordLogin(name: String, verifier: String?)
     case accountSuspended(name: String)
     case accountResumed(name: String)
     case accountRemoved(name: String)
