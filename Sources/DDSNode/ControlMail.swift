@@ -11,6 +11,8 @@ package struct ControlMail: Hashable, Sendable {
     package enum Content: Hashable, Sendable {
         case deliveryState(DeliveryReport)
         case expiry(ExpiryNotice)
+        /// Addressed to the group: all members get the same one.
+        case roster(RosterDocument)
     }
 
     /// 32 hexadecimal digits.
@@ -39,6 +41,7 @@ package struct ControlMail: Hashable, Sendable {
         switch content {
         case .deliveryState: "delivery-state"
         case .expiry: "expiry"
+        case .roster: "roster"
         }
     }
 
@@ -70,6 +73,7 @@ package struct ControlMail: Hashable, Sendable {
         switch content {
         case .deliveryState(let report): report.messages.count == 1 ? "Delivery of your message" : "Delivery of your messages"
         case .expiry(let notice): notice.words
+        case .roster(let document): "Members of #\(document.roster.group.local), roster \(document.roster.number)"
         }
     }
 
@@ -78,15 +82,18 @@ package struct ControlMail: Hashable, Sendable {
         switch content {
         case .deliveryState(let report): report.text
         case .expiry(let notice): notice.text
+        case .roster(let document): document.roster.text
         }
     }
 
     /// Text first, so that any mail program shows it.
     private func part(boundary: String) -> [UInt8] {
-        let json: JSONValue =
+        let (encoding, json) =
             switch content {
-            case .deliveryState(let report): report.json
-            case .expiry(let notice): notice.json
+            case .deliveryState(let report): ("8bit", report.json.pretty)
+            case .expiry(let notice): ("8bit", notice.json.pretty)
+            // Its octets count, and it is one line.
+            case .roster(let document): ("base64", Self.base64(document.bytes))
             }
         let text = """
             Content-Type: multipart/mixed; boundary="\(boundary)"
@@ -98,12 +105,19 @@ package struct ControlMail: Hashable, Sendable {
             \(self.text)
             --\(boundary)
             Content-Type: \(Self.typePrefix)\(kind)\(Self.typeSuffix)
-            Content-Transfer-Encoding: 8bit
+            Content-Transfer-Encoding: \(encoding)
 
-            \(json.pretty)
+            \(json)
             --\(boundary)--
             """
         return LineEnds.crlf(Array(text.utf8))
+    }
+
+    private static func base64(_ bytes: [UInt8]) -> String {
+        let letters = Base64.encode(bytes)
+        return stride(from: 0, to: letters.count, by: 76).map { start in
+            String(decoding: letters[start..<min(start + 76, letters.count)], as: UTF8.self)
+        }.joined(separator: "\n")
     }
 
     // MARK: Reading
@@ -131,11 +145,16 @@ package struct ControlMail: Hashable, Sendable {
         else { return .doubtful("the node did not sign it") }
         let idField = signed.header.first("Message-ID")?.text ?? ""
         let id = String(idField.drop { $0 == "<" }.prefix { $0 != "@" })
-        guard signature.trustedComment == comment(node: node, to: to, id: id) else {
-            return .doubtful("the node signed it for somebody else or as another message")
+        let content: Content
+        do throws(Unreadable) {
+            content = try self.content(inner)
+        } catch {
+            return .doubtful(error.words)
         }
-        guard let content = content(inner) else {
-            return .doubtful("it is of a kind that this version does not know; update ddsnode")
+        // A roster is for all members of its group.
+        let to = if case .roster(let document) = content { document.roster.group } else { to }
+        guard to.domain == node, signature.trustedComment == comment(node: node, to: to, id: id) else {
+            return .doubtful("the node signed it for somebody else or as another message")
         }
         let date = WallTime(milliseconds: 0)
         return .genuine(ControlMail(id: id, node: node, to: to, date: date, content: content))
@@ -146,19 +165,35 @@ package struct ControlMail: Hashable, Sendable {
         return header.all("From").contains { $0.text.lowercased().contains("\(senderName)@\(node)") }
     }
 
-    private static func content(_ part: InnerPart) -> Content? {
-        guard let json = JSONValue(parsing: part.json) else { return nil }
+    /// Why a signed part is not understood.
+    private struct Unreadable: Error {
+        var words = "it is of a kind that this version does not know; update ddsnode"
+    }
+
+    private static func content(_ part: InnerPart) throws(Unreadable) -> Content {
         switch part.kind {
-        case "delivery-state": return DeliveryReport(json: json).map { .deliveryState($0) }
-        case "expiry": return ExpiryNotice(json: json).map { .expiry($0) }
-        default: return nil
+        case "delivery-state":
+            if let report = JSONValue(parsing: part.body).flatMap({ DeliveryReport(json: $0) }) { return .deliveryState(report) }
+        case "expiry":
+            if let notice = JSONValue(parsing: part.body).flatMap({ ExpiryNotice(json: $0) }) { return .expiry(notice) }
+        case "roster":
+            guard let bytes = Base64.decode(part.body.filter { $0 != 0x0d && $0 != 0x0a }) else {
+                throw Unreadable(words: RosterRefusal.truncated.words)
+            }
+            do throws(RosterRefusal) {
+                return .roster(try RosterDocument(parsing: bytes))
+            } catch {
+                throw Unreadable(words: error.words)
+            }
+        default: break
         }
+        throw Unreadable()
     }
 
     /// The JSON part of what was signed, found by its type field: the form is ours alone.
     private struct InnerPart {
         var kind: String
-        var json: [UInt8]
+        var body: [UInt8]
 
         init?(_ content: [UInt8]) {
             let text = String(decoding: content, as: UTF8.self)
@@ -169,7 +204,7 @@ package struct ControlMail: Hashable, Sendable {
             else { return nil }
             kind = String(text[start.upperBound..<end.lowerBound])
             guard kind.utf8.count <= 40 else { return nil }
-            json = Array(text[bodyStart.upperBound..<bodyEnd.lowerBound].utf8)
+            body = Array(text[bodyStart.upperBound..<bodyEnd.lowerBound].utf8)
         }
     }
 }

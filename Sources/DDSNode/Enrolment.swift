@@ -16,18 +16,28 @@ package struct EnrolmentRequest: Sendable {
     package var secret: Redacted<[UInt8]>
     /// The recipient of the new mailbox key, of either kind.
     package var recipient: String
+    /// Nil from agents of before there were identities.
+    package var credential: MemberCredential?
 
-    package init(inviteNumber: UInt32, secret: Redacted<[UInt8]>, recipient: String) {
+    package init(
+        inviteNumber: UInt32, secret: Redacted<[UInt8]>, recipient: String, credential: MemberCredential? = nil
+    ) {
         self.inviteNumber = inviteNumber
         self.secret = secret
         self.recipient = recipient
+        self.credential = credential
     }
 
     /// The whole inner message.
     package var message: [UInt8] {
-        let body: JSONValue = [
+        var fields: [String: JSONValue] = [
             "invite": .number(Int64(inviteNumber)), "secret": .text(Hex.encode(secret.exposed)), "recipient": .text(recipient),
         ]
+        if let credential {
+            fields["identity"] = .text(Self.base64(credential.identity))
+            fields["statement"] = .text(Self.base64(credential.statement))
+        }
+        let body = JSONValue.object(fields)
         return Array("MIME-Version: 1.0\r\nContent-Type: \(Self.contentType)\r\n\r\n".utf8) + body.line + [0x0d, 0x0a]
     }
 
@@ -41,7 +51,15 @@ package struct EnrolmentRequest: Sendable {
             let recipient = body["recipient"]?.string
         else { return nil }
         self.init(inviteNumber: number, secret: Redacted(secret), recipient: recipient)
+        guard body["identity"] != nil || body["statement"] != nil else { return }
+        // Half of it is damage: going on without would enrol a member whose identity nobody knows.
+        guard let identity = body["identity"]?.string.flatMap({ Base64.decode(Array($0.utf8)) }), identity.count == 32,
+            let statement = body["statement"]?.string.flatMap({ Base64.decode(Array($0.utf8)) })
+        else { return nil }
+        credential = MemberCredential(identity: identity, statement: statement)
     }
+
+    private static func base64(_ bytes: [UInt8]) -> String { String(decoding: Base64.encode(bytes), as: UTF8.self) }
 
     /// What the node keeps of an invite's secret.
     package static func secretHash(_ secret: [UInt8]) -> String {

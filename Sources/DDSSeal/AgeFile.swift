@@ -8,12 +8,13 @@ package struct AgeEncryptor: Sendable {
     private var armor: AgeArmorEncoder?
     private var header: [UInt8]
 
-    /// A file for `recipients`, of which there is at least one; armored when a line end is given. Throws `.badRecipient`.
+    /// A file for `recipients`, of which there is at least one; armored when a line end is given. `notes` are stanzas of kinds
+    /// that other readers ignore; they are authenticated and not secret. Throws `.badRecipient`.
     package init(
-        recipients: [AgeRecipient], armor: AgeArmor.LineEnd?, random: some RandomSource
+        recipients: [AgeRecipient], notes: [AgeStanza] = [], armor: AgeArmor.LineEnd?, random: some RandomSource
     ) throws(AgeError) {
         let fileKey = AgeFileKey.generate(random: random)
-        header = try AgeHeader.make(fileKey: fileKey, recipients: recipients, random: random)
+        header = try AgeHeader.make(fileKey: fileKey, recipients: recipients, notes: notes, random: random)
         writer = AgePayloadWriter(fileKey: fileKey, random: random)
         self.armor = armor.map { AgeArmorEncoder(lineEnd: $0) }
     }
@@ -50,10 +51,7 @@ package struct AgeDecryptor: Sendable {
         case armored
     }
 
-    private let unlock: AgeUnlock
-    private var form: Form
-    private var armor = AgeArmorDecoder()
-    private var header: AgeHeaderReader
+    private var passage: AgePassage
     private var payload: AgePayloadReader?
     private var failure: AgeError?
 
@@ -62,26 +60,24 @@ package struct AgeDecryptor: Sendable {
     }
 
     package init(unlock: AgeUnlock, form: Form = .detected, headerLimitBytes: Int = 65536) {
-        self.unlock = unlock
-        self.form = form
-        header = AgeHeaderReader(limitBytes: headerLimitBytes)
+        passage = AgePassage(unlock: unlock, form: form, headerLimitBytes: headerLimitBytes)
     }
 
     /// The stanzas of the header as far as it was read, unknown kinds among them. Authenticated only once `feed` has returned
     /// plaintext or `finish` has returned.
-    package var stanzas: [AgeStanza] { header.stanzas }
+    package var stanzas: [AgeStanza] { passage.stanzas }
 
     /// Whether the file is sealed to hybrid keys alone; false until its header was read. Authenticated like `stanzas`.
-    package var isHybrid: Bool { header.isComplete && header.isHybrid }
+    package var isHybrid: Bool { passage.isHybrid }
 
     /// Takes bytes of the file and returns the plaintext that they complete. Throws any `AgeError` but `.badRecipient` and
     /// `.badIdentity`.
     package mutating func feed(_ bytes: [UInt8]) throws(AgeError) -> [UInt8] {
         if let failure { throw failure }
-        guard let first = bytes.first else { return [] }
-        if form == .detected { form = [0x20, 0x09, 0x0a, 0x0d, 0x2d].contains(first) ? .armored : .binary }
         do throws(AgeError) {
-            return form == .armored ? try open(armor.update(bytes[...])[...]) : try open(bytes[...])
+            let sealed = try passage.feed(bytes)
+            if payload == nil { payload = passage.fileKey.map { AgePayloadReader(fileKey: $0) } }
+            return try payload?.update(sealed[...]) ?? []
         } catch {
             failure = error
             throw error
@@ -94,22 +90,11 @@ package struct AgeDecryptor: Sendable {
         do throws(AgeError) {
             // A fault of the payload that waits to be told comes before whatever the armor has to say about its end.
             if let failure = payload?.failure { throw failure }
-            if form == .armored { try armor.finish() }
-            try header.finish()
+            try passage.finish()
             return try payload?.finish() ?? []
         } catch {
             failure = error
             throw error
         }
-    }
-
-    private mutating func open(_ bytes: ArraySlice<UInt8>) throws(AgeError) -> [UInt8] {
-        var rest = bytes
-        if payload == nil {
-            rest = rest.dropFirst(try header.feed(rest))
-            guard header.isComplete else { return [] }
-            payload = AgePayloadReader(fileKey: try header.unwrap(with: unlock))
-        }
-        return try payload?.update(rest) ?? []
     }
 }

@@ -18,9 +18,9 @@ package enum AgeHeader {
     /// A header with one stanza for each of `recipients`, of which there is at least one. Throws `.badRecipient` when one is not
     /// usable, and `.mixedRecipients`: with one classical reader in it a file is as open to a quantum computer as if all were.
     package static func make(
-        fileKey: AgeFileKey, recipients: [AgeRecipient], random: some RandomSource
+        fileKey: AgeFileKey, recipients: [AgeRecipient], notes: [AgeStanza] = [], random: some RandomSource
     ) throws(AgeError) -> [UInt8] {
-        try make(fileKey: fileKey, headerKey: fileKey.headerKey(), recipients: recipients, random: random)
+        try make(fileKey: fileKey, headerKey: fileKey.headerKey(), recipients: recipients, notes: notes, random: random)
     }
 
     /// A header that opens with `passphrase`, alone in it by rule. Takes 2 to the power of `workFactor` KiB of memory, and for

@@ -14,6 +14,14 @@ package enum AgePayload {
     package static func payloadSize(plain: Int) -> Int {
         nonceBytes + plain + ChaCha20Poly1305.tagBytes * max(1, (plain + chunkBytes - 1) / chunkBytes)
     }
+
+    /// How much plaintext a payload of `size` bytes seals; nil for a size that no payload has.
+    package static func plainSize(payload size: Int) -> Int? {
+        let sealed = size - nonceBytes
+        let (whole, rest) = (max(0, sealed) / sealedChunkBytes, max(0, sealed) % sealedChunkBytes)
+        let plain = max(0, sealed) - ChaCha20Poly1305.tagBytes * (whole + (rest > 0 ? 1 : 0))
+        return plain >= 0 && payloadSize(plain: plain) == size ? plain : nil
+    }
 }
 
 /// The nonce of a chunk: its number in 11 bytes, and whether it is the last one.

@@ -88,6 +88,7 @@ import Logging
         self.rootKeeper = rootKeeper
         rootKeeper.start()
         context.delivery.reports.start()
+        context.delivery.rosters.start()
     }
 
     /// What opening the spool has found, for whoever reads the log.
@@ -172,6 +173,7 @@ import Logging
         rootKeeper?.stop()
         rootKeeper = nil
         context?.delivery.reports.stop()
+        context?.delivery.rosters.stop()
         await Loop.inTurns(sessions.values) { $0.abort("the node stops") }
         await state?.close()
         state = nil

@@ -49,9 +49,12 @@ import Logging
     /// A message as the node would hand it out, put where the fetcher puts it.
     @discardableResult
     func deliver(
-        _ message: [UInt8], group: String? = nil, seal: AgeKeyKind? = nil, to recipient: AgeRecipient? = nil
+        _ message: [UInt8], group: String? = nil, seal: AgeKeyKind? = nil, to recipient: AgeRecipient? = nil,
+        notes: [AgeStanza] = []
     ) async throws -> SpoolUID {
-        try await deliverWrapped(try wrapped(message, group: group, seal: seal, to: recipient ?? keys.mailbox.recipient, random: random), in: spool)
+        let bytes = try wrapped(
+            message, group: group, seal: seal, to: recipient ?? keys.mailbox.recipient, random: random, notes: notes)
+        return try await deliverWrapped(bytes, in: spool)
     }
 }
 
@@ -71,10 +74,11 @@ func testAccount(ownRecipient: String, nodeRecipient: String) throws -> AgentAcc
 
 /// The wrapper with one age file for `recipient`, with the notes of `group` and `seal` in its header.
 func wrapped(
-    _ message: [UInt8], group: String?, seal: AgeKeyKind? = nil, to recipient: AgeRecipient, random: SystemRandom
+    _ message: [UInt8], group: String?, seal: AgeKeyKind? = nil, to recipient: AgeRecipient, random: SystemRandom,
+    notes others: [AgeStanza] = []
 ) throws -> [UInt8] {
     let fileKey = AgeFileKey.generate(random: random)
-    let notes = (seal.map { [SealNote.stanza($0)] } ?? []) + (group.map { [GroupNote.stanza($0)] } ?? [])
+    let notes = (seal.map { [SealNote.stanza($0)] } ?? []) + (group.map { [GroupNote.stanza($0)] } ?? []) + others
     let headers = try FanOut.headers(fileKey: fileKey, recipients: [recipient], notes: [notes], random: random)
     var writer = AgePayloadWriter(fileKey: fileKey, random: random)
     var armor = AgeArmorEncoder(lineEnd: .crlf)

@@ -2,6 +2,7 @@ import DDSBus
 import DDSCore
 import DDSHTTP
 import DDSLoop
+import DDSMail
 import DDSNode
 import DDSSeal
 import DDSSpool
@@ -16,6 +17,7 @@ import Testing
     let agent: Agent
     let page: MailPage
     let recipient: AgeRecipient
+    let node = MinisignKey(.generate())
 
     init() async throws {
         folder = try HostFiles.makeTemporaryFolder()
@@ -29,7 +31,9 @@ import Testing
         try await EmbeddedSpool.create(
             folder: files.spool, root: try files.loadSecret(files.spoolKey), bodyBytes: 1 << 20, random: services.random,
             time: services.time)
-        try files.save(try testAccount(ownRecipient: "\(recipient)", nodeRecipient: "\(recipient)"))
+        var account = try testAccount(ownRecipient: "\(recipient)", nodeRecipient: "\(recipient)")
+        account.nodeIdentity = node.publicKey.key
+        try files.save(account)
         agent = try await Agent.open(services: services, onSpoolStopped: { _ in })
         page = MailPage(agent: agent)
         try await agent.unlock(passphrase: Self.passphrase)
@@ -40,10 +44,26 @@ import Testing
         return SecretBytes(consuming: &bytes)
     }
 
-    func deliver(_ message: [UInt8], group: String? = nil, seal: AgeKeyKind? = nil) async throws {
-        try await deliverWrapped(try wrapped(message, group: group, seal: seal, to: recipient, random: SystemRandom()), in: agent.spool)
+    func deliver(_ message: [UInt8], group: String? = nil, seal: AgeKeyKind? = nil, notes: [AgeStanza] = []) async throws {
+        try await deliverWrapped(
+            try wrapped(message, group: group, seal: seal, to: recipient, random: SystemRandom(), notes: notes), in: agent.spool)
         try await agent.opened().store.importFetched()
         page.desk.storeChanged()
+    }
+
+    /// A roster that the node signed; time goes on, since places among messages are times.
+    func roster(_ document: RosterDocument) async throws {
+        let mail = ControlMail(
+            id: Hex.encode(document.hash.prefix(16)), node: "node.test", to: document.roster.group, date: WallTime(milliseconds: 0),
+            content: .roster(document))
+        await nextMillisecond()
+        try await deliver(Padding.pad(mail.message(signedBy: node)))
+        await nextMillisecond()
+    }
+
+    private func nextMillisecond() async {
+        let now = agent.services.time.wall
+        while agent.services.time.wall == now { await Task.yield() }
     }
 
     func outbox() async throws -> Int { try await agent.spool.entries(in: AgentMailbox.outbox).count }
@@ -71,6 +91,30 @@ import Testing
         let store = try open.agent.opened().store
         let seals = Dictionary(uniqueKeysWithValues: store.summaries.map { ($0.subject, $0.seal) })
         #expect(seals == ["classical": .classical, "hybrid": .hybrid, "unsaid": nil])
+        await open.close()
+    }
+
+    /// E8: the readers are those of the roster, and what happens to the group stands between its messages.
+    @Test @LoopActor func rosters_sayWhoReads_andWhatHappened() async throws {
+        let open = try await OpenAgent()
+        let first = try TrustBookTests.roster()
+        let second = try TrustBookTests.roster(2, after: first, ["alice", "bob", "carol"])
+        let forked = try TrustBookTests.roster(3, after: first, ["alice"])
+        func note(_ document: RosterDocument) -> AgeStanza { RosterNote(group: "board", head: document.head).stanza }
+        try await open.roster(first)
+        try await open.deliver(mail(to: "board@node.test", subject: "Camp", id: "one"), group: "board", notes: [note(first)])
+        try await open.roster(second)
+        try await open.deliver(
+            mail(to: "board@node.test", subject: "Re: Camp", id: "two", inReplyTo: "one"), group: "board", notes: [note(forked)])
+        try await open.roster(forked)
+        let row = try #require(await open.page.list(.inbox, cursor: nil)?.rows.first)
+        let thread = try #require(await open.page.thread(row.id))
+        #expect(thread.readers == ["Alice <alice@node.test>", "Bob <bob@node.test>", "Carol <carol@node.test>"])
+        #expect(thread.events.map(\.place) == [1, 2] && thread.events.map(\.isAlarming) == [false, true])
+        #expect(thread.events.first?.text == "Carol <carol@node.test> was added")
+        #expect(thread.messages[0].readers == "2 members could read this, roster 1; you are one of them")
+        #expect(thread.messages[1].readers == "roster 3 is not known here, and so not who could read this")
+        #expect(await open.page.frame().trouble?.contains("#board: roster 3 does not fit") == true)
         await open.close()
     }
 

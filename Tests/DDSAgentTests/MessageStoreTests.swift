@@ -190,6 +190,23 @@ import Testing
         #expect(store.unreadCount == 1)
     }
 
+    @Test @LoopActor func unreadCount_followsReadingUnreadingAndRemoving() async throws {
+        let fixture = try AgentFixture()
+        for number in 1...3 { try await fixture.deliver(mail(subject: "Unread \(number)")) }
+        let store = try await fixture.store()
+        try await store.importFetched()
+        let ids = store.order
+        try await store.update([ids[0]]) { $0.isUnread = false }
+        #expect(store.unreadCount == 2)
+        try await store.update([ids[0]]) { $0.note = "other" }
+        #expect(store.unreadCount == 2)
+        try await store.remove([ids[0], ids[1]])
+        #expect(store.unreadCount == 1)
+        #expect(try await fixture.store().unreadCount == 1)
+        store.close()
+        #expect(store.unreadCount == 0)
+    }
+
     @Test @LoopActor func summaryWrittenTwice_newestCountsAndTheOlderGoes() async throws {
         let fixture = try AgentFixture()
         try await fixture.deliver(mail(subject: "Twice"))

@@ -1,7 +1,9 @@
 // Timers, sleeping, the pool, polls, signals and the lag histogram.
 
 import DDSCore
+import DDSLock
 import DDSLoop
+import DDSTestKit
 import Foundation
 import Testing
 
@@ -99,6 +101,32 @@ import Testing
         }
         for task in tasks { await task.value }
         #expect(squares == 40425)
+    }
+
+    @Test @LoopActor func discardedValues_areFreedOnThePool() async throws {
+        /// Says on which thread it goes.
+        final class Mortal: Sendable {
+            let gone: Lock<Bool?>
+            init(_ gone: Lock<Bool?>) { self.gone = gone }
+            deinit { gone.withLock { $0 = Loop.main.isOnLoopThread } }
+        }
+        let gone = Lock<Bool?>(nil)
+        Loop.discard([Mortal(gone)])
+        try await until { gone.withLock { $0 } != nil }
+        #expect(gone.withLock { $0 } == false)
+    }
+
+    @Test func threadResult_isThereWhenTheWorkIsDoneAndNotBefore() {
+        let mayEnd = Lock(false)
+        let result = ThreadResult.start(name: "test") {
+            mayEnd.withLock(waitingAtMost: nil, while: { !$0 }, then: { _ in })
+            return 42
+        }
+        #expect(result.value == nil)
+        mayEnd.withLock { $0 = true }
+        mayEnd.signal()
+        #expect(result.wait() == 42)
+        #expect(result.value == 42)
     }
 
     @Test @LoopActor func poll_reportsWhatIsAskedFor() async throws {

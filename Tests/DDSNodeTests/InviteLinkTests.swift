@@ -95,6 +95,22 @@ import Testing
         for length in 0..<(request.message.count - 2) { #expect(EnrolmentRequest(message: Array(request.message.prefix(length))) == nil) }
     }
 
+    @Test func aRequest_carriesWhoTheNewcomerIs() throws {
+        let credential = MemberCredential(identity: Array(repeating: 5, count: 32), statement: [1, 2, 3])
+        let request = EnrolmentRequest(inviteNumber: 77, secret: Redacted([1, 2, 3, 4, 5]), recipient: "age1x", credential: credential)
+        #expect(EnrolmentRequest(message: request.message)?.credential == credential)
+    }
+
+    @Test(arguments: [
+        #""identity":"BQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQU=""#, #""statement":"AQID""#,
+        #""identity":"BQUF","statement":"AQID""#, #""identity":1,"statement":"AQID""#,
+        #""identity":"BQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQU=","statement":"?""#,
+    ])
+    func halfACredential_isNoRequest(fields: String) {
+        let body = #"{"invite":1,"secret":"0102030405","recipient":"a",\#(fields)}"#
+        #expect(EnrolmentRequest(message: Array("Content-Type: \(EnrolmentRequest.contentType)\r\n\r\n\(body)".utf8)) == nil)
+    }
+
     @Test(arguments: [
         #"{"invite":1048576,"secret":"0102030405","recipient":"a"}"#, #"{"invite":-1,"secret":"0102030405","recipient":"a"}"#,
         #"{"invite":1,"secret":"01020304","recipient":"a"}"#, #"{"invite":1,"secret":"zz02030405","recipient":"a"}"#,

@@ -1,4 +1,7 @@
 import DDSCore
+import DDSCore
+import DDSNode
+import Foundation
 import Testing
 
 @testable import DDSServer
@@ -44,6 +47,19 @@ extension Directory {
         #expect(throws: Failure.self) {
             try Directory().addingGroup(name, title: "", mode: .relay, posting: .all, members: [], owners: [])
         }
+    }
+
+    @Test func maildrops_haveTheirMemberAlsoAfterReadingAndUntilTheMemberLeaves() throws {
+        var directory = try Directory.sample()
+        let bob = try #require(directory.accounts["bob"]).mailbox
+        let read = try JSONDecoder().decode(Directory.self, from: JSONEncoder().encode(directory))
+        #expect(read == directory)
+        #expect(read.account(mailbox: bob)?.name == "bob")
+        #expect(directory.account(mailbox: bob)?.name == "bob")
+        #expect(directory.account(mailbox: bob + 1000) == nil)
+        directory.apply(.accountRemoved(name: "bob"))
+        #expect(directory.account(mailbox: bob) == nil)
+        #expect(read.account(mailbox: bob)?.name == "bob")
     }
 
     @Test func membersAndGroupsShareOneNameSpace() throws {

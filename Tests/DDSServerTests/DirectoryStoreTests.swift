@@ -1,4 +1,5 @@
 import DDSCore
+import DDSNode
 import DDSLoop
 import DDSSpool
 import DDSTestKit

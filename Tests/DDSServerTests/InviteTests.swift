@@ -1,4 +1,6 @@
 import DDSCore
+import DDSNode
+import Foundation
 import Testing
 
 @testable import DDSServer
@@ -17,9 +19,11 @@ import Testing
     /// One attempt; what it made is applied.
     private func enrol(
         _ directory: inout Directory, number: UInt32 = 7, secret: String = "right", key: String = "key", recipient: String = "age1",
-        now: WallTime? = nil
+        credential: MemberCredential? = nil, now: WallTime? = nil
     ) -> String {
-        switch directory.enrolling(inviteNumber: number, secretHash: secret, deviceKey: key, recipient: recipient, now: now ?? noon) {
+        switch directory.enrolling(
+            inviteNumber: number, secretHash: secret, deviceKey: key, recipient: recipient, credential: credential, now: now ?? noon)
+        {
         case .accepted(let events, let name):
             for event in events { directory.apply(event) }
             return "accepted \(name)"
@@ -46,6 +50,53 @@ import Testing
         #expect(directory == before)
         #expect(enrol(&directory, recipient: "age1other").contains("used already"))
         #expect(enrol(&directory, secret: "wrong").contains("used already"))
+    }
+
+    @Test func anIdentity_isKeptWithItsStatement() throws {
+        var directory = try directory()
+        let credential = MemberCredential(identity: Array(repeating: 0xab, count: 32), statement: [1, 2, 3])
+        #expect(enrol(&directory, credential: credential) == "accepted dave")
+        let account = try #require(directory.accounts["dave"])
+        #expect(account.identity == String(repeating: "ab", count: 32) && account.statement == "AQID" && account.keyNumber == 1)
+        // The same again changes nothing; another statement or identity is refused.
+        #expect(enrol(&directory, credential: credential) == "accepted dave")
+        #expect(enrol(&directory) == "accepted dave")
+        let others = [
+            MemberCredential(identity: credential.identity, statement: [1]),
+            MemberCredential(identity: Array(repeating: 1, count: 32), statement: credential.statement),
+        ]
+        for other in others { #expect(enrol(&directory, credential: other) == StatementRefusal.replayed.description) }
+        #expect(directory.accounts["dave"] == account)
+        // Somebody else's access is not under this identity.
+        directory.apply(.accessGranted(name: "dave", login: .password(verifier: "x"), recipient: "age1"))
+        let now = try #require(directory.accounts["dave"])
+        #expect(now.identity == nil && now.statement == nil && now.keyNumber == nil)
+    }
+
+    /// Events and a checkpoint of nodes from before there were identities, byte for byte.
+    @Test func olderDirectories_stillOpenAndHaveNoIdentities() throws {
+        let account = #"{"name":"dave","display":"D","mailbox":1000,"recipient":"age1","login":{"deviceKey":{"_0":"key"}},"isSuspended":false}"#
+        let granted = #"{"accessGranted":{"name":"dave","login":{"deviceKey":{"_0":"key"}},"recipient":"age1"}}"#
+        let checkpoint =
+            #"{"checkpoint":{"_0":{"accounts":{"dave":\#(account)},"groups":{},"invites":[],"nextMailbox":1001,"namesByDeviceKey":{"key":"dave"}}}}"#
+        for text in [#"[{"accountAdded":{"name":"dave","display":"D","mailbox":1000}},\#(granted)]"#, "[\(checkpoint)]"] {
+            var directory = Directory()
+            for event in try JSONDecoder().decode([DirectoryEvent].self, from: Data(text.utf8)) { directory.apply(event) }
+            let dave = try #require(directory.account(deviceKey: "key"))
+            #expect(dave.recipient == "age1" && dave.identity == nil && dave.statement == nil && dave.keyNumber == nil)
+        }
+        let stated = #"{"keyStated":{"name":"dave","identity":"ab","number":3,"recipient":"age1x","statement":"AQID"}}"#
+        let event = try JSONDecoder().decode(DirectoryEvent.self, from: Data(stated.utf8))
+        #expect(event == .keyStated(name: "dave", identity: "ab", number: 3, recipient: "age1x", statement: "AQID"))
+    }
+
+    @Test func anAgentUpdatedBetweenTwoTries_isKnownByTheSecond() throws {
+        var directory = try directory()
+        #expect(enrol(&directory) == "accepted dave")
+        #expect(directory.accounts["dave"]?.identity == nil)
+        let credential = MemberCredential(identity: Array(repeating: 0xab, count: 32), statement: [1])
+        #expect(enrol(&directory, credential: credential) == "accepted dave")
+        #expect(directory.accounts["dave"]?.keyNumber == 1)
     }
 
     @Test func theInstantOfExpiry_isTooLate() throws {

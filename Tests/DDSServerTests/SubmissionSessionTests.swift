@@ -4,6 +4,7 @@ import DDSLoop
 import DDSNode
 import DDSSeal
 import DDSSpool
+import DDSTLS
 import DDSTestKit
 import DDSWire
 import Testing
@@ -206,9 +207,9 @@ import Testing
     // MARK: Enrolment
 
     @LoopActor private func enrol(
-        _ client: LineClient, _ world: World, number: UInt32, secret: [UInt8], recipient: String
+        _ client: LineClient, _ world: World, number: UInt32, secret: [UInt8], recipient: String, credential: MemberCredential? = nil
     ) async throws -> String {
-        let request = EnrolmentRequest(inviteNumber: number, secret: Redacted(secret), recipient: recipient)
+        let request = EnrolmentRequest(inviteNumber: number, secret: Redacted(secret), recipient: recipient, credential: credential)
         return try await submit(
             client, from: "enrol", to: ["enrol@node.test"], try world.sealed(String(decoding: request.message, as: UTF8.self)))
     }
@@ -247,6 +248,41 @@ import Testing
                 newcomer(world, dave), world, number: 7, secret: [1, 2, 3, 4, 5], recipient: "\(dave.mailbox.recipient)")
             #expect(again == reply)
             #expect(world.events.count { $0.name == "enrolled" } == 1)
+        }
+    }
+
+    @Test @LoopActor func aNewcomersIdentity_isCheckedAndKept() async throws {
+        try await withWorld { world in
+            let dave = try Person("dave")
+            let key = "\(dave.mailbox.recipient)"
+            let identity = SigningKey.generate()
+            try await world.store.change { d throws(Failure) in try d.addingAccount("dave", display: "Dave", groups: []) }
+            try await invite(world, "dave", number: 7, secret: [1, 2, 3, 4, 5])
+            func credential(invite: UInt32 = 7, device: [UInt8]? = nil, by signer: SigningKey? = nil) -> MemberCredential {
+                let statement = MailboxStatement.first(
+                    invite: invite, domain: World.domain, device: device ?? dave.device.keyHash, recipient: key, now: world.time.wall)
+                return MemberCredential(identity: identity.publicKey, statement: statement.signed(by: signer ?? identity))
+            }
+            for (wrong, words) in [
+                (credential(invite: 8), .aboutAnother), (credential(device: Array(repeating: 0, count: 32)), .aboutAnother),
+                (credential(by: .generate()), .wrongSignature),
+                (MemberCredential(identity: identity.publicKey, statement: [1]), .notAStatement),
+            ] as [(MemberCredential, StatementRefusal)] {
+                let reply = try await enrol(
+                    newcomer(world, dave), world, number: 7, secret: [1, 2, 3, 4, 5], recipient: key, credential: wrong)
+                #expect(reply == "550 5.6.0 \(words)")
+            }
+            #expect(world.account("dave")?.recipient == nil)
+            let good = credential()
+            let reply = try await enrol(
+                newcomer(world, dave), world, number: 7, secret: [1, 2, 3, 4, 5], recipient: key, credential: good)
+            #expect(reply.contains("welcome dave@node.test"))
+            #expect(world.account("dave")?.identity == Hex.encode(identity.publicKey))
+            // What is stored is what a later start reads.
+            let account = try await DirectoryStore.open(spool: world.spool).directory.accounts["dave"]
+            #expect(account == world.account("dave") && account?.keyNumber == 1)
+            let kept = try #require(account?.statement.flatMap { Base64.decode(Array($0.utf8)) })
+            #expect(kept == good.statement)
         }
     }
 

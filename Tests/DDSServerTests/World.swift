@@ -96,10 +96,11 @@ import Logging
     }
 
     func addGroup(
-        _ name: String, posting: PostingPolicy = .members, pq: PostQuantumPolicy? = nil, members: [String] = [], owners: [String] = []
+        _ name: String, mode: GroupMode = .relay, posting: PostingPolicy = .members, pq: PostQuantumPolicy? = nil,
+        members: [String] = [], owners: [String] = []
     ) async throws {
         try await store.change { directory throws(Failure) in
-            try directory.addingGroup(name, title: "", mode: .relay, posting: posting, pq: pq, members: members, owners: owners)
+            try directory.addingGroup(name, title: "", mode: mode, posting: posting, pq: pq, members: members, owners: owners)
         }
     }
 

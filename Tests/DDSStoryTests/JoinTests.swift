@@ -61,6 +61,8 @@ import Testing
             try HostFiles.write(folder.deviceKey + ".99.tmp", [1, 2, 3])
             let again = try await village.startAgent("alice")
             #expect(again.role.agent == nil)
+            // Later than the statement that the node has accepted: the same one is sent again.
+            village.time.putForward(by: .seconds(60))
             let joined = try await again.call("agent.join", ["invite": .text(link), "passphrase": Village.passphrase])
             #expect(joined["address"]?.string == "alice@node.test")
             #expect(try HostFiles.read(folder.vault) == vault)

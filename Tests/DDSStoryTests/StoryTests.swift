@@ -15,6 +15,7 @@ import Testing
         let server = try await makeServer(folder + "/node")
         for name in ["alice", "bob"] { _ = try await server.call("user.add", ["name": .text(name), "invite": false]) }
         _ = try await server.call("group.add", ["name": "board", "members": ["alice", "bob"]])
+        _ = try await server.call("group.add", ["name": "quiet", "mode": "blind", "members": ["alice", "bob"]])
         let alice = try await makeAgent(folder + "/alice")
         let bob = try await makeAgent(folder + "/bob")
         for (name, agent) in [("alice", alice), ("bob", bob)] {
@@ -38,6 +39,14 @@ import Testing
         let id = try #require(inbox.first?["id"]?.string)
         let shown = try await bob.call("agent.show", ["id": .text(id)])
         #expect(shown["text"]?.string == "Row seven is MARKER-7.\n")
+        #expect(inbox.first?["mode"] == "relay")
+        // The node does not open what goes to the other group, and everybody is told so.
+        _ = try await alice.call("agent.send", ["recipients": ["quiet"], "subject": "Hush", "body": "Row eight.\n"])
+        try await until { try await bob.call("agent.list").array?.contains { $0["subject"] == "Hush" } == true }
+        let hushed = try #require(try await bob.call("agent.list").array?.first { $0["subject"] == "Hush" })
+        #expect(hushed["mode"] == "blind" && hushed["group"] == "quiet" && hushed["seal"] == "hybrid")
+        let opened = try await bob.call("agent.show", ["id": .text(try #require(hushed["id"]?.string))])
+        #expect(opened["text"]?.string == "Row eight.\n")
         try await until { await server.role.status().fields["waiting_messages"] == 0 }
         await alice.stop()
         await bob.stop()

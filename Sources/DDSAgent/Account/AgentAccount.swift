@@ -110,6 +110,8 @@ struct AgentFolder: Sendable {
     var account: String { path + "/" + AgentAccount.fileName }
     /// Passphrase-protected private keys; an age scrypt file.
     var vault: String { path + "/keys.age" }
+    /// The last statement about the mailbox key that the node was told, signed; public.
+    var statement: String { path + "/mailbox.statement" }
     /// The device's Ed25519 seed: lies open (0600) so that a locked agent fetches.
     var deviceKey: String { path + "/device.key" }
     /// The root key of the agent's spool; its records are ciphertext under keys of the vault or of the node besides.

@@ -5,6 +5,7 @@ import DDSCore
 import DDSLoop
 import DDSNode
 import DDSSeal
+import DDSTLS
 import DDSWire
 
 /// The steps of joining, each of which may be repeated after a crash.
@@ -39,7 +40,7 @@ import DDSWire
             progress("key made")
         }
         let link = try NodeLink(host: invite.host, nodeKeyHash: invite.nodeKeyHash, deviceSeed: deviceSeed, time: services.time)
-        let account = try await enrol(link, recipient: keys.mailbox.recipient)
+        let account = try await enrol(link, keys)
         progress("registered as \(account.address)")
         // What was written is what counts: open it again from the disk.
         let reopened = try await vault.open(passphrase: passphrase)
@@ -84,14 +85,17 @@ import DDSWire
             folder: folder.spool, root: root, bodyBytes: Agent.segmentBytes, random: services.random, time: services.time)
     }
 
-    private func enrol(_ link: NodeLink, recipient: AgeRecipient) async throws(Failure) -> AgentAccount {
+    private func enrol(_ link: NodeLink, _ keys: VaultKeys) async throws(Failure) -> AgentAccount {
         let nodeRecipient = try await announcedRecipient(link)
-        let request = EnrolmentRequest(inviteNumber: invite.number, secret: invite.secret, recipient: "\(recipient)")
+        let recipient = "\(keys.mailbox.recipient)"
         // The node's own name is not known yet; its greeting carries it, and the enrolment address works under it alone.
         let domain = nodeRecipient.domain
         guard let address = MailAddress(local: EnrolmentRequest.localPart, domain: domain) else {
             throw Failure(.protocolError, "the node calls itself \"\(domain)\", which is no mail domain")
         }
+        let request = EnrolmentRequest(
+            inviteNumber: invite.number, secret: invite.secret, recipient: recipient,
+            credential: try credential(keys, domain: address.domain, device: link.device.keyHash))
         let message = try Submission.sealed(
             request.message, from: address, to: [address], nodeRecipient: nodeRecipient.recipient, services: services)
         let (outcome, detail) = try await SubmissionClient.run(
@@ -104,11 +108,34 @@ import DDSWire
             return AgentAccount(
                 address: welcome.address, display: welcome.display, groups: welcome.groups, host: invite.host,
                 pop3sPort: invite.pop3sPort, submissionsPort: invite.submissionsPort, nodeKeyHash: invite.nodeKeyHash,
-                nodeRecipient: nodeRecipient.recipient, ownRecipient: "\(recipient)", nodeIdentity: welcome.identity)
+                nodeRecipient: nodeRecipient.recipient, ownRecipient: recipient, nodeIdentity: welcome.identity)
         case .refused(_, let reply, let permanent):
             throw Failure(permanent ? .badInput : .tryAgain, reply.lines.joined(separator: " "))
         case .lost, .offered:
             throw Failure(.unavailable, "the connection to \(invite.host) was lost (\(detail)); run join again with the same invite")
+        }
+    }
+
+    /// The identity and statement 1 about the mailbox key. An earlier try may have got it accepted without hearing so, and the
+    /// next statement names what was accepted: the one on the disk is used again.
+    private func credential(_ keys: VaultKeys, domain: String, device: [UInt8]) throws(Failure) -> MemberCredential {
+        let identity = keys.identity
+        let recipient = "\(keys.mailbox.recipient)"
+        do {
+            if HostFiles.exists(folder.statement) {
+                let kept = MemberCredential(
+                    identity: identity.publicKey, statement: try HostFiles.read(folder.statement, limit: MailboxStatement.bytesMax))
+                let isOurs =
+                    (try? kept.checked(invite: invite.number, domain: domain, device: device, recipient: recipient)) != nil
+                if isOurs { return kept }
+            }
+            let statement = MailboxStatement.first(
+                invite: invite.number, domain: domain, device: device, recipient: recipient, now: services.time.wall
+            ).signed(by: identity)
+            try HostFiles.write(folder.statement, statement)
+            return MemberCredential(identity: identity.publicKey, statement: statement)
+        } catch {
+            throw Failure(.inputOutput, "cannot keep \(folder.statement): \(error)")
         }
     }
 

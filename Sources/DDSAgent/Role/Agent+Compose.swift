@@ -28,7 +28,8 @@ extension Agent {
             builder.inReplyTo = original.messageID
             builder.references = original.references.filter { $0 != original.messageID } + [original.messageID]
         }
-        if let group = letter.recipients.first(where: { account.groups.contains($0.local) }) {
+        let store = try opened().store
+        if let group = letter.recipients.first(where: { isGroup($0.local, store) }) {
             builder.listID = "\(group.local).\(group.domain)"
         }
         return try await send(try await built(builder), to: letter.recipients, draft: draft)

@@ -187,7 +187,7 @@ extension Agent {
 extension Agent {
     private func mailCame() async {
         guard let store = unlocked?.store else { return }
-        let before = store.order.count
+        let before = (store.order.count, store.trust.changeCount)
         do throws(SpoolError) {
             try await store.importFetched()
             importTrouble = nil
@@ -198,7 +198,7 @@ extension Agent {
                 : "fetched mail could not be taken in, it is kept; see the log"
             services.log.error("fetched mail not taken in, it is kept", metadata: ["error": "\(error)"])
         }
-        if store.order.count != before { services.bus.publish(.storeChanged(unread: store.unreadCount)) }
+        if before != (store.order.count, store.trust.changeCount) { services.bus.publish(.storeChanged(unread: store.unreadCount)) }
     }
 
     private func outcomeCame() async {
@@ -272,19 +272,26 @@ extension Agent {
         _ message: [UInt8], to recipients: [MailAddress], draft: String?, store: MessageStore
     ) async throws(Failure) -> (sealed: [UInt8], prepared: StoreIntake.Prepared) {
         let id = draft.map(Self.messageID) ?? OpaqueID.make(services.random)
-        let group = recipients.map(\.local).first { account.groups.contains($0) || store.hasMail(ofGroup: $0) }
+        let group = recipients.map(\.local).first { isGroup($0, store) }
         let intake = store.intake
         do {
             return try await Heavy.perform(octets: message.count) { [account, services] in
+                let prepared = try intake.prepared(message, id: id, sendState: .waiting, group: group, at: services.time.wall)
                 let sealed = try Submission.sealed(
-                    message, from: account.address, to: recipients, nodeRecipient: account.nodeRecipient, services: services)
-                return (sealed, try intake.prepared(message, id: id, sendState: .waiting, group: group, at: services.time.wall))
+                    message, id: prepared.summary.submission, from: account.address, to: recipients,
+                    nodeRecipient: account.nodeRecipient, services: services)
+                return (sealed, prepared)
             }
         } catch let failure as Failure {
             throw failure
         } catch {
             throw Failure(.bug, "the message cannot be encoded: \(error)")
         }
+    }
+
+    /// Groups are known from the enrolment, from their rosters and from their mail.
+    func isGroup(_ name: String, _ store: MessageStore) -> Bool {
+        account.groups.contains(name) || store.trust.groups[name] != nil || store.hasMail(ofGroup: name)
     }
 
     /// Keeps a draft that came while locked, sealed to this person's own key.

@@ -117,6 +117,7 @@ import Logging
             "recipients": summary.isOwn ? .list((summary.copies ?? []).map(\.json)) : .null,
             "warning": summary.warning.map { .text($0) } ?? .null, "from_node": .bool(summary.isFromNode ?? false),
             "seal": summary.seal.map { .text($0.rawValue) } ?? .null,
+            "mode": summary.mode.map { .text($0.rawValue) } ?? .null,
             "message_id": .text(summary.messageID), "size": .number(summary.size), "attachments": .bool(summary.hasAttachments),
         ]
     }
@@ -150,6 +151,7 @@ import Logging
         guard let parsed = try? await Heavy.perform(octets: message.count, { ParsedMessage(message) }) else {
             throw Failure(.bug, "the message cannot be taken apart")
         }
+        fields["readers"] = store.trust.readers(of: summary)?.json ?? .null
         fields["text"] = .text(TextSafety.body(parsed.bestPlainText))
         fields["files"] = .list(parsed.attachments.map { ["name": .text($0.fileName.text), "size": .number($0.size)] })
         return .object(fields)

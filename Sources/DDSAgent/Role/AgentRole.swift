@@ -126,6 +126,7 @@ extension Agent {
         if let trouble = fetcher?.lastTrouble { problems.append("fetch: \(trouble)") }
         if let trouble = outbox?.lastTrouble { problems.append("send: \(trouble)") }
         problems += watch?.problems ?? []
+        problems += unlocked?.store.trust.problems ?? []
         let kept = await unopenedCount()
         if let words = Self.unopenedWords(kept) { problems.append("\(words); see: ddsnode store check") }
         if let count = unlocked?.drafts.unreadable, count > 0 {
@@ -145,6 +146,11 @@ extension Agent {
         if let store = unlocked?.store {
             fields["messages"] = .number(store.order.count)
             fields["unread"] = .number(store.unreadCount)
+            fields["rosters"] = .object(
+                Dictionary(
+                    store.trust.groups.values.compactMap { rosters in
+                        rosters.steps.last.map { (rosters.group.local, .number(Int64(clamping: $0.number))) }
+                    }, uniquingKeysWith: { $1 }))
         }
         return RoleStatus(fields: .object(fields), problems: problems)
     }

@@ -25,7 +25,23 @@ extension MailPage {
         let first = thread.messages[0]
         return ThreadModel(
             id: thread.id, subject: first.subject, group: thread.group.map(group),
-            readers: thread.group == nil ? Self.people(thread) : [], messages: models)
+            readers: thread.group.map { Self.people(store.trust.roster(of: $0)) } ?? Self.people(thread), messages: models,
+            events: thread.group.map { Self.events(thread, store.trust.events(in: $0, since: WallTime(milliseconds: first.received))) }
+                ?? [])
+    }
+
+    /// Everybody whom the last roster names; nobody where none has come, since none is better than a wrong one.
+    private static func people(_ roster: Roster?) -> [String] {
+        (roster?.members ?? []).map { "\($0.display) <\($0.address)>" }
+    }
+
+    /// Each in front of the first message that came after it.
+    private static func events(_ thread: StoredThread, _ events: [GroupEvent]) -> [ThreadEventModel] {
+        events.map { event in
+            ThreadEventModel(
+                place: thread.messages.firstIndex { $0.received > event.received } ?? thread.messages.count, time: event.time,
+                text: event.text, isAlarming: event.isAlarming)
+        }
     }
 
     private static func people(_ thread: StoredThread) -> [String] {
@@ -36,7 +52,8 @@ extension MailPage {
         var model = MessageModel(
             id: summary.id, senderName: summary.fromName, senderAddress: summary.fromAddress, recipients: summary.recipients,
             messageID: summary.messageID, time: WallTime(milliseconds: summary.isOwn ? summary.received : summary.date * 1000), body: "",
-            isUnread: summary.isUnread, isOwn: summary.isOwn, depth: depth, sent: sentState(summary))
+            isUnread: summary.isUnread, isOwn: summary.isOwn, depth: depth, sent: sentState(summary),
+            nodeWords: summary.mode?.words)
         do throws(SpoolError) {
             guard let bytes = try await store.message(summary.id) else { return model }
             let parsed = try? await Heavy.perform(octets: bytes.count) { ParsedMessage(bytes) }
@@ -44,6 +61,10 @@ extension MailPage {
             model.body = parsed.bestPlainText
             if parsed.hasHTML { model.marks.append(.hasHTML) }
             if summary.seal == .classical { model.marks.append(.notPostQuantum) }
+            if let readers = store.trust.readers(of: summary) {
+                model.readers = readers.words
+                if readers.isAlarming { model.marks.append(.readersInDoubt(readers.words)) }
+            }
             if let warning = summary.warning { model.marks.append(.notTheNodes(warning)) }
             // The parts for programs of what the node wrote are no files for people.
             if summary.isFromNode != true {

@@ -100,7 +100,7 @@ import DDSSpool
 
     /// The account's groups and those that mail has come for, sorted.
     var groupNames: [String] {
-        Set(agent.account.groups).union(desk.index.unread.groups.keys).sorted()
+        Set(agent.account.groups).union(desk.index.unread.groups.keys).union(agent.unlocked?.store.trust.groupNames ?? []).sorted()
     }
 
     /// Threads that a turn of the loop may look through.
@@ -163,6 +163,7 @@ import DDSSpool
         if let words = agent.importTrouble { found.append(words) }
         if let words = Agent.unopenedWords(agent.unlocked?.store.unopened ?? 0) { found.append("\(words).") }
         found += (agent.watch?.problems ?? []).map { "Attention: \($0)." }
+        found += (agent.unlocked?.store.trust.problems ?? []).map { "Attention: \($0)." }
         return found.isEmpty ? nil : found.joined(separator: " ")
     }
 

@@ -121,6 +121,10 @@ extension MessageStore {
             try await apply(report, from: record)
             return true
         }
+        if let roster = message.roster {
+            try await trust.take(roster, from: record, at: time.wall)
+            return true
+        }
         let isNew = items[message.summary.id] == nil
         let records = try await spool.commit(InboxImport.moving(record, as: message.appends, isKnown: !isNew))
         if isNew { added(message, records: records[...]) }

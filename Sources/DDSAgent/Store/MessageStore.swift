@@ -22,6 +22,7 @@ import DDSSpool
     let spool: any SpoolEngine
     let keys: VaultKeys
     private let seal: StoreSeal
+    let trust: TrustBook
     let time: any TimeSource
     /// Shared with whatever else writes to this spool's local records, a store that was opened earlier included.
     let gate: LoopGate
@@ -48,6 +49,7 @@ import DDSSpool
         self.gate = gate
         seal = StoreSeal(key: keys.storeKey, random: random)
         intake = StoreIntake(seal: seal, account: account)
+        trust = TrustBook(spool: spool, seal: seal, me: account.address)
     }
 
     /// Loads the summaries, and finishes what a stop has cut off. Throws when one cannot be read; a store that shows less than it
@@ -81,6 +83,7 @@ import DDSSpool
         Loop.discard((opened, contents))
         let leftovers = Array(lost) + contents.leftovers
         if !leftovers.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: leftovers)) }
+        try await trust.load()
         quarantined = Set(try await spool.entries(in: AgentMailbox.quarantine).map(\.uid))
     }
 
@@ -138,6 +141,7 @@ import DDSSpool
         items = [:]
         order = []
         digests = [:]
+        trust.close()
     }
 
     /// Waits for the changes before this one. Leaves the gate again and throws when the store was closed meanwhile.

@@ -75,7 +75,8 @@ struct StoreReport: Hashable, Sendable {
     }
 
     private static func isSealed(_ mailbox: MailboxID) -> Bool {
-        [AgentMailbox.messages, AgentMailbox.summaries, AgentMailbox.drafts, AgentMailbox.sheltered].contains(mailbox)
+        [AgentMailbox.messages, AgentMailbox.summaries, AgentMailbox.drafts, AgentMailbox.sheltered, AgentMailbox.rosters].contains(
+            mailbox)
     }
 
     /// Nil where nothing is to be opened: fetched mail waits for its import, and mail that does not open is counted elsewhere.
@@ -91,6 +92,7 @@ struct StoreReport: Hashable, Sendable {
             switch entry.mailbox {
             case AgentMailbox.summaries: seal.open(StoredSummary.self, body, mailbox: entry.mailbox, tag: entry.tag) != nil
             case AgentMailbox.drafts: seal.open(Draft.self, body, mailbox: entry.mailbox, tag: entry.tag) != nil
+            case AgentMailbox.rosters: seal.open(GroupRosters.self, body, mailbox: entry.mailbox, tag: entry.tag) != nil
             case AgentMailbox.sheltered: DraftBook.openSheltered(body, keys.mailbox) != nil
             default: seal.open(body, mailbox: entry.mailbox, tag: entry.tag) != nil
             }

@@ -27,6 +27,8 @@ enum AgentMailbox {
     static let quarantine = MailboxID(rawValue: 16)
     /// What was seen of the node's store, one record; see `HeadWatch`.
     static let heads = MailboxID(rawValue: 17)
+    /// The rosters of groups, one record each, sealed with the store key; see `GroupRosters`.
+    static let rosters = MailboxID(rawValue: 18)
 
     /// What a record of that mailbox is called.
     static func words(_ mailbox: MailboxID) -> String {
@@ -41,6 +43,7 @@ enum AgentMailbox {
         case sheltered: "the drafts kept while locked"
         case quarantine: "the quarantine"
         case heads: "the node's heads"
+        case rosters: "the rosters"
         default: "mailbox \(mailbox.rawValue)"
         }
     }

@@ -16,6 +16,8 @@ struct StoreIntake: Sendable {
         var appends: [SpoolAppend]
         /// What the node tells of this person's own messages; such a message is applied and not kept.
         var report: DeliveryReport?
+        /// The state of a group, which is applied and not kept as a message.
+        var roster: RosterDocument?
     }
 
     /// Longer texts of a header are cut for the list; the message itself is kept whole.
@@ -38,16 +40,22 @@ struct StoreIntake: Sendable {
         let id = OpaqueID.derived(Array("copy".utf8), armor)
         let group = GroupNote.group(in: opener.stanzas)
         let seal = SealNote.keys(in: opener.stanzas)
+        let mode = ModeNote.mode(in: opener.stanzas)
+        let roster = RosterNote.notes(in: opener.stanzas).first { $0.group == group }.map { StoredRoster($0.head) }
         switch ControlMail.read(Padding.strip(message), node: account.address.domain, to: account.address, key: account.nodeIdentity) {
         case .ordinary:
             return try prepared(message, id: id, sendState: nil, group: group, at: wall) {
                 $0.origin = record.rawValue
                 $0.seal = seal
+                $0.mode = mode
+                $0.roster = roster
             }
         case .doubtful(let words):
             return try prepared(message, id: id, sendState: nil, group: group, at: wall) {
                 $0.origin = record.rawValue
                 $0.seal = seal
+                $0.mode = mode
+                $0.roster = roster
                 $0.warning = "This looks like a message of the node, but \(words)."
             }
         case .genuine(let mail):
@@ -60,7 +68,11 @@ struct StoreIntake: Sendable {
                 $0.seal = seal
                 $0.hasAttachments = false
             }
-            if case .deliveryState(let report) = mail.content { prepared.report = report }
+            switch mail.content {
+            case .deliveryState(let report): prepared.report = report
+            case .roster(let document): prepared.roster = document
+            case .expiry: break
+            }
             return prepared
         }
     }

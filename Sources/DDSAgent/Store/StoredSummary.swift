@@ -46,12 +46,30 @@ struct StoredSummary: Hashable, Sendable, Codable {
     /// The kind of keys that the node sealed the message to, for all its readers and on the way to it; nil where the group
     /// promises nothing.
     var seal: AgeKeyKind?
+    /// What the node did with the message; nil for one's own, for what the node wrote, and for modes of a later version.
+    var mode: GroupMode?
+    /// The roster of the group that the node sealed it for; nil where it named none.
+    var roster: StoredRoster?
     /// Why its sender is in doubt, in words.
     var warning: String?
     /// The spool's name of the fetched record that it came from.
     var origin: UInt64?
 
     var isOwn: Bool { sendState != nil }
+}
+
+/// Which roster a message was sealed for.
+struct StoredRoster: Hashable, Sendable, Codable {
+    var number: UInt64
+    /// In hexadecimal.
+    var hash: String
+
+    init(_ head: RosterHead) {
+        number = head.number
+        hash = Hex.encode(head.hash)
+    }
+
+    var head: RosterHead { RosterHead(number: number, hash: Hex.decode(hash) ?? []) }
 }
 
 /// One reader's copy of a message this person wrote.

@@ -6,9 +6,11 @@ import DDSNode
 import DDSSeal
 
 enum Submission {
-    /// The wrapper message with `message` sealed to the node.
+    /// The wrapper message with `message` sealed to the node. `id` is its submission id, if it has one: a node that may not open the
+    /// message reads it in the header.
     static func sealed(
-        _ message: [UInt8], from: MailAddress, to recipients: [MailAddress], nodeRecipient: String, services: Services
+        _ message: [UInt8], id: String? = nil, from: MailAddress, to recipients: [MailAddress], nodeRecipient: String,
+        services: Services
     ) throws(Failure) -> [UInt8] {
         precondition(!recipients.isEmpty, "a message has a recipient")
         let recipient: AgeRecipient
@@ -18,7 +20,9 @@ enum Submission {
             throw Failure(.protocolError, "the node announces a key that is none (\(error)); ask the administrator")
         }
         do {
-            var encryptor = try AgeEncryptor(recipients: [recipient], armor: .crlf, random: services.random)
+            var encryptor = try AgeEncryptor(
+                recipients: [recipient], notes: id.flatMap { SubmissionNote.stanza($0) }.map { [$0] } ?? [], armor: .crlf,
+                random: services.random)
             var sealed = SealedWrapper.head(
                 node: from.domain, from: from, to: recipients[0], id: Hex.encode(services.random.bytes(16)), day: services.time.wall.day)
             sealed += encryptor.update(message[...])

@@ -47,9 +47,22 @@ extension PageRenderer {
             entry["isOpen"] = message.isUnread || index == model.messages.count - 1
             entry["offersAuthor"] = model.readers.count > 2 && !message.isOwn
             entry["canAnswer"] = true
+            entry["events"] = events(model, at: index, now: context.now)
             return entry
         }
+        values["lastEvents"] = events(model, at: model.messages.count, now: context.now)
         return templates.render("thread", values)
+    }
+
+    private func events(_ model: ThreadModel, at place: Int, now: WallTime) -> [[String: Any]] {
+        model.events.filter { $0.place == place }.map { event in
+            var values: [String: Any] = [
+                "eventText": DisplayText.line(event.text).text + ".", "eventSign": event.isAlarming,
+                "eventClass": event.isAlarming ? "" : "info",
+            ]
+            values.merge(timeValues(event.time, now: now)) { _, new in new }
+            return values
+        }
     }
 
     /// The write page. `isNew` puts the cursor into the recipients' field.
@@ -154,7 +167,9 @@ extension PageRenderer {
             "files": fileValues(message.attachments),
             "recipients": message.recipients.map { ["recipient": DisplayText.line($0).text] },
             "copyWords": optional(copyWords(message.sent)),
+            "readersWords": optional(message.readers.map { DisplayText.line($0).text }),
             "internetID": optional(DisplayText.line(message.messageID).text),
+            "nodeWords": optional(message.nodeWords),
         ]
         values.merge(sentValues(message.sent)) { _, new in new }
         values.merge(timeValues(message.time, now: now)) { _, new in new }
@@ -198,6 +213,7 @@ extension PageRenderer {
             case .notEncryptedOnTheWay: "Not encrypted on the way."
             case .looksLike(let name): "The name looks like \(DisplayText.line(name).text), who has another key."
             case .notTheNodes(let why): DisplayText.line(why).text
+            case .readersInDoubt(let why): Self.sentence(DisplayText.line(why).text)
             case .notPostQuantum: "Not sealed against quantum computers: a reader, or the way to the node, has a classical key."
             case .hasHTML: "This message also has a formatted version. You see its text."
             case .remoteImagesBlocked(let count): "\(count) remote \(count == 1 ? "image" : "images") not loaded."
@@ -205,10 +221,14 @@ extension PageRenderer {
         let isInformation =
             switch mark {
             case .notPostQuantum, .hasHTML, .remoteImagesBlocked: true
-            case .unknownKey, .keyChanged, .notSigned, .notEncryptedOnTheWay, .looksLike, .notTheNodes: false
+            case .unknownKey, .keyChanged, .notSigned, .notEncryptedOnTheWay, .looksLike, .notTheNodes,
+                .readersInDoubt:
+                false
             }
         return ["markText": text, "markClass": isInformation ? "info" : "", "markSign": !isInformation]
     }
+
+    private static func sentence(_ words: String) -> String { words.prefix(1).uppercased() + words.dropFirst() + "." }
 
     /// Without a list of a group's members there is no number to give: none is better than a wrong one.
     private func readersText(_ model: ThreadModel) -> String {

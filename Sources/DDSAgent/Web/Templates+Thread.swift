@@ -21,7 +21,8 @@ extension Templates {
             <ul>{{#readers}}<li><bdi dir="auto">{{reader}}</bdi></li>{{/readers}}</ul>
             </details>
             {{#messages}}
-            {{#isFirstNew}}<p class="divider"><span>new since you were here</span></p>{{/isFirstNew}}
+            {{#events}}<p class="mark {{eventClass}} event"><bdi dir="auto">{{#eventSign}}⚠ {{/eventSign}}{{eventText}}</bdi> <time datetime="{{timeMachine}}" title="{{timeFull}}">{{timeShort}}</time></p>
+            {{/events}}{{#isFirstNew}}<p class="divider"><span>new since you were here</span></p>{{/isFirstNew}}
             <details class="message depth{{depth}}{{#isNew}} new{{/isNew}}{{#isOwn}} own{{/isOwn}}" id="m-{{messageID}}"{{#isOpen}} open{{/isOpen}}>
             <summary><span class="name"><bdi dir="auto">{{senderName}}</bdi></span> <span class="address"><bdi dir="auto">{{senderAddress}}</bdi></span>{{#isNew}} <span class="dot"><span class="sr">unread</span></span>{{/isNew}}<span class="preview"><bdi dir="auto">{{preview}}</bdi></span>{{#sentText}}<span class="sent {{sentClass}}" title="{{sentLong}}">{{sentText}}</span>{{/sentText}}<time datetime="{{timeMachine}}" title="{{timeFull}}">{{timeShort}}</time></summary>
             {{#marks}}<p class="mark {{markClass}}">{{#markSign}}⚠ {{/markSign}}{{markText}}</p>
@@ -36,7 +37,9 @@ extension Templates {
             <dl>
             <dt>To</dt><dd>{{#recipients}}<bdi dir="auto">{{recipient}}</bdi><br>{{/recipients}}</dd>
             <dt>Sent</dt><dd>{{timeFull}}</dd>
+            {{#readersWords}}<dt>Readers</dt><dd>{{readersWords}}</dd>{{/readersWords}}
             {{#internetID}}<dt>Message-ID</dt><dd><bdi dir="auto">{{internetID}}</bdi></dd>{{/internetID}}
+            {{#nodeWords}}<dt>Node</dt><dd>{{nodeWords}}</dd>{{/nodeWords}}
             {{#sentText}}<dt>State</dt><dd>{{sentLong}}</dd>{{/sentText}}
             </dl>
             </details>
@@ -49,7 +52,8 @@ extension Templates {
             </form>{{/canAnswer}}
             </details>
             {{/messages}}
-            </article>
+            {{#lastEvents}}<p class="mark {{eventClass}} event"><bdi dir="auto">{{#eventSign}}⚠ {{/eventSign}}{{eventText}}</bdi> <time datetime="{{timeMachine}}" title="{{timeFull}}">{{timeShort}}</time></p>
+            {{/lastEvents}}</article>
             {{>bottom}}
             """#
     ]

@@ -69,6 +69,8 @@ package enum MessageMark: Hashable, Sendable {
     case notTheNodes(String)
     /// A classical key was among those that it was sealed to on its way.
     case notPostQuantum
+    /// The roster that it was sealed for is not what it should be; why, as a sentence without its full stop.
+    case readersInDoubt(String)
     case hasHTML
     case remoteImagesBlocked(Int)
 }
@@ -185,12 +187,18 @@ package struct MessageModel: Hashable, Sendable {
     package var attachments: [AttachmentModel]
     /// Only for messages of one's own.
     package var sent: SentState?
+    /// What the node could see of it, as sentences; nil where that is not known.
+    package var nodeWords: String?
+    /// Who could read it, in words; nil where that is not the node's to say.
+    package var readers: String?
 
     package init(
         id: String, senderName: String, senderAddress: String, recipients: [String] = [], messageID: String = "",
         time: WallTime, body: String, isUnread: Bool = false, isOwn: Bool = false, depth: Int = 0,
-        marks: [MessageMark] = [], attachments: [AttachmentModel] = [], sent: SentState? = nil
+        marks: [MessageMark] = [], attachments: [AttachmentModel] = [], sent: SentState? = nil, nodeWords: String? = nil,
+        readers: String? = nil
     ) {
+        self.nodeWords = nodeWords
         self.id = id
         self.senderName = senderName
         self.senderAddress = senderAddress
@@ -204,6 +212,24 @@ package struct MessageModel: Hashable, Sendable {
         self.marks = marks
         self.attachments = attachments
         self.sent = sent
+        self.readers = readers
+    }
+}
+
+/// Something that happened to a thread's group.
+package struct ThreadEventModel: Hashable, Sendable {
+    /// Index of the message that it stands in front of; the number of messages for what came after all of them.
+    package var place: Int
+    package var time: WallTime
+    /// A sentence without its full stop.
+    package var text: String
+    package var isAlarming: Bool
+
+    package init(place: Int, time: WallTime, text: String, isAlarming: Bool = false) {
+        self.place = place
+        self.time = time
+        self.text = text
+        self.isAlarming = isAlarming
     }
 }
 
@@ -216,8 +242,13 @@ package struct ThreadModel: Hashable, Sendable {
     /// Everybody who can read it, as text.
     package var readers: [String]
     package var messages: [MessageModel]
+    package var events: [ThreadEventModel]
 
-    package init(id: String, subject: String, group: GroupModel?, readers: [String], messages: [MessageModel]) {
+    package init(
+        id: String, subject: String, group: GroupModel?, readers: [String], messages: [MessageModel],
+        events: [ThreadEventModel] = []
+    ) {
+        self.events = events
         self.id = id
         self.subject = subject
         self.group = group

@@ -9,7 +9,7 @@ import DDSSeal
 extension ServerAdmin {
     func addGroup(_ request: ControlRequest) async throws(Failure) -> JSONValue {
         let name = try request.text("name")
-        let mode = try groupMode(request)
+        let mode = try groupMode(request) ?? .relay
         let posting = try postingPolicy(request) ?? .members
         let policy = try postQuantumPolicy(request)
         try await store.change { directory throws(Failure) in
@@ -21,10 +21,10 @@ extension ServerAdmin {
         return .object(try describeGroup(name))
     }
 
-    private func groupMode(_ request: ControlRequest) throws(Failure) -> GroupMode {
-        guard let word = request.arguments["mode"]?.string else { return .relay }
+    private func groupMode(_ request: ControlRequest) throws(Failure) -> GroupMode? {
+        guard let word = request.arguments["mode"]?.string else { return nil }
         guard let mode = GroupMode(rawValue: word) else {
-            throw Failure(.badInput, "this release serves groups in mode relay only, not \"\(word)\"; leave --mode away")
+            throw Failure(.badInput, "--mode takes relay or blind in this release, not \"\(word)\"")
         }
         return mode
     }
@@ -59,9 +59,10 @@ extension ServerAdmin {
         let name = try request.text("name")
         let posting = try postingPolicy(request)
         let policy = try postQuantumPolicy(request)
+        let mode = try groupMode(request)
         let title = request.arguments["title"]?.string
         try await store.change { directory throws(Failure) in 
-            try directory.changingGroup(name, title: title, posting: posting, pq: policy)
+            try directory.changingGroup(name, title: title, mode: mode, posting: posting, pq: policy)
         }
         publish(.groupChanged)
         return .object(try describeGroup(name))
@@ -88,6 +89,8 @@ extension ServerAdmin {
         let members = request.arguments["members"]?.strings ?? []
         try await store.change { directory throws(Failure) in try directory.removingMembers(members, from: name) }
         publish(.groupChanged)
+        let gone = Set(members.compactMap { store.directory.accounts[$0.lowercased()]?.mailbox })
+        await delivery.held.retry { gone.contains($0.member) }
         return .object(try describeGroup(name))
     }
 
@@ -98,7 +101,8 @@ extension ServerAdmin {
             "mode": .text(group.mode.rawValue), "post": .text(group.posting.rawValue), "pq": .text(group.policy.rawValue),
             "classical": .texts(group.members.filter { store.directory.accounts[$0]?.keyKind == .classical }.sorted()),
             "members": .texts(group.members.sorted()),
-            "owners": .texts(group.owners.sorted()),
+            "owners": .texts(group.owners.sorted()), "sender_auth": .text(group.senderAuthentication.rawValue),
+            "roster": store.directory.rosterHead(of: group.name).map { .number(Int64(clamping: $0.number)) } ?? .null,
         ]
     }
 }

@@ -26,6 +26,44 @@ struct ControlMailer: Sendable {
         await Loop.offload { made(content, to: account, group: group) }
     }
 
+    /// One mail for many members, as it is stored.
+    struct GroupMail: Sendable {
+        var id: RecordTag
+        var payload: [UInt8]
+        var copies: [(mailbox: UInt64, header: [UInt8])]
+
+        /// To stand first in a transaction; none where nobody gets it.
+        var appends: [SpoolAppend] {
+            guard !copies.isEmpty else { return [] }
+            return [.payload(tag: id, body: payload)]
+                + copies.map { copy in
+                    .delivery(
+                        mailbox: MailboxID(rawValue: copy.mailbox), tag: id, flags: DeliveryFlags.control, header: copy.header,
+                        payload: 0)
+                }
+        }
+    }
+
+    /// A roster for its members: signed, padded and sealed once, with a header for each of `members` that one can be made for.
+    @LoopActor func mail(_ document: RosterDocument, to members: [Account]) async -> GroupMail? {
+        guard !members.isEmpty else { return nil }
+        let group = document.roster.group
+        let id = random.bytes(16)
+        let fileKey = AgeFileKey.generate(random: random)
+        let kind: AgeKeyKind = members.allSatisfy { $0.keyKind == .hybrid } ? .hybrid : .classical
+        let headers = await ReaderHeaders(random: random).make(
+            for: members, fileKey: fileKey,
+            notes: members.map { _ in [SealNote.stanza(kind), GroupNote.stanza(group.local)] })
+        let payload = await Loop.offload {
+            let mail = ControlMail(id: Hex.encode(id), node: domain, to: group, date: time.wall, content: .roster(document))
+            var writer = AgePayloadWriter(fileKey: fileKey, random: random)
+            return writer.update(Padding.pad(mail.message(signedBy: key))[...]) + writer.finish()
+        }
+        return GroupMail(
+            id: RecordTag(id), payload: payload,
+            copies: zip(members, headers).compactMap { member, header in header.map { (member.mailbox, $0) } })
+    }
+
     private func made(_ content: ControlMail.Content, to account: Account, group: String?) -> ControlCopy? {
         guard let address = MailAddress(local: account.name, domain: domain),
             let recipient = account.recipient.flatMap({ try? AgeRecipient(accepted: $0) })

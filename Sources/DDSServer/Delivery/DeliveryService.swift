@@ -32,6 +32,7 @@ enum DeliveryOutcome: Hashable, Sendable {
     let ledger: MessageLedger
     let held: HeldQueue
     let reports: AuthorReports
+    let rosters: RosterKeeper
     let mailer: ControlMailer
     private var submissions: SubmissionLedger
     private(set) var acceptedCount = 0
@@ -51,6 +52,7 @@ enum DeliveryOutcome: Hashable, Sendable {
         self.mailer = mailer
         reports = AuthorReports(
             store: store, spool: spool, book: book, ledger: ledger, held: held, mailer: mailer, services: services)
+        rosters = RosterKeeper(store: store, book: book, mailer: mailer, services: services)
         self.submissions = submissions
         held.onChange = { [unowned reports] in reports.noteChange($0) }
     }
@@ -105,14 +107,17 @@ enum DeliveryOutcome: Hashable, Sendable {
                 if submission.map({ served.destinations.contains($0.tag(of: destination)) }) != true { wanted.append(destination) }
             }
             if wanted.isEmpty { return (.alreadyAccepted, nil) }
+            try await rosters.settle(wanted.compactMap { if case .group(let name) = $0 { name } else { nil } })
+            // One state for all that follows: the roster that is named is the one of the readers.
+            let directory = store.directory
             // A policy is about everybody who reads it, those included who have it already.
-            let readers = store.directory.readers(of: wanted, author: author)
-            if case .notAllowed(let words)? = store.directory.refusal(
+            let readers = directory.readers(of: wanted, author: author)
+            if case .notAllowed(let words)? = directory.refusal(
                 of: readers, destinations: wanted, wasHybrid: message.wasHybrid)
             {
                 return (.refused(words), nil)
             }
-            let plan = try await self.plan(message, author: author, to: readers, destinations: wanted) { mailbox in
+            let plan = try await self.plan(message, author: author, to: readers, destinations: wanted, directory) { mailbox in
                 submission.map { served.readers.contains($0.tag(of: mailbox)) } == true
             }
             let receipt = submission.map { submission in
@@ -131,6 +136,9 @@ enum DeliveryOutcome: Hashable, Sendable {
             )
         } catch let error as SpoolError {
             return (failed(error), nil)
+        } catch let error as Failure {
+            services.log.error("message not accepted", metadata: ["error": "\(error)"])
+            return (.tryAgain("the members cannot be told of a change now; try again in a minute"), nil)
         } catch {
             services.log.error("sealing failed", metadata: ["error": "\(error)"])
             return (.tryAgain("the message could not be sealed; the administrator finds the reason in the log"), nil)
@@ -158,17 +166,18 @@ enum DeliveryOutcome: Hashable, Sendable {
     /// Who gets what, with a header for everybody whom one can be made for.
     private func plan(
         _ message: SealedMessage, author: String?, to everybody: [Account], destinations: [Directory.Destination],
-        isServed: (UInt64) -> Bool
+        _ directory: Directory, isServed: (UInt64) -> Bool
     ) async throws -> DeliveryPlan {
-        let seal = store.directory.seal(of: everybody, destinations: destinations, wasHybrid: message.wasHybrid)
-        let sealNotes = seal.map { [SealNote.stanza($0)] } ?? []
+        let seal = directory.seal(of: everybody, destinations: destinations, wasHybrid: message.wasHybrid)
+        let sealNotes = [seal.map { SealNote.stanza($0) }, ModeNote.stanza(message.mode)].compactMap { $0 }
         let readers = everybody.filter { !isServed($0.mailbox) }
-        let groups = readers.map { store.directory.group(reaching: $0.name, among: destinations) }
+        let groups = readers.map { directory.group(reaching: $0.name, among: destinations) }
+        let groupNotes = Self.groupNotes(destinations, author: author, directory)
         let headers = await ReaderHeaders(random: services.random).make(
             for: readers, fileKey: message.fileKey,
-            notes: groups.map { group in sealNotes + (group.map { [GroupNote.stanza($0)] } ?? []) })
+            notes: groups.map { group in sealNotes + (group.map { [GroupNote.stanza($0)] + (groupNotes[$0] ?? []) } ?? []) })
         var plan = DeliveryPlan(
-            id: RecordTag(services.random.bytes(16)), author: author.flatMap { store.directory.accounts[$0] },
+            id: RecordTag(services.random.bytes(16)), author: author.flatMap { directory.accounts[$0] },
             submission: message.submissionID ?? "", day: services.time.wall.day, destinations: destinations,
             copies: readers.indices.map { index in
                 DeliveryPlan.Copy(
@@ -178,9 +187,23 @@ enum DeliveryOutcome: Hashable, Sendable {
             })
         if plan.needsNodeHeader {
             plan.nodeHeader = try FanOut.headers(
-                fileKey: message.fileKey, recipients: [nodeRecipient], notes: [sealNotes], random: services.random)[0]
+                fileKey: message.fileKey, recipients: [nodeRecipient],
+                notes: [sealNotes + groupNotes.keys.sorted().flatMap { groupNotes[$0] ?? [] }], random: services.random)[0]
         }
         return plan
+    }
+
+    /// What the readers through each group are told of it.
+    private static func groupNotes(
+        _ destinations: [Directory.Destination], author: String?, _ directory: Directory
+    ) -> [String: [AgeStanza]] {
+        var notes: [String: [AgeStanza]] = [:]
+        for case .group(let name) in destinations {
+            let roster = directory.rosterHead(of: name).map { [RosterNote(group: name, head: $0).stanza] } ?? []
+            let isAttested = directory.groups[name]?.senderAuthentication == .attested
+            notes[name] = roster + (isAttested ? author.map { [AuthorNote(group: name, author: $0).stanza] } ?? [] : [])
+        }
+        return notes
     }
 
     /// Names what was stored, in the order of the plan's transaction.

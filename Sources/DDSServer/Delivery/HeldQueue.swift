@@ -159,6 +159,9 @@ import Logging
             }
             if account.isSuspended || (item.cause == .admin && !isForced) { return .stays(item.cause) }
             guard let copy = try await copy(uid) else { return .damaged }
+            if let group = copy.group.flatMap({ store.directory.groups[$0] }), !group.members.contains(account.name) {
+                return try await withdraw(item)
+            }
             guard let header = try await header(copy, for: account) else { return stays(uid, .noKey) }
             let box = MailboxID(rawValue: item.member)
             if !isForced, book.isFull(box) { return stays(uid, .mailboxFull) }
@@ -184,6 +187,21 @@ import Logging
         }
     }
 
+    /// Who is not in the group any more gets nothing that was written to it; the author learns that.
+    private func withdraw(_ item: Item) async throws(SpoolError) -> Release {
+        var transaction = SpoolTransaction(erasures: [item.uid])
+        if let page = try await ledger.pages(CollectionOfOne(item.id)).first, let index = page.record.index(of: item.member) {
+            var record = page.record
+            record.copies[index].end = .removed
+            transaction.appends = [record.append(id: item.id)]
+            transaction.erasures.append(page.uid)
+        }
+        if let record = try await spool.commit(transaction).first { ledger.replaced(item.id, by: record) }
+        erased([item.uid])
+        onChange([item.id])
+        return .erased
+    }
+
     private func stays(_ uid: SpoolUID, _ cause: HoldCause) -> Release {
         items[uid]?.cause = cause
         return .stays(cause)
@@ -201,12 +219,21 @@ import Logging
             // since would make that untrue, so the copy waits for another.
             let seal = SealNote.keys(in: reader.stanzas)
             if seal == .hybrid, account.keyKind == .classical { return nil }
-            let notes = (seal.map { [SealNote.stanza($0)] } ?? []) + (copy.group.map { [GroupNote.stanza($0)] } ?? [])
+            let messageNotes = [
+                seal.map { SealNote.stanza($0) }, ModeNote.mode(in: reader.stanzas).flatMap { ModeNote.stanza($0) },
+            ].compactMap { $0 }
+            let notes = messageNotes + (copy.group.map { Self.notes($0, in: reader.stanzas) } ?? [])
             return await ReaderHeaders(random: services.random).make(
                 for: [account], fileKey: fileKey, notes: [notes])[0]
         } catch {
             services.log.error("a held copy does not open with the node's key", metadata: ["error": "\(error)"])
             return nil
         }
+    }
+
+    /// What the node's own header tells of the group through which the copy comes.
+    private static func notes(_ group: String, in stanzas: [AgeStanza]) -> [AgeStanza] {
+        [GroupNote.stanza(group)] + RosterNote.notes(in: stanzas).filter { $0.group == group }.map(\.stanza)
+            + AuthorNote.notes(in: stanzas).filter { $0.group == group }.map(\.stanza)
     }
 }

@@ -1,8 +1,10 @@
-// A message on its way in: whatever arrives is sealed under a new file key chunk by chunk, so that no more than a chunk of
-// plaintext is ever held. A sealed submission is opened with the node's key, a plain one is taken as it is.
+// A message on its way in. In mode relay whatever arrives is sealed under a new file key chunk by chunk, so that no more than a
+// chunk of plaintext is ever held: a sealed submission is opened with the node's key, a plain one is taken as it is. In mode
+// blind only the header is opened, and the author's payload is taken as it is.
 
 import DDSCore
 import DDSMail
+import DDSNode
 import DDSSeal
 
 /// What came in, sealed for nobody yet.
@@ -10,11 +12,14 @@ struct SealedMessage {
     /// The age payload: nonce and STREAM.
     var payload: [UInt8]
     var fileKey: AgeFileKey
+    /// What was done with it.
+    var mode: GroupMode
     /// True when the author sealed it to the node.
     var wasSealed: Bool
     /// True when the author sealed it to a hybrid key of the node and to no classical one.
     var wasHybrid: Bool
-    /// The author's own id of this submission (header `X-DDS-Submission`), for recognising a resend.
+    /// The author's own id of this submission, for recognising a resend: from the header `X-DDS-Submission`, and of a message that
+    /// was not opened from its `SubmissionNote`.
     var submissionID: String?
     /// `Received` fields in its header: the hosts it has passed.
     var hops: Int
@@ -25,14 +30,19 @@ struct SealedMessage {
 enum IntakeFailure: Error, Hashable {
     /// The seal does not open: not sealed to this node's key, cut off, or damaged.
     case notOpened
+    /// Plain, and a group among the readers takes what is sealed only.
+    case notSealed
 }
 
 /// One message's way through the node's memory. Fed in order; the first failure stands.
 struct MessageIntake {
     static let submissionHeader = "X-DDS-Submission"
 
+    private let mode: GroupMode
     private var wrapper = SealedWrapperReader()
-    private var opener: AgeDecryptor
+    private var passage: AgePassage
+    /// Opens the payload; only in mode relay.
+    private var reader: AgePayloadReader?
     private let fileKey: AgeFileKey
     private var writer: AgePayloadWriter
     private var scanner: HeaderScanner? = HeaderScanner()
@@ -43,8 +53,10 @@ struct MessageIntake {
     private var failure: IntakeFailure?
 
     /// `prefix` is put in front of the message, as LMTP's Return-Path and Received are.
-    init(identities: [AgeIdentity], random: any RandomSource, prefix: [UInt8] = []) {
-        opener = AgeDecryptor(identities: identities)
+    init(mode: GroupMode = .relay, identities: [AgeIdentity], random: any RandomSource, prefix: [UInt8] = []) {
+        precondition(mode == .relay || prefix.isEmpty, "nothing is put in front of what is not opened")
+        self.mode = mode
+        passage = AgePassage(unlock: .identities(identities))
         fileKey = AgeFileKey.generate(random: random)
         writer = AgePayloadWriter(fileKey: fileKey, random: random)
         seal(prefix)
@@ -55,7 +67,7 @@ struct MessageIntake {
         do {
             try route(wrapper.feed(bytes))
         } catch {
-            failure = .notOpened
+            failure = error as? IntakeFailure ?? .notOpened
         }
     }
 
@@ -63,19 +75,49 @@ struct MessageIntake {
         if let failure { throw failure }
         do {
             try route(wrapper.finish())
-            if wrapper.kind == .sealed { sealAndWipe(try opener.finish()) }
+            if wrapper.kind == .sealed {
+                try passage.finish()
+                if let last = try reader?.finish() { sealAndWipe(last) }
+            }
+            return mode == .blind ? try kept() : resealed()
         } catch {
-            throw .notOpened
+            throw error as? IntakeFailure ?? .notOpened
         }
+    }
+
+    private mutating func resealed() -> SealedMessage {
         payload += writer.finish()
         return SealedMessage(
-            payload: payload, fileKey: fileKey, wasSealed: wrapper.kind == .sealed,
-            wasHybrid: wrapper.kind == .sealed && opener.isHybrid, submissionID: submissionID, hops: hops,
+            payload: payload, fileKey: fileKey, mode: .relay, wasSealed: wrapper.kind == .sealed,
+            wasHybrid: wrapper.kind == .sealed && passage.isHybrid, submissionID: submissionID, hops: hops,
             plainBytes: plainBytes)
     }
 
+    /// The author's own payload and its key. Of the payload only the size is looked at.
+    private func kept() throws -> SealedMessage {
+        guard let fileKey = passage.fileKey, let plainBytes = AgePayload.plainSize(payload: payload.count) else {
+            throw IntakeFailure.notOpened
+        }
+        return SealedMessage(
+            payload: payload, fileKey: fileKey, mode: .blind, wasSealed: true, wasHybrid: passage.isHybrid,
+            submissionID: SubmissionNote.id(in: passage.stanzas), hops: 0, plainBytes: plainBytes)
+    }
+
     private mutating func route(_ bytes: [UInt8]) throws {
-        if wrapper.kind == .sealed { sealAndWipe(try opener.feed(bytes)) } else { seal(bytes) }
+        switch wrapper.kind {
+        case .undecided: precondition(bytes.isEmpty, "what is not decided about is held back")
+        case .plain:
+            guard mode == .relay else { throw IntakeFailure.notSealed }
+            seal(bytes)
+        case .sealed:
+            let sealed = try passage.feed(bytes)
+            guard mode == .relay else {
+                payload += sealed
+                return
+            }
+            if reader == nil { reader = passage.fileKey.map { AgePayloadReader(fileKey: $0) } }
+            if let plain = try reader?.update(sealed[...]) { sealAndWipe(plain) }
+        }
     }
 
     /// What was opened here is nobody else's, and goes as it came.

@@ -103,14 +103,15 @@ extension Directory {
     }
 
     func changingGroup(
-        _ name: String, title: String?, posting: PostingPolicy?, pq: PostQuantumPolicy? = nil
+        _ name: String, title: String?, mode: GroupMode? = nil, posting: PostingPolicy?, pq: PostQuantumPolicy? = nil
     ) throws(Failure) -> [DirectoryEvent] {
         let group = try self.group(name)
         let title = try title.map { text throws(Failure) in try checkedText(text, "title") }
         try checkKeys(of: group.members, in: group.name, policy: pq ?? group.policy)
         return [
             .groupChanged(
-                name: group.name, title: title ?? group.title, mode: group.mode, posting: posting ?? group.posting, pq: pq ?? group.pq)
+                name: group.name, title: title ?? group.title, mode: mode ?? group.mode, posting: posting ?? group.posting,
+                pq: pq ?? group.pq)
         ]
     }
 

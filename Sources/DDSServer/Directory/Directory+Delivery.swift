@@ -1,6 +1,7 @@
 // Who gets a message: resolves the recipients of an envelope to accounts, as of now, and says in words why one is refused.
 
 import DDSCore
+import DDSNode
 
 extension Directory {
     /// What a recipient address stands for.
@@ -60,6 +61,14 @@ extension Directory {
             }
         }
         return names.sorted().compactMap { accounts[$0] }.filter { !$0.isSuspended }
+    }
+
+    /// How a message to these is taken: unopened as soon as one of them is a group whose mail the node does not open.
+    func mode(of destinations: [Destination]) -> GroupMode {
+        let isBlind = destinations.contains { destination in
+            if case .group(let name) = destination { groups[name]?.mode == .blind } else { false }
+        }
+        return isBlind ? .blind : .relay
     }
 
     /// The group through which a reader gets a message: the first of the destinations that they are in; nil when one of them

@@ -2,6 +2,7 @@
 // hash; the text form is in InviteLink.
 
 import DDSCore
+import DDSNode
 import DDSSeal
 
 extension Directory {
@@ -37,8 +38,10 @@ extension Directory {
         case refused([DirectoryEvent], String)
     }
 
+    /// `credential` was checked to be about this invite, device and recipient.
     func enrolling(
-        inviteNumber: UInt32, secretHash: String, deviceKey: String, recipient: String, now: WallTime
+        inviteNumber: UInt32, secretHash: String, deviceKey: String, recipient: String, credential: MemberCredential? = nil,
+        now: WallTime
     ) -> Enrolment {
         let ask = "ask for a new invite"
         guard let invite = invites[inviteNumber], let account = accounts[invite.user] else {
@@ -49,7 +52,7 @@ extension Directory {
         if invite.isUsed {
             // A reply that was lost on the way: the same device asks again and is told the same.
             if account.login == .deviceKey(deviceKey), account.recipient == recipient, secretHash == invite.secretHash {
-                return .accepted([], name: account.name)
+                return repeated(account, recipient, credential)
             }
             return .refused([], "this invite was used already; \(ask)")
         }
@@ -66,10 +69,28 @@ extension Directory {
                 [], "\(group) takes post-quantum keys only and this agent made a classical one; update ddsnode and join again")
         }
         return .accepted(
-            [
-                .accessGranted(name: account.name, login: .deviceKey(deviceKey), recipient: recipient),
-                .inviteUsed(number: inviteNumber),
-            ], name: account.name)
+            [.accessGranted(name: account.name, login: .deviceKey(deviceKey), recipient: recipient)]
+                + stating(credential, recipient, of: account.name) + [.inviteUsed(number: inviteNumber)],
+            name: account.name)
+    }
+
+    /// The same device's second enrolment. It may tell what the first did not, and nothing else than what the first did.
+    private func repeated(_ account: Account, _ recipient: String, _ credential: MemberCredential?) -> Enrolment {
+        let events = stating(credential, recipient, of: account.name)
+        if account.identity == nil || events.isEmpty { return .accepted(events, name: account.name) }
+        guard case .keyStated(_, let identity, _, _, let statement)? = events.first, identity == account.identity,
+            statement == account.statement
+        else { return .refused([], StatementRefusal.replayed.description) }
+        return .accepted([], name: account.name)
+    }
+
+    private func stating(_ credential: MemberCredential?, _ recipient: String, of name: String) -> [DirectoryEvent] {
+        guard let credential else { return [] }
+        return [
+            .keyStated(
+                name: name, identity: Hex.encode(credential.identity), number: 1, recipient: recipient,
+                statement: String(decoding: Base64.encode(credential.statement), as: UTF8.self))
+        ]
     }
 
     /// Open invites, for status and list.

@@ -2,6 +2,7 @@
 // makes is in Directory+Commands.
 
 import DDSCore
+import DDSNode
 
 /// A member's account.
 struct Account: Hashable, Sendable, Codable {
@@ -15,6 +16,13 @@ struct Account: Hashable, Sendable, Codable {
     /// The verifier of a password that the administrator allowed beside the device key.
     var besides: String?
     var isSuspended = false
+    /// The Ed25519 key that the member signs with, 32 bytes in hexadecimal. Nil for members with a password, and for those
+    /// whose agent has told none yet.
+    var identity: String?
+    /// The last accepted statement about the mailbox key, signed, in base64; there is one wherever there is an identity.
+    var statement: String?
+    /// The number of that statement.
+    var keyNumber: UInt64?
 
     /// True for members whose own agent seals what they send.
     var usesKey: Bool {
@@ -41,6 +49,7 @@ struct Group: Hashable, Sendable, Codable {
     var owners: Set<String> = []
 
     var policy: PostQuantumPolicy { pq ?? .prefer }
+    var senderAuthentication: SenderAuthentication { .attested }
 }
 
 struct Directory: Hashable, Sendable, Codable {
@@ -52,6 +61,8 @@ struct Directory: Hashable, Sendable, Codable {
     private(set) var accounts: [String: Account] = [:]
     private(set) var groups: [String: Group] = [:]
     private(set) var invites: [UInt32: Invite] = [:]
+    /// By the names of groups, also of some that are gone.
+    private(set) var rosters: [String: RosterState] = [:]
     private(set) var nextMailbox = Directory.firstMailbox
     private var namesByDeviceKey: [String: String] = [:]
     /// Derived from `accounts` and not stored.
@@ -59,13 +70,14 @@ struct Directory: Hashable, Sendable, Codable {
 
     init() {}
 
-    private enum CodingKeys: CodingKey { case accounts, groups, invites, nextMailbox, namesByDeviceKey }
+    private enum CodingKeys: CodingKey { case accounts, groups, invites, rosters, nextMailbox, namesByDeviceKey }
 
     init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         accounts = try values.decode([String: Account].self, forKey: .accounts)
         groups = try values.decode([String: Group].self, forKey: .groups)
         invites = try values.decode([UInt32: Invite].self, forKey: .invites)
+        rosters = try values.decodeIfPresent([String: RosterState].self, forKey: .rosters) ?? [:]
         nextMailbox = try values.decode(UInt64.self, forKey: .nextMailbox)
         namesByDeviceKey = try values.decode([String: String].self, forKey: .namesByDeviceKey)
         for account in accounts.values { namesByMailbox[account.mailbox] = account.name }
@@ -88,6 +100,8 @@ struct Directory: Hashable, Sendable, Codable {
 
     /// Takes over what has happened. Events come from `Directory+Commands` or from the spool and are consistent.
     mutating func apply(_ event: DirectoryEvent) {
+        for group in groupsConcerned(by: event) { rosters[group, default: RosterState()].isDue = true }
+        for group in groupsOutdated(by: event) { rosters[group, default: RosterState()].isStale = true }
         switch event {
         case .accountAdded(let name, let display, let mailbox):
             accounts[name] = Account(name: name, display: display, mailbox: mailbox)
@@ -98,8 +112,17 @@ struct Directory: Hashable, Sendable, Codable {
             accounts[name]?.login = login
             accounts[name]?.besides = nil
             accounts[name]?.recipient = recipient
+            // Access given anew is given to whoever comes: what the one before has signed is nothing about them.
+            accounts[name]?.identity = nil
+            accounts[name]?.statement = nil
+            accounts[name]?.keyNumber = nil
             if case .deviceKey(let hash) = login { namesByDeviceKey[hash] = name }
         case .passwordLogin(let name, let verifier): accounts[name]?.besides = verifier
+        case .keyStated(let name, let identity, let number, let recipient, let statement):
+            accounts[name]?.identity = identity
+            accounts[name]?.keyNumber = number
+            accounts[name]?.recipient = recipient
+            accounts[name]?.statement = statement
         case .accountSuspended(let name): accounts[name]?.isSuspended = true
         case .accountResumed(let name): accounts[name]?.isSuspended = false
         case .accountRemoved(let name):
@@ -115,6 +138,7 @@ struct Directory: Hashable, Sendable, Codable {
             groups[name]?.posting = posting
             groups[name]?.pq = pq
         case .groupRemoved(let name): groups[name] = nil
+        case .rosterMade(let group, let number, let hash): rosters[group] = RosterState(number: number, hash: hash, isDue: false)
         case .memberAdded(let group, let member, let isOwner):
             groups[group]?.members.insert(member)
             if isOwner { groups[group]?.owners.insert(member) }

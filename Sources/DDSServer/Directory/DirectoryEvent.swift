@@ -1,6 +1,8 @@
 // What can happen to the node's directory. Events are stored as JSON records of the spool, one transaction a command, and
 // replayed at start; an event once written keeps its meaning for ever.
 
+import DDSNode
+
 /// How a member proves who they are.
 enum LoginMethod: Hashable, Sendable, Codable {
     /// SHA-256 of the DER SubjectPublicKeyInfo of the device's TLS certificate, in hexadecimal.
@@ -14,9 +16,10 @@ enum PostingPolicy: String, Hashable, Sendable, Codable, CaseIterable {
     case all, members, owners
 }
 
-/// How the node handles a group's mail. This release serves `relay`.
-enum GroupMode: String, Hashable, Sendable, Codable, CaseIterable {
-    case relay
+/// How members know who wrote a group's message.
+enum SenderAuthentication: String, Hashable, Sendable, Codable, CaseIterable {
+    /// The node says who was logged in; whether a message is signed is its author's affair.
+    case attested
 }
 
 /// An invite as the directory keeps it: the secret only as a hash.
@@ -40,6 +43,9 @@ enum DirectoryEvent: Hashable, Sendable, Codable {
     case accessGranted(name: String, login: LoginMethod, recipient: String)
     /// A password beside the device key, as an Argon2id verifier; nil takes it away.
     case passwordLogin(name: String, verifier: String?)
+    /// A signed statement about the member's mailbox key was accepted: mail is sealed to `recipient` from here on. `identity` is
+    /// in hexadecimal, `statement` in base64 with its signature. After `accessGranted` where both come of an enrolment.
+    case keyStated(name: String, identity: String, number: UInt64, recipient: String, statement: String)
     case accountSuspended(name: String)
     case accountResumed(name: String)
     case accountRemoved(name: String)
@@ -47,6 +53,8 @@ enum DirectoryEvent: Hashable, Sendable, Codable {
     case groupAdded(name: String, title: String, mode: GroupMode, posting: PostingPolicy, pq: PostQuantumPolicy? = nil)
     case groupChanged(name: String, title: String, mode: GroupMode, posting: PostingPolicy, pq: PostQuantumPolicy? = nil)
     case groupRemoved(name: String)
+    /// The roster of that number was made, with the hash of its octets in hexadecimal, and its members' mail stored.
+    case rosterMade(group: String, number: UInt64, hash: String)
     case memberAdded(group: String, member: String, isOwner: Bool)
     case memberRemoved(group: String, member: String)
     case inviteCreated(Invite)

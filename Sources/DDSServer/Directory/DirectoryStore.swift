@@ -15,6 +15,8 @@ import FoundationEssentials
     private static var eventsOnLoopMax: Int { 64 }
 
     private(set) var directory = Directory()
+    /// Called when the directory has changed.
+    var onChange: @LoopActor () -> Void = {}
     private let spool: any SpoolEngine
     private var records: [SpoolUID] = []
     private let gate = LoopGate()
@@ -57,11 +59,29 @@ import FoundationEssentials
             let (events, value) = try decide(directory)
             guard !events.isEmpty else { return value }
             try await store(events)
-            for event in events { directory.apply(event) }
-            // The change is stored already: a checkpoint that fails is tried again at the next change.
-            if records.count > Self.recordsBeforeCheckpoint { try? await checkpoint() }
+            await believe(events)
             return value
         }
+    }
+
+    /// The same for a change that takes a while to be made ready, and other records that are stored in its transaction, in front of
+    /// its own. Nobody changes the directory meanwhile.
+    func change(
+        together prepare: @LoopActor (Directory) async throws(Failure) -> (events: [DirectoryEvent], appends: [SpoolAppend])
+    ) async throws(Failure) {
+        try await gate.pass { [self] () throws(Failure) in
+            let (events, appends) = try await prepare(directory)
+            guard !events.isEmpty else { return }
+            try await store(events, with: appends)
+            await believe(events)
+        }
+    }
+
+    private func believe(_ events: [DirectoryEvent]) async {
+        for event in events { directory.apply(event) }
+        // The change is stored already: a checkpoint that fails is tried again at the next change.
+        if records.count > Self.recordsBeforeCheckpoint { try? await checkpoint() }
+        onChange()
     }
 
     /// `change` for decisions without a value.
@@ -89,11 +109,14 @@ import FoundationEssentials
         return try await Loop.offload { [UInt8](try JSONEncoder().encode(events)) }
     }
 
-    private func store(_ events: [DirectoryEvent], erasing: [SpoolUID] = []) async throws(Failure) {
+    private func store(
+        _ events: [DirectoryEvent], with others: [SpoolAppend] = [], erasing: [SpoolUID] = []
+    ) async throws(Failure) {
         do {
             let body = try await Self.encoded(events)
             let record = SpoolAppend.record(mailbox: Self.mailbox, tag: .none, flags: 0, body: body)
-            records += try await spool.commit(SpoolTransaction(appends: [record], erasures: erasing))
+            let stored = try await spool.commit(SpoolTransaction(appends: others + [record], erasures: erasing))
+            records += stored.suffix(1)
         } catch SpoolError.full {
             throw Failure(.inputOutput, "the disk is full; free some space and try again")
         } catch {

@@ -47,11 +47,21 @@ import DDSWire
 
     private func recipient(_ address: MailAddress) -> SMTPServerAnswer {
         do throws(Directory.Refusal) {
-            _ = try server.store.directory.destination(of: address, domain: server.domain, author: nil)
+            _ = try destination(of: address)
         } catch {
             return .declined(error.reply)
         }
         return server.fullMaildropReply(address).map { .declined($0) } ?? .accepted
+    }
+
+    /// What an MTA hands in is in clear: no such mail for groups whose members were promised that the node opens nothing.
+    private func destination(of address: MailAddress) throws(Directory.Refusal) -> Directory.Destination {
+        let directory = server.store.directory
+        let destination = try directory.destination(of: address, domain: server.domain, author: nil)
+        guard directory.mode(of: [destination]) == .relay else {
+            throw .notAllowed("\(address.local) takes only mail that was sealed to this node's key; write with ddsnode's agent")
+        }
+        return destination
     }
 
     /// All recipients share one delivery, so that a reader of two of them gets one copy; each gets its reply. Whoever has left
@@ -73,8 +83,7 @@ import DDSWire
         var destinations: [Directory.Destination] = []
         let refusals: [SMTPReply?] = envelope.recipients.map { recipient in
             do throws(Directory.Refusal) {
-                destinations.append(
-                    try server.store.directory.destination(of: recipient.address, domain: server.domain, author: nil))
+                destinations.append(try destination(of: recipient.address))
                 return nil
             } catch {
                 return error.reply

@@ -28,6 +28,11 @@ extension IntakeFailure {
         switch self {
         case .notOpened:
             SMTPReply(550, EnhancedCode(5, 7, 5), "the seal does not open with this node's key; fetch the node's current key and seal again")
+        case .notSealed:
+            SMTPReply(
+                550, EnhancedCode(5, 7, 1),
+                "a group among the recipients takes only mail that was sealed to this node's key; write with ddsnode's agent, or seal with age"
+            )
         }
     }
 }

@@ -66,6 +66,14 @@ import Logging
 
     /// Takes a newcomer's enrolment; the reply says in words what came of it.
     func enrol(_ request: EnrolmentRequest, deviceKey: String, from host: String) async -> SMTPReply {
+        if let credential = request.credential {
+            do throws(StatementRefusal) {
+                _ = try credential.checked(
+                    invite: request.inviteNumber, domain: domain, device: Hex.decode(deviceKey) ?? [], recipient: request.recipient)
+            } catch {
+                return SMTPReply(550, EnhancedCode(5, 6, 0), error.description)
+            }
+        }
         // One recipient that cannot be sealed to would keep a whole group from getting mail.
         guard RecipientCheck.isUsable(request.recipient, random: services.random) else {
             return SMTPReply(550, EnhancedCode(5, 6, 0), "the mailbox key of this enrolment is none; run ddsnode join again")
@@ -75,7 +83,8 @@ import Logging
             outcome = try await store.change { [services] directory throws(Failure) in
                 let outcome = directory.enrolling(
                     inviteNumber: request.inviteNumber, secretHash: EnrolmentRequest.secretHash(request.secret.exposed),
-                    deviceKey: deviceKey, recipient: request.recipient, now: services.time.wall)
+                    deviceKey: deviceKey, recipient: request.recipient, credential: request.credential,
+                    now: services.time.wall)
                 return switch outcome {
                 case .accepted(let events, _), .refused(let events, _): (events, outcome)
                 }
@@ -90,7 +99,7 @@ import Logging
             services.log.notice("enrolment refused", metadata: ["invite": "\(request.inviteNumber)", "reason": "\(words)"])
             return SMTPReply(550, EnhancedCode(5, 7, 1), words)
         case .accepted(let events, let name):
-            if !events.isEmpty {
+            if events.contains(.inviteUsed(number: request.inviteNumber)) {
                 services.bus.publish(.inviteUsed)
                 services.bus.publish(.enrolled)
                 services.log.notice("member enrolled", metadata: ["invite": "\(request.inviteNumber)"])

@@ -108,7 +108,13 @@ import Logging
             return
         }
         self.envelope = envelope
-        intake = MessageIntake(identities: server.keys.sealIdentities, random: server.services.random)
+        // What is refused here is refused with its words at the end of the message.
+        let destinations = envelope.recipients.compactMap {
+            try? server.store.directory.destination(of: $0.address, domain: server.domain, author: account?.name)
+        }
+        intake = MessageIntake(
+            mode: server.store.directory.mode(of: destinations), identities: server.keys.sealIdentities,
+            random: server.services.random)
     }
 
     private func endOfMessage() async -> SMTPReply {
@@ -133,6 +139,9 @@ import Logging
             return refusal.reply
         } catch {
             preconditionFailure("only the two errors above are thrown here")
+        }
+        guard message.mode == server.store.directory.mode(of: destinations) else {
+            return SMTPReply(451, EnhancedCode(4, 3, 0), "the mode of a group was changed meanwhile; send it again")
         }
         guard message.wasSealed || !account.usesKey else {
             return SMTPReply(550, EnhancedCode(5, 7, 1), "seal it to this node's key first: your account uses a key, and your agent does that")

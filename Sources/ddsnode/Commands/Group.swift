@@ -35,7 +35,7 @@ extension GroupCommand {
         @Option(help: ArgumentHelp("A member; may be given several times.", valueName: "user")) var member: [String] = []
         @Option(help: ArgumentHelp("A member who is an owner; may be given several times.", valueName: "user")) var owner:
             [String] = []
-        @Option(help: ArgumentHelp("How mail is sealed to members: relay.", valueName: "mode")) var mode: String?
+        @Option(help: ArgumentHelp("What the node does with mail: relay or blind.", valueName: "mode")) var mode: String?
         @Option(help: ArgumentHelp("Who may write to it: all, members or owners.", valueName: "who")) var post: String?
         @Option(help: ArgumentHelp("Post-quantum keys: off, prefer or require.", valueName: "policy")) var pq: String?
         @OptionGroup(title: "Global options") var globals: GlobalOptions
@@ -84,16 +84,18 @@ extension GroupCommand {
         static let configuration = CommandConfiguration(abstract: "Change a group.")
         @Argument(help: "The group's name.") var name: String
         @Option(help: ArgumentHelp("The group's name for people.", valueName: "text")) var title: String?
+        @Option(help: ArgumentHelp("What the node does with mail: relay or blind.", valueName: "mode")) var mode: String?
         @Option(help: ArgumentHelp("Who may write to it: all, members or owners.", valueName: "who")) var post: String?
         @Option(help: ArgumentHelp("Post-quantum keys: off, prefer or require.", valueName: "policy")) var pq: String?
         @OptionGroup(title: "Global options") var globals: GlobalOptions
 
         func perform(_ context: Context) async throws(Failure) -> Int32 {
-            guard title != nil || post != nil || pq != nil else {
-                throw Failure(.usage, "say what to change: --title, --post or --pq")
+            guard title != nil || mode != nil || post != nil || pq != nil else {
+                throw Failure(.usage, "say what to change: --title, --mode, --post or --pq")
             }
             var arguments: [String: JSONValue] = ["name": .text(name)]
             if let title { arguments["title"] = .text(title) }
+            if let mode { arguments["mode"] = .text(mode) }
             if let post { arguments["post"] = .text(post) }
             if let pq { arguments["pq"] = .text(pq) }
             return try await GroupCommand.perform(context, ControlRequest("group.set", .object(arguments)))

@@ -168,6 +168,7 @@ struct ShowCommand: NodeCommand {
         for file in message["files"]?.array ?? [] {
             rows.append(["File:", "\(SafeWord.text(file["name"])) (\(SafeWord.text(file["size"])) bytes)"])
         }
+        if let readers = message["readers"]?["words"]?.string { rows.append(["Readers:", SafeWord.text(.text(readers))]) }
         if let note = message["note"]?.string { rows.append(["Note:", SafeWord.text(note)]) }
         return rows.map { $0[0].padded(to: 9) + $0[1] }.joined(separator: "\n") + "\n\n"
             + TextSafety.body(message["text"]?.string ?? "")

@@ -1,0 +1,164 @@
+// What this agent was told of one group: the last roster, and what each one changed. A value; which roster follows which is
+// RosterChain's, keeping it is TrustBook's affair.
+
+import DDSCore
+import DDSNode
+import FoundationEssentials
+
+struct GroupRosters: Hashable, Sendable, Codable {
+    /// One roster, as far as it is needed later.
+    struct Step: Hashable, Sendable, Codable {
+        var number: UInt64
+        /// In hexadecimal.
+        var hash: String
+        /// By the node's clock, milliseconds since 1970; shown.
+        var time: Int64
+        /// When it came in, as messages have it: its place among them.
+        var received: Int64
+        var readers: Int
+        var includesMe: Bool
+        var changes = RosterChanges()
+        /// How many between the one before and this one did not come; nil for the first that came here.
+        var missing: UInt64?
+    }
+
+    /// A roster that the node has signed and that does not fit to the others.
+    struct Dispute: Hashable, Sendable, Codable {
+        var words: String
+        var received: Int64
+        /// The octets, for whoever wants to look into it.
+        var octets: Data
+    }
+
+    enum Outcome: Hashable, Sendable {
+        case taken
+        /// It came before, or is older than what is known.
+        case known
+        case disputed
+    }
+
+    private static let disputesMax = 8
+
+    var group: MailAddress
+    private(set) var last: RosterDocument?
+    private(set) var steps: [Step] = []
+    private(set) var disputes: [Dispute] = []
+
+    init(group: MailAddress) { self.group = group }
+
+    /// Takes over what the node says. One that others are missing before is taken too, for there will be no better one; what is
+    /// missing is said.
+    mutating func take(_ document: RosterDocument, me: MailAddress, at wall: WallTime) -> Outcome {
+        do throws(RosterRefusal) {
+            try RosterChain(group: group, last: last?.head).check(document)
+            append(document, me: me, at: wall, missing: last == nil ? nil : 0)
+            return .taken
+        } catch {
+            switch error {
+            case .replay: return .known
+            case .gap(let known, let found):
+                append(document, me: me, at: wall, missing: found - known - 1)
+                return .taken
+            case .truncated, .malformed, .oversized, .newerVersion, .wrongGroup, .fork:
+                let octets = Data(document.bytes)
+                guard disputes.count < Self.disputesMax, !disputes.contains(where: { $0.octets == octets }) else { return .known }
+                disputes.append(Dispute(words: error.words, received: wall.milliseconds, octets: octets))
+                return .disputed
+            }
+        }
+    }
+
+    private mutating func append(_ document: RosterDocument, me: MailAddress, at wall: WallTime, missing: UInt64?) {
+        let roster = document.roster
+        steps.append(
+            Step(
+                number: roster.number, hash: Hex.encode(document.hash), time: roster.time.milliseconds, received: wall.milliseconds,
+                readers: roster.members.count, includesMe: roster.member(me) != nil,
+                changes: last.map { RosterChanges(from: $0.roster, to: roster) } ?? RosterChanges(), missing: missing))
+        last = document
+    }
+
+    /// Who could read a message that the node sealed for `head`.
+    func readers(_ head: RosterHead?) -> MessageReaders {
+        guard let head else { return .unnamed }
+        guard let step = steps.last(where: { $0.number == head.number }) else { return .unknown(head.number) }
+        guard step.hash == Hex.encode(head.hash) else { return .contradicted(head.number) }
+        return .known(head.number, count: step.readers, includesMe: step.includesMe)
+    }
+
+    // MARK: Stored
+
+    private enum CodingKeys: CodingKey { case group, last, steps, disputes }
+
+    init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        guard let group = MailAddress(try values.decode(String.self, forKey: .group)) else {
+            throw Failure(.badInput, "a group has an address")
+        }
+        self.group = group
+        last = try values.decodeIfPresent(Data.self, forKey: .last).map { try RosterDocument(parsing: [UInt8]($0)) }
+        steps = try values.decode([Step].self, forKey: .steps)
+        disputes = try values.decode([Dispute].self, forKey: .disputes)
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode("\(group)", forKey: .group)
+        try values.encodeIfPresent(last.map { Data($0.bytes) }, forKey: .last)
+        try values.encode(steps, forKey: .steps)
+        try values.encode(disputes, forKey: .disputes)
+    }
+}
+
+/// What is known of who could read a message to a group.
+enum MessageReaders: Hashable, Sendable {
+    case known(UInt64, count: Int, includesMe: Bool)
+    /// That roster has not come here.
+    case unknown(UInt64)
+    /// The node told others of a roster of that number that it did not tell here.
+    case contradicted(UInt64)
+    /// The message names no roster.
+    case unnamed
+
+    /// A sentence without its full stop.
+    var words: String {
+        switch self {
+        case .known(let number, let count, let includesMe):
+            "\(count == 1 ? "1 member" : "\(count) members") could read this, roster \(number)"
+                + (includesMe ? "; you are one of them" : "; you are not one of them")
+        case .unknown(let number): "roster \(number) is not known here, and so not who could read this"
+        case .contradicted(let number): "the node sealed this for another roster \(number) than the one that it sent you"
+        case .unnamed: "the node named no roster, so it is not known who could read this"
+        }
+    }
+
+    /// True when something is wrong, and not only unknown.
+    var isAlarming: Bool {
+        switch self {
+        case .known(_, _, let includesMe): !includesMe
+        case .contradicted: true
+        case .unknown, .unnamed: false
+        }
+    }
+
+    var json: JSONValue {
+        var fields: [String: JSONValue] = ["words": .text(words), "roster": .null, "count": .null, "includes_me": .null]
+        switch self {
+        case .known(let number, let count, let includesMe):
+            fields["roster"] = .number(Int64(clamping: number))
+            fields["count"] = .number(count)
+            fields["includes_me"] = .bool(includesMe)
+        case .unknown(let number), .contradicted(let number): fields["roster"] = .number(Int64(clamping: number))
+        case .unnamed: break
+        }
+        return .object(fields)
+    }
+}
+
+extension GroupRosters.Step {
+    /// What people are told of it; empty for the first that came, and for one that changed nothing for them.
+    var sentences: [String] {
+        let gap = missing.flatMap { $0 > 0 ? "\($0 == 1 ? "1 roster" : "\($0) rosters") before this did not come here" : nil }
+        return (gap.map { [$0] } ?? []) + changes.sentences
+    }
+}

@@ -1,0 +1,127 @@
+// Makes the next roster of a group when something has changed, and tells the members: number, hash and everybody's mail are one
+// transaction, so that a crash leaves all or nothing of it. What changes within a short time goes into one roster; a message to
+// the group does not wait for it, but has it made first, so that the roster it names says who gets it.
+
+import DDSBus
+import DDSCore
+import DDSLoop
+import DDSNode
+import DDSSpool
+import Logging
+
+@LoopActor final class RosterKeeper {
+    /// How long changes are gathered.
+    static var gather: Duration { .seconds(2) }
+    /// How long mailbox keys are gathered that follow others of the same owner: agents change them once a day.
+    static var routineGather: Duration { .seconds(3600) }
+    /// After a full disk or another refusal.
+    private static var retryPause: Duration { .seconds(300) }
+
+    /// Rosters made since the start.
+    private(set) var madeCount = 0
+
+    private let store: DirectoryStore
+    private let book: MaildropBook
+    private let mailer: ControlMailer
+    private let services: Services
+    private var timer: LoopTimer?
+    /// When the timer fires.
+    private var next: Instant?
+    /// Since when some roster names a mailbox key that is none any more.
+    private var staleSince: Instant?
+    private var isRunning = false
+    private var isOn = false
+
+    init(store: DirectoryStore, book: MaildropBook, mailer: ControlMailer, services: Services) {
+        self.store = store
+        self.book = book
+        self.mailer = mailer
+        self.services = services
+    }
+
+    /// Makes what is due, and from now on whatever becomes so. Before this nothing is made.
+    func start() {
+        turnOn()
+        timer = LoopTimer { [weak self] in self?.tick() }
+        store.onChange = { [weak self] in self?.noteChange() }
+        noteChange()
+    }
+
+    /// Messages have rosters made from now on; nothing else does.
+    func turnOn() { isOn = true }
+
+    func stop() {
+        isOn = false
+        store.onChange = {}
+        timer?.close()
+        timer = nil
+    }
+
+    /// The directory has changed.
+    func noteChange() {
+        guard !isRunning else { return }
+        let directory = store.directory
+        staleSince = directory.groupsWithStaleRoster.isEmpty ? nil : staleSince ?? services.time.now
+        if !directory.groupsWithDueRoster.isEmpty { schedule(at: services.time.now + Self.gather) }
+        if let staleSince { schedule(at: staleSince + Self.routineGather) }
+    }
+
+    private func schedule(at instant: Instant) {
+        guard let timer else { return }
+        if let next, next <= instant { return }
+        next = instant
+        timer.schedule(at: instant)
+    }
+
+    private func tick() {
+        guard !isRunning else { return }
+        isRunning = true
+        next = nil
+        Loop.spawn(name: "rosters") { [self] in
+            let isDone = await makeAll()
+            isRunning = false
+            if isDone { noteChange() } else { schedule(at: services.time.now + Self.retryPause) }
+        }
+    }
+
+    /// Makes every roster that is due; false when something kept one from being stored.
+    func makeAll() async -> Bool {
+        let isOverdue = staleSince.map { services.time.now >= $0 + Self.routineGather } ?? false
+        for group in store.directory.groupsWithDueRoster + (isOverdue ? store.directory.groupsWithStaleRoster : []) {
+            guard isOn else { return true }
+            do throws(Failure) {
+                try await make(group)
+            } catch {
+                services.log.error("members not told of a change yet, it is tried again", metadata: ["error": "\(error)"])
+                return false
+            }
+        }
+        return true
+    }
+
+    /// When this returns, and until the next turn, the last rosters of `groups` say who is in them.
+    func settle(_ groups: [String]) async throws(Failure) {
+        while isOn, let group = groups.first(where: { store.directory.isRosterDue($0) }) { try await make(group) }
+    }
+
+    private func make(_ name: String) async throws(Failure) {
+        var told: ControlMailer.GroupMail?
+        try await store.change(together: { [self] directory async throws(Failure) in
+            // Another caller may have made it while this one waited.
+            guard directory.isRosterDue(name) || directory.rosters[name]?.isStale == true, let group = directory.groups[name],
+                let document = directory.nextRoster(of: group, domain: services.config.node.name.lowercased(), time: services.time.wall)
+            else { return ([], []) }
+            let mail = await mailer.mail(document, to: directory.rosterReaders(of: group))
+            told = mail
+            return (
+                [.rosterMade(group: name, number: document.roster.number, hash: Hex.encode(document.hash))], mail?.appends ?? []
+            )
+        })
+        madeCount += 1
+        for copy in told?.copies ?? [] {
+            guard store.directory.account(mailbox: copy.mailbox) != nil else { continue }
+            book.stored(MailboxID(rawValue: copy.mailbox), bytes: copy.header.count + (told?.payload.count ?? 0), isControl: true)
+            services.bus.publish(.newMailFor(mailbox: copy.mailbox))
+        }
+    }
+}
