@@ -1,6 +1,7 @@
 #pragma once
 #include <errno.h>
 #include <malloc.h>
+#include <signal.h>
 #include <sodium.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -22,6 +23,19 @@ static inline int dds_forbid_new_privileges(void) {
 
 static inline int dds_is_dumpable(void) {
     return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+}
+
+static inline unsigned long dds_core_limit(void) {
+    struct rlimit limit;
+    return getrlimit(RLIMIT_CORE, &limit) == 0 ? limit.rlim_cur : RLIM_INFINITY;
+}
+
+// The signals of a crash, back to what the kernel does with them. The Swift runtime has its own handlers, which start a program
+// that reads registers and memory of the crashed process and prints them.
+static inline void dds_crash_silently(void) {
+    static const int crashes[] = {SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGBUS, SIGSEGV};
+    for (size_t index = 0; index < sizeof crashes / sizeof *crashes; index++)
+        signal(crashes[index], SIG_DFL);
 }
 
 // The size of a heap object, by which DDSSeal knows that a key of swift-crypto's lies in memory as expected; Swift's Glibc has

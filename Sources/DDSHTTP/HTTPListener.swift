@@ -11,6 +11,8 @@ final class HTTPListener {
     let configuration: HTTPServer.Configuration
     let endpoint: HTTPEndpoint
     private var daemon: OpaquePointer?
+    /// The socket of a daemon that was told to accept nothing more: libmicrohttpd closes it no longer.
+    private var resting: Int32?
     private var poll: PollHandle?
     private var runTimer: LoopTimer?
     private var sweepTimer: LoopTimer?
@@ -64,6 +66,27 @@ final class HTTPListener {
             unsafe MHD_stop_daemon(stopping)
             unsafe daemon = nil
         }
+        if let resting { ListeningSocket.close(resting) }
+        resting = nil
+    }
+
+    /// True while a request waits for its answer.
+    var isBusy: Bool { !exchanges.isEmpty }
+
+    /// Accepts nothing more. The socket is ours from here on, and stays open.
+    func rest() {
+        guard resting == nil, let daemon = unsafe daemon else { return }
+        let descriptor = unsafe MHD_quiesce_daemon(daemon)
+        if descriptor >= 0 { resting = descriptor }
+    }
+
+    /// As `stop`, but the socket goes on listening and is the caller's.
+    func surrender() -> Int32? {
+        rest()
+        let descriptor = resting
+        resting = nil
+        stop()
+        return descriptor
     }
 
     /// Something was resumed: run on the next turn, never from inside a callback.

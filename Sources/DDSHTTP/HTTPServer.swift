@@ -77,6 +77,36 @@ package final class HTTPServer {
             .unavailable, "Ports \(wanted) to \(last) are taken. Set another in [web] port.", fields: ["port": "\(wanted)"])
     }
 
+    /// Serves on sockets that listen already, all of them at one port. Those that do not are closed.
+    package func start(adopting descriptors: [Int32]) throws(Failure) {
+        precondition(listeners.isEmpty, "a server is started once")
+        var bound: [Bound] = []
+        for descriptor in descriptors {
+            if let endpoint = ListeningSocket.endpoint(of: descriptor) {
+                bound.append((endpoint, descriptor))
+            } else {
+                ListeningSocket.close(descriptor)
+            }
+        }
+        guard !bound.isEmpty else { throw Failure(.system, "The page cannot be served.", reason: "no socket was handed over") }
+        try serve(bound)
+    }
+
+    /// Takes no new connections, who wait in the kernel, and waits for the answers that are owed, for at most `limit`.
+    package func finish(within limit: Duration) async {
+        for listener in listeners { listener.rest() }
+        let end = Loop.time.now + limit
+        while Loop.time.now < end, listeners.contains(where: \.isBusy) { try? await Loop.sleep(for: .milliseconds(2)) }
+    }
+
+    /// Closes every connection and gives the listening sockets away as they are.
+    package func surrender() -> [Int32] {
+        let descriptors = listeners.compactMap { $0.surrender() }
+        listeners = []
+        port = nil
+        return descriptors
+    }
+
     /// Closes every connection and stops listening.
     package func stop() {
         for listener in listeners { listener.stop() }

@@ -42,6 +42,14 @@ enum ListeningSocket {
         }
     }
 
+    /// Where a socket that listens already does so; nil when it is none of TCP.
+    static func endpoint(of descriptor: Int32) -> HTTPEndpoint? {
+        var isListening: Int32 = 0
+        var size = socklen_t(MemoryLayout<Int32>.size)
+        guard unsafe getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &isListening, &size) == 0, isListening == 1 else { return nil }
+        return name(of: descriptor)
+    }
+
     static func close(_ descriptor: Int32) {
         Glibc.close(descriptor)
     }
@@ -80,16 +88,19 @@ enum ListeningSocket {
     }
 
     private static func port(of descriptor: Int32) throws(Problem) -> UInt16 {
+        guard let endpoint = name(of: descriptor) else { throw problem(errno) }
+        return endpoint.port
+    }
+
+    private static func name(of descriptor: Int32) -> HTTPEndpoint? {
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
         let status = unsafe withUnsafeMutableBytes(of: &storage) { bytes -> Int32 in
             guard let base = bytes.baseAddress else { return -1 }
             return unsafe getsockname(descriptor, base.assumingMemoryBound(to: sockaddr.self), &length)
         }
-        guard status == 0, let endpoint = unsafe withUnsafeBytes(of: storage, { unsafe HTTPEndpoint(sockaddr: $0) }) else {
-            throw problem(errno)
-        }
-        return endpoint.port
+        guard status == 0 else { return nil }
+        return unsafe withUnsafeBytes(of: storage) { unsafe HTTPEndpoint(sockaddr: $0) }
     }
 
     private static func problem(_ code: Int32) -> Problem {

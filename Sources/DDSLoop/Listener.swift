@@ -19,6 +19,7 @@ package final class Listener {
     private let onConnection: (ByteStream) -> Void
     private var poll: PollHandle?
     private var retry: LoopTimer?
+    private var isResting = false
 
     /// So many connections are taken before other events get their turn.
     private static let acceptsPerTurnMax = 64
@@ -41,12 +42,15 @@ package final class Listener {
         }
     }
 
-    /// Takes over a socket that already listens, such as one of systemd's socket activation. Its file is left alone.
+    /// Takes over a socket that already listens, such as one of systemd's socket activation. The file of a unix socket is left
+    /// alone unless `ownsFile`.
     package static func adopt(
-        fileDescriptor: Int32, onConnection: @escaping (ByteStream) -> Void
+        fileDescriptor: Int32, ownsFile: Bool = false, onConnection: @escaping (ByteStream) -> Void
     ) throws(LoopError) -> Listener {
         let endpoint = try ListeningSocket.endpoint(of: fileDescriptor)
-        return try Listener(fileDescriptor, endpoint, nil, onConnection)
+        var file: SocketFile?
+        if ownsFile, case .unix(let path) = endpoint { file = SocketFile(path: path) }
+        return try Listener(fileDescriptor, endpoint, file, onConnection)
     }
 
     private init(
@@ -66,6 +70,24 @@ package final class Listener {
         }
     }
 
+    /// Accepts nothing for now; the kernel keeps who comes. Only `close` and `surrender` make sense afterwards.
+    package func rest() {
+        retry?.close()
+        retry = nil
+        isResting = true
+        poll?.update(readable: false, writable: false)
+    }
+
+    /// Gives the listening socket away as it is, and its file with it; nil when it was closed.
+    package func surrender() -> Int32? {
+        guard let poll else { return nil }
+        self.poll = nil
+        poll.close()
+        retry?.close()
+        retry = nil
+        return descriptor
+    }
+
     /// Stops accepting; connections made stay. Idempotent. The file of a unix socket is removed.
     package func close() {
         guard let poll else { return }
@@ -79,7 +101,7 @@ package final class Listener {
 
     private func accept() {
         let isUnix = if case .unix = endpoint { true } else { false }
-        for _ in 0..<Self.acceptsPerTurnMax where poll != nil && Loop.allows(.reading) {
+        for _ in 0..<Self.acceptsPerTurnMax where poll != nil && !isResting && Loop.allows(.reading) {
             let connection = accept4(
                 descriptor, nil, nil, Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue))
             if connection >= 0 {

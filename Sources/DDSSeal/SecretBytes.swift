@@ -12,6 +12,7 @@ package final class SecretBytes: @unchecked Sendable, CustomStringConvertible, C
     private let base: UnsafeMutableRawPointer
     package let count: Int
     private let isPooled: Bool
+    private let isLocked: Bool
 
     /// How long a secret is meant to live.
     package enum Life: Sendable {
@@ -27,6 +28,7 @@ package final class SecretBytes: @unchecked Sendable, CustomStringConvertible, C
         isPooled = life == .message && count <= SecretPool.slotBytes
         if isPooled {
             unsafe base = SecretPool.shared.take()
+            isLocked = true
             self.count = count
             unsafe fill(UnsafeMutableRawBufferPointer(start: base, count: count))
             return
@@ -34,6 +36,7 @@ package final class SecretBytes: @unchecked Sendable, CustomStringConvertible, C
         Sodium.start()
         guard let memory = unsafe sodium_malloc(count) else { preconditionFailure("out of memory for a secret") }
         unsafe base = memory
+        isLocked = unsafe SecretMemory.took(memory, count)
         self.count = count
         unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: count)
         unsafe fill(UnsafeMutableRawBufferPointer(start: memory, count: count))
@@ -55,7 +58,9 @@ package final class SecretBytes: @unchecked Sendable, CustomStringConvertible, C
     }
 
     deinit {
-        if isPooled { unsafe SecretPool.shared.giveBack(base) } else { unsafe sodium_free(base) }
+        if isPooled { return unsafe SecretPool.shared.giveBack(base) }
+        SecretMemory.gave(count, wasLocked: isLocked)
+        unsafe sodium_free(base)
     }
 
     /// `count` random bytes from the system, which never were anywhere else.
@@ -108,19 +113,6 @@ package final class SecretBytes: @unchecked Sendable, CustomStringConvertible, C
 
     package var description: String { "<\(count) secret bytes>" }
     package var customMirror: Mirror { Mirror(self, children: []) }
-
-    /// Nil when memory can be locked; else a sentence for the log, naming the remedy. libsodium itself stays silent when
-    /// mlock(2) fails (its issue 1237), so the program asks once at the start.
-    package static func lockedMemoryWarning() -> String? {
-        Sodium.start()
-        let size = 4096
-        guard let probe = unsafe sodium_malloc(size) else { return "No memory is left for keys." }
-        defer { unsafe sodium_free(probe) }
-        if unsafe sodium_mlock(probe, size) == 0 { return nil }
-        return
-            "Keys cannot be kept out of swap: the limit of locked memory is reached. Raise it (ulimit -l, or LimitMEMLOCK=64M "
-            + "in the unit), or run without swap."
-    }
 }
 
 extension SecretBytes: Equatable {

@@ -34,6 +34,8 @@ final class SecretPool: Sendable {
     private static func makeRegion() -> [UInt] {
         Sodium.start()
         guard let region = unsafe sodium_malloc(slotsPerRegion * slotBytes) else { preconditionFailure("out of memory for keys") }
+        // Regions are never given back.
+        _ = unsafe SecretMemory.took(region, slotsPerRegion * slotBytes)
         unsafe region.initializeMemory(as: UInt8.self, repeating: 0, count: slotsPerRegion * slotBytes)
         return (0..<slotsPerRegion).map { unsafe UInt(bitPattern: region + $0 * slotBytes) }
     }

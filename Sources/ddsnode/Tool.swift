@@ -4,10 +4,15 @@ import ArgumentParser
 import DDSCore
 import DDSLoop
 import DDSNode
+import DDSSeal
 
 enum Tool {
     /// Runs one command line; returns the exit status of the process.
     static func main(_ arguments: [String]) -> Int32 {
+        // Before anything secret can be in memory, and anew in every program, as exec undoes it. What the system refuses is said
+        // by `run` and `doctor`.
+        ProcessHygiene.crashSilently()
+        _ = ProcessHygiene.hardenCommand()
         let command: any ParsableCommand
         do {
             command = try Root.parseAsRoot(arguments)

@@ -11,6 +11,8 @@ import Testing
 /// A third role, as somebody else would write one: it counts what happens to it and answers one command.
 @LoopActor private final class CountingRole: Role {
     nonisolated static var name: String { "counting" }
+    static var renews = false
+    static var mayBeRenewed: Bool { renews }
     private(set) static var last: CountingRole?
 
     let services: Services
@@ -22,6 +24,10 @@ import Testing
     init(services: Services) throws(Failure) {
         self.services = services
         Self.last = self
+        services.control.register("counting.renew") { [unowned self] _, _ in
+            self.services.handover.request()
+            return .bool(self.services.handover.isUnderWay)
+        }
         services.control.register("counting.count") { [unowned self] _, _ in .number(calls.count) }
     }
 
@@ -57,14 +63,14 @@ import Testing
     }
 
     @LoopActor private func runtime(
-        _ folder: String, roles: [String] = ["counting"], reload: (@Sendable () throws(ConfigError) -> Config)? = nil
+        _ folder: String, roles: [String] = ["counting"], handover: Handover? = nil, reload: (@Sendable () throws(ConfigError) -> Config)? = nil
     ) throws -> NodeRuntime {
         CountingRole.startFailure = nil
         CountingRole.drainsForEver = false
         let config = try config(folder, roles: roles)
         return NodeRuntime(
             config: config, registry: [CountingRole.self],
-            log: Logger(label: "test") { _ in LineLogHandler(level: .critical, underJournal: false) },
+            log: Logger(label: "test") { _ in LineLogHandler(level: .critical, underJournal: false) }, handover: handover,
             reloadConfig: reload ?? { () throws(ConfigError) in config })
     }
 
@@ -96,6 +102,61 @@ import Testing
         try await until { isReady }
         try await body(folder + "/run/control.sock")
         return try await running.value.get()
+    }
+
+    @Test @LoopActor func aRenewal_answersWhoAsked_andHandsTheControlSocketOver() async throws {
+        try await inFolder { folder in
+            let handover = Handover()
+            _ = try runtime(folder, handover: handover)
+            CountingRole.renews = true
+            defer { CountingRole.renews = false }
+            let socket = folder + "/run/control.sock"
+            let before = handover.isOffered
+            let second = try self.runtime(folder, handover: handover)
+            #expect(!before && handover.isOffered, "only where every role bears it")
+            let code = try await run(second, folder) { socket in
+                let answer = try await ControlClient.call(path: socket, ControlRequest("counting.renew"))
+                #expect(answer == true, "who asked for it is answered")
+            }
+            #expect(code == 0 && second.isRenewing)
+            let left = handover.left
+            #expect(left.map(\.name) == ["control"])
+            // Who comes now waits in the socket until the next program takes it.
+            let stream = try await ByteStream.connect(to: .unix(path: socket), timeout: .seconds(60))
+            let commands = ControlCommands()
+            commands.register("hello") { _, _ in "again" }
+            let next = try ControlServer(path: socket, commands: commands, adopting: left.first?.descriptor)
+            let hello = try await ControlClient.call(path: socket, ControlRequest("hello"))
+            #expect(hello == "again")
+            stream.close()
+            await next.close()
+            #expect(!HostFiles.exists(socket), "the file goes with its last owner")
+        }
+    }
+
+    @Test @LoopActor func aStopDuringARenewal_isAStop() async throws {
+        try await inFolder { folder in
+            let handover = Handover()
+            CountingRole.renews = true
+            defer { CountingRole.renews = false }
+            let runtime = try runtime(folder, handover: handover)
+            let code = try await run(runtime, folder) { _ in
+                handover.request()
+                runtime.requestStop(7)
+            }
+            #expect(code == 7 && !runtime.isRenewing && handover.left.isEmpty)
+            #expect(!HostFiles.exists(folder + "/run/control.sock"))
+        }
+    }
+
+    @Test func socketsOfAHandover_areThisProcessesAndNoStandardOnes() {
+        let sockets = [Handover.Socket(name: "control", descriptor: 7), Handover.Socket(name: "page", descriptor: 12)]
+        let text = Handover.text(of: sockets, process: 4711)
+        #expect(Handover.sockets(in: text, process: 4711) == sockets)
+        #expect(Handover.sockets(in: text, process: 4712).isEmpty)
+        for bad in ["", "x control=7", "4711 control", "4711 control=2", "4711 control=-1", "4711 control=99999999999"] {
+            #expect(Handover.sockets(in: bad, process: 4711).isEmpty, "\(bad)")
+        }
     }
 
     @Test @LoopActor func aThirdRole_livesItsWholeLife() async throws {

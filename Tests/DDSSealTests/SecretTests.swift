@@ -120,17 +120,50 @@ import Testing
         #expect(random.bytes(0).isEmpty && random.bytes(33).count == 33 && random.bytes(32) != random.bytes(32))
     }
 
-    @Test func lockedMemoryWarning_namesTheRemedy() async {
-        if let warning = SecretBytes.lockedMemoryWarning() {
-            #expect(warning.contains("LimitMEMLOCK") || warning.contains("No memory"))
+    @Test func figuresOfSecretMemory_nameTheRemedyWhereSomethingIsNotLocked() {
+        #expect(SecretMemory.Figures(held: 4096, unlocked: 0).warning == nil)
+        let words = SecretMemory.Figures(held: 4096, unlocked: 64).warning ?? ""
+        #expect(words.contains("64 of 4096") && words.contains("LimitMEMLOCK"))
+    }
+
+    @Test func secretMemory_isCountedAsLongAsItIsHeld() async {
+        // In a process of its own, where nobody else has secrets.
+        await #expect(processExitsWith: .success) {
+            let before = SecretMemory.figures.held
+            var secret: SecretBytes? = .random(1000)
+            #expect(SecretMemory.figures.held == before + 1000)
+            withExtendedLifetime(secret) {}
+            secret = nil
+            #expect(SecretMemory.figures.held == before)
+            // A message's keys lie in a region that stays.
+            for _ in 0..<2 { _ = unsafe SecretBytes(count: 32, life: .message) { _ in } }
+            #expect(SecretMemory.figures.held == before + 16384)
+        }
+    }
+
+    @Test func memoryThatCannotBeLocked_isCounted() async {
+        await #expect(processExitsWith: .success) {
+            // RLIMIT_MEMLOCK, under which the superuser does not stand.
+            var none = rlimit(rlim_cur: 0, rlim_max: 0)
+            let status = unsafe setrlimit(__rlimit_resource_t(8), &none)
+            #expect(status == 0)
+            #expect(getuid() != 0 || setuid(65534) == 0)
+            let secret = SecretBytes.random(1000)
+            #expect(SecretMemory.figures == SecretMemory.Figures(held: 1000, unlocked: 1000))
+            withExtendedLifetime(secret) {}
+            #expect(SecretMemory.probe()?.contains("LimitMEMLOCK") == true)
         }
     }
 
     @Test func hardenedProcess_dumpsNothingAndGainsNothing() async {
         await #expect(processExitsWith: .success) {
             #expect(ProcessHygiene.isTraceable, "it begins like any other process")
+            _ = signal(SIGSEGV) { _ in }
+            ProcessHygiene.crashSilently()
+            let handler = signal(SIGSEGV, SIG_DFL)
+            #expect(handler == nil, "no handler of a crash is left")
             #expect(ProcessHygiene.harden().isEmpty, "nothing was refused")
-            #expect(!ProcessHygiene.isTraceable, "nobody may trace it")
+            #expect(!ProcessHygiene.isTraceable && !ProcessHygiene.dumpsCore, "nobody may trace it")
             let limits = try ProcFile.text("self/limits")
             let core = limits.split(separator: "\n").first { $0.hasPrefix("Max core file size") }
             #expect(core?.split(separator: " ").dropFirst(4).prefix(2).elementsEqual(["0", "0"]) == true, "no core dumps")

@@ -135,6 +135,17 @@ import Testing
     }
 }
 
+@Suite struct FailurePlaceTests {
+    @Test(arguments: [
+        ("192.0.2.1", "192.0.2.1"), ("", ""), ("unix", "unix"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2"),
+        ("2001:db8:1:2::1", "2001:db8:1:2"), ("2001:db8::1", "2001:db8:0:0"), ("::1", "0:0:0:0"), ("fe80::1%eth0", "fe80:0:0:0"),
+        ("::ffff:192.0.2.1", "192.0.2.1"), ("1::", "1:0:0:0"),
+    ])
+    func anAddress_countsAsItsPlace(host: String, place: String) {
+        #expect(FailureLimiter.place(host) == place)
+    }
+}
+
 @Suite struct ConnectionLimitTests {
     @Test func capsCountInAllAndPerHost_andLeavingFreesThem() {
         var limits = ConnectionLimits(total: 3, perHost: 2)

@@ -1,4 +1,5 @@
 import DDSCore
+import DDSLock
 import DDSLoop
 import DDSSeal
 import DDSTLS
@@ -89,6 +90,88 @@ import Testing
             try await world.store.change { d throws(Failure) in try d.settingSuspended("carol", true) }
             gate.isChanged.store(true, ordering: .releasing)
             #expect(!isMember(await checking))
+        }
+    }
+
+    // MARK: The same work for everybody
+
+    /// What the checks of passwords were made against.
+    private final class Checks: Sendable {
+        let verifiers = Lock<[String]>([])
+    }
+
+    @Test @LoopActor func everyFailure_costsOneCheckOfTheSameWork_whoeverIsMeant() async throws {
+        try await withWorld { world in
+            try await world.addPasswordMember("carol")
+            try await world.addPasswordMember("dora")
+            try await world.addKeyMember("bob")
+            try await world.store.change { d throws(Failure) in try d.settingSuspended("dora", true) }
+            let checks = Checks()
+            let login = LoginService(store: world.store, services: world.services, failuresPerMinute: 100, verify: { _, verifier in
+                checks.verifiers.withLock { $0.append(verifier) }
+                return true
+            }, pause: { _ in })
+            // Even where the check says yes, only carol comes in.
+            var admitted: [String] = []
+            let names = ["carol", "dora", "bob", "nobody", "", "\(String(repeating: "x", count: 500))"]
+            for name in names {
+                if isMember(await login.login(password(name, "correct horse"), peer: nil, from: "1.1.1.1", protocol: "pop3")) { admitted.append(name) }
+            }
+            #expect(admitted == ["carol"])
+            let made = checks.verifiers.withLock { $0 }
+            #expect(made.count == names.count, "one check each")
+            #expect(made.allSatisfy { $0.hasPrefix(PasswordVerifier.parameters + "$") }, "all of the same work: \(made)")
+        }
+    }
+
+    @Test @LoopActor func failures_areAnsweredLater_byAddressAndByName() async throws {
+        try await withWorld { world in
+            try await world.addPasswordMember("carol")
+            let pauses = Lock<[Duration]>([])
+            let login = LoginService(
+                store: world.store, services: world.services, failuresPerMinute: 100, verify: { _, _ in false },
+                pause: { pause in pauses.withLock { $0.append(pause) } })
+            func fails(_ name: String, from host: String) async { _ = await login.login(password(name, "x"), peer: nil, from: host, protocol: "pop3") }
+            let steps: [Duration] = [.milliseconds(500), .seconds(1), .seconds(2)]
+            // One address, always another name.
+            for index in 0..<5 { await fails("n\(index)", from: "1.1.1.1") }
+            #expect(pauses.withLock { $0 } == steps)
+            // One name, always another address.
+            pauses.withLock { $0 = [] }
+            for index in 0..<5 { await fails("carol", from: "2.2.2.\(index)") }
+            #expect(pauses.withLock { $0 } == steps)
+            // One network of IPv6.
+            pauses.withLock { $0 = [] }
+            for index in 0..<5 { await fails("m\(index)", from: "2001:db8:1:2::\(index)") }
+            #expect(pauses.withLock { $0 } == steps)
+            // After a minute nothing is held against anybody.
+            pauses.withLock { $0 = [] }
+            world.time.advance(by: .seconds(60))
+            await fails("carol", from: "1.1.1.1")
+            #expect(pauses.withLock { $0 }.isEmpty)
+        }
+    }
+
+    @Test @LoopActor func aMemberWithAKey_hasNoPassword_unlessTheAdministratorSaysSo() async throws {
+        try await withWorld { world in
+            let bob = try await world.addKeyMember("bob")
+            let verifier = try PasswordVerifier.make(password: Array("correct horse".utf8))
+            func comesIn() async -> Bool { isMember(await world.login.login(password("bob", "correct horse"), peer: nil, from: "1.1.1.1", protocol: "pop3")) }
+            #expect(await !comesIn())
+            try await world.store.change { _ throws(Failure) in [.passwordLogin(name: "bob", verifier: verifier)] }
+            #expect(await comesIn())
+            let peer = TLSPeer(version: "TLSv1.3", keyHash: bob.device.keyHash)
+            #expect(isMember(await world.login.login(.external(authzid: nil), peer: peer, from: "1.1.1.1", protocol: "pop3")), "the key still does")
+            let before = world.account("bob")
+            #expect(before?.usesKey == true, "and what bob sends has to be sealed")
+            try await world.store.change { _ throws(Failure) in [.passwordLogin(name: "bob", verifier: nil)] }
+            #expect(await !comesIn())
+            #expect(world.context.current(before) == nil, "a session that came in by it ends")
+            // A new key ends it too.
+            try await world.store.change { _ throws(Failure) in
+                [.passwordLogin(name: "bob", verifier: verifier), .accessGranted(name: "bob", login: .deviceKey("00"), recipient: "\(bob.mailbox.recipient)")]
+            }
+            #expect(await !comesIn())
         }
     }
 

@@ -46,6 +46,8 @@ import Logging
     let storeGate = LoopGate()
     /// One passphrase at a time: each takes a quarter of a gigabyte while it is tried.
     let unlockGate = LoopGate()
+    /// A passphrase, right or wrong, was in this program's memory, and with it whatever it opened.
+    private var hasHeldSecrets = false
 
     /// Opens the agent's state, locked. Throws with exit code 75 when another process has it, 66 before `join`.
     static func open(
@@ -128,6 +130,7 @@ extension Agent {
     /// passphrase must be right all the same.
     func unlock(passphrase: SecretBytes) async throws(Failure) {
         let locks = lockCount
+        hasHeldSecrets = true
         await unlockGate.enter()
         defer { unlockGate.leave() }
         let keys = try await Vault(path: folder.vault).open(passphrase: passphrase)
@@ -155,9 +158,11 @@ extension Agent {
         tendKeys()
     }
 
-    /// Drops keys, store and drafts.
+    /// Drops keys, store and drafts. Where the program can be executed anew it will be, as what was shown and typed has left
+    /// copies that nobody knows.
     func lock() {
         lockCount += 1
+        defer { if hasHeldSecrets { services.handover.request() } }
         guard let open = unlocked else { return }
         unlocked = nil
         open.keeper?.close()

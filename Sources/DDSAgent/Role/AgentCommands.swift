@@ -24,7 +24,7 @@ import Logging
         commands.register("agent.unlock") { [self] request, _ throws(Failure) in try await unlock(request) }
         commands.register("agent.lock") { [self] _, _ throws(Failure) in
             try agent().lock()
-            return ["locked": true]
+            return ["locked": true, "renewing": .bool(role.services.handover.isUnderWay)]
         }
         commands.register("agent.fetch") { [self] request, _ throws(Failure) in try await fetch(request) }
         commands.register("agent.open") { [self] _, _ throws(Failure) in

@@ -13,6 +13,11 @@ import Logging
 
 @LoopActor package final class AgentRole: Role {
     package static let name = "agent"
+    package static let mayBeRenewed = true
+    /// The name of the page's sockets in a handover.
+    private static let pageSockets = "page"
+    /// How long answers of the page may take to go out before the program is executed anew.
+    private static var lastAnswers: Duration { .seconds(2) }
 
     let services: Services
     private(set) var agent: Agent?
@@ -65,7 +70,7 @@ import Logging
         configuration.hostName = web.host
         let mailPage = MailPage(agent: agent)
         let page = WebApp(configuration, backend: mailPage)
-        pagePort = try page.start(port: port)
+        pagePort = try page.start(port: port, adopting: services.handover.take(Self.pageSockets))
         self.page = page
         self.mailPage = mailPage
         services.log.notice("page", metadata: ["address": "\(page.gate.site.address)"])
@@ -87,10 +92,17 @@ import Logging
 
     package func reload(_ config: Config) async {}
 
-    package func drain() async { agent?.lock() }
+    package func drain() async {
+        agent?.lock()
+        if services.handover.isUnderWay { await page?.finish(within: Self.lastAnswers) }
+    }
 
     package func stop() async {
-        page?.stop()
+        if services.handover.isUnderWay {
+            services.handover.leave(Self.pageSockets, page?.surrender() ?? [])
+        } else {
+            page?.stop()
+        }
         page = nil
         mailPage?.close()
         mailPage = nil
@@ -125,7 +137,7 @@ extension Agent {
         var fields: [String: JSONValue] = [
             "joined": true, "address": .text("\(account.address)"), "locked": .bool(isLocked), "groups": .texts(account.groups),
             "node": .text(account.host), "outbox": .number(outbox?.waiting.count ?? 0), "fetched": .number(fetcher?.fetchedCount ?? 0),
-            "page": page.map { .text($0) } ?? .null, "store_bytes": .number(statistics?.liveBytes ?? 0),
+            "page": page.map { .text($0) } ?? .null, "renews_on_lock": .bool(services.handover.isOffered), "store_bytes": .number(statistics?.liveBytes ?? 0),
             "last_fetch": fetcher?.lastSuccess.map { .text(CivilTime(secondsSinceEpoch: $0.seconds).rfc3339) } ?? .null,
         ]
         fields["unopened"] = .number(kept)

@@ -66,9 +66,11 @@ package final class WebApp {
     }
 
     /// Serves on the loopback addresses at `port` or one of the next; returns the one that was free. Must be followed by
-    /// `stop`.
+    /// `stop` or `surrender`. `adopting` are sockets of this page that listen already; with them the port is theirs.
     @discardableResult
-    package func start(port: UInt16, limits: HTTPServer.Limits = HTTPServer.Limits()) throws(Failure) -> UInt16 {
+    package func start(
+        port: UInt16, adopting: [Int32] = [], limits: HTTPServer.Limits = HTTPServer.Limits()
+    ) throws(Failure) -> UInt16 {
         var settings = HTTPServer.Configuration(
             allowsPeer: { [weak self] peer, local in self?.allows(peer: peer, local: local) ?? false },
             screen: { [weak self] request in self?.screen(request) },
@@ -76,7 +78,7 @@ package final class WebApp {
             handler: { [weak self] request in await self?.respond(to: request) ?? HTTPResponse(status: 503) })
         settings.limits = limits
         let server = HTTPServer(settings)
-        try server.start(port: port)
+        if adopting.isEmpty { try server.start(port: port) } else { try server.start(adopting: adopting) }
         self.server = server
         let got = server.port ?? port
         use(port: got)
@@ -88,8 +90,24 @@ package final class WebApp {
         gate.site = WebSite(port: port, name: configuration.hostName, configuredHosts: configuration.configuredHosts)
     }
 
+    /// Lets the answers that are owed go out, for at most `limit`, and takes no new requests.
+    package func finish(within limit: Duration) async { await server?.finish(within: limit) }
+
+    /// Ends all streams and connections, and gives the listening sockets away.
+    package func surrender() -> [Int32] {
+        endStreams()
+        defer { server = nil }
+        return server?.surrender() ?? []
+    }
+
     /// Ends all streams and connections.
     package func stop() {
+        endStreams()
+        server?.stop()
+        server = nil
+    }
+
+    private func endStreams() {
         if let subscription { backend.unsubscribe(subscription) }
         subscription = nil
         for stream in streams {
@@ -97,8 +115,6 @@ package final class WebApp {
             stream.close()
         }
         streams = []
-        server?.stop()
-        server = nil
     }
 
     /// The address that signs a browser in once within a minute, for `ddsnode open` over the control socket.

@@ -54,16 +54,34 @@ import Glibc
     private var sessions: [ObjectIdentifier: ControlSession] = [:]
     private var whenEmpty: CheckedContinuation<Void, Never>?
 
-    /// Listens at `path`. Throws with exit code 75 when another daemon answers there.
-    package init(path: String, commands: ControlCommands) throws(Failure) {
+    /// Listens at `path`, or with a socket that does so already. Throws with exit code 75 when another daemon answers there.
+    package init(path: String, commands: ControlCommands, adopting descriptor: Int32? = nil) throws(Failure) {
         self.commands = commands
+        let take: @LoopActor (ByteStream) -> Void = { [weak self] stream in
+            if let self { accepted(stream) } else { stream.close() }
+        }
         do {
-            listener = try Listener.listen(on: .unix(path: path), backlog: 128) { [weak self] stream in
-                if let self { accepted(stream) } else { stream.close() }
-            }
+            listener =
+                try descriptor.map { descriptor throws(LoopError) in
+                    try Listener.adopt(fileDescriptor: descriptor, ownsFile: true, onConnection: take)
+                } ?? Listener.listen(on: .unix(path: path), backlog: 128, onConnection: take)
         } catch {
             throw Failure(.tryAgain, "cannot listen at \(path): \(error); is a daemon with this configuration running already?")
         }
+    }
+
+    /// Takes no new callers, who wait in the kernel, and lets the commands of the others be answered. Who only follows events is
+    /// told their end.
+    package func settle(within limit: Duration) async {
+        listener?.rest()
+        for session in sessions.values { session.settle() }
+        await emptied(within: limit)
+    }
+
+    /// The listening socket for the next program; its callers wait in it.
+    package func surrender() -> Int32? {
+        defer { listener = nil }
+        return listener?.surrender()
     }
 
     /// Stops accepting, lets commands that were answered reach their callers, and cuts off who does not listen.
@@ -71,11 +89,15 @@ import Glibc
         listener?.close()
         listener = nil
         for session in sessions.values { session.finish() }
+        await emptied(within: Self.closingTime)
+    }
+
+    private func emptied(within limit: Duration) async {
         guard !sessions.isEmpty else { return }
         let deadline = LoopTimer { [self] in
             for session in sessions.values { session.close() }
         }
-        deadline.schedule(at: Loop.time.now + Self.closingTime)
+        deadline.schedule(at: Loop.time.now + limit)
         await withCheckedContinuation { continuation in
             if sessions.isEmpty { continuation.resume() } else { whenEmpty = continuation }
         }
@@ -150,6 +172,14 @@ import Glibc
         onClose?()
         onClose = nil
         stream.finish(within: .seconds(1))
+    }
+
+    /// As `finish`, but a command that is being carried out is still answered.
+    func settle() {
+        guard isBusy else { return finish() }
+        isFinishingSoon = true
+        onClose?()
+        onClose = nil
     }
 
     /// Ends at once.

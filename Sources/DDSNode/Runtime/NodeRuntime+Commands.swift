@@ -3,6 +3,7 @@
 import DDSBus
 import DDSCore
 import DDSLoop
+import DDSSeal
 import Glibc
 
 extension NodeRuntime {
@@ -25,9 +26,10 @@ extension NodeRuntime {
         var fields: [String: JSONValue] = [
             "pid": .number(Int64(getpid())), "uptime_seconds": .number(uptime.components.seconds),
             "roles": .texts(roles.map { type(of: $0).name }),
-            "loop": .object(loopFigures.mapValues { .number($0) }),
+            "loop": .object(loopFigures.mapValues { .number($0) }), "memory": Self.memory,
+            "renewing": .bool(handover.isUnderWay),
         ]
-        var problems: [String] = []
+        var problems = [SecretMemory.figures.warning].compactMap { $0 }
         for role in roles {
             let status = await role.status()
             fields[type(of: role).name] = status.fields
@@ -35,6 +37,15 @@ extension NodeRuntime {
         }
         fields["problems"] = .texts(problems)
         return .object(fields)
+    }
+
+    /// What `doctor` asks a running process about its own memory.
+    private static var memory: JSONValue {
+        let figures = SecretMemory.figures
+        return [
+            "secret_bytes": .number(figures.held), "unlocked_bytes": .number(figures.unlocked),
+            "traceable": .bool(ProcessHygiene.isTraceable), "core_dumps": .bool(ProcessHygiene.dumpsCore),
+        ]
     }
 
     /// The trace first; with `follow`, what the bus carries until the other side goes away.

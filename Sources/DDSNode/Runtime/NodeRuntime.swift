@@ -22,11 +22,14 @@ package import Logging
     private var controlServer: ControlServer?
     private var stopContinuation: CheckedContinuation<Int32, Never>?
     private var requestedExit: Int32?
+    /// Set up by `begin` in a program that can be executed anew.
+    let handover: Handover
     private let startedAt: Instant
 
     /// A process that plays those roles of `registry` that `config` names. `reloadConfig` reads the configuration again.
+    /// With `handover` the program may be executed anew, by whoever called `run`.
     package init(
-        config: Config, registry: [any Role.Type], log: Logger,
+        config: Config, registry: [any Role.Type], log: Logger, handover: Handover? = nil,
         reloadConfig: @escaping @Sendable () throws(ConfigError) -> Config
     ) {
         self.config = config
@@ -35,16 +38,24 @@ package import Logging
         self.reloadConfig = reloadConfig
         bus = NodeBus(time: Loop.time)
         startedAt = Loop.time.now
+        self.handover = handover ?? Handover()
+        let types = config.roles.compactMap { name in registry.first { $0.name == name } }
+        if handover != nil, types.allSatisfy({ $0.mayBeRenewed }) {
+            self.handover.onRequest = { [weak self] in self?.requestRenewal() }
+        }
     }
 
-    /// Runs until a signal or a role asks to stop; returns the exit code. Throws when it cannot start. `onReady` is called once
+    /// Runs until a signal or a role asks to stop; returns the exit code. After it `isRenewing` says whether the program is to be
+    /// executed anew instead of ending. Throws when it cannot start. `onReady` is called once
     /// every role serves.
     package func run(onReady: @LoopActor (NodeRuntime) -> Void = { _ in }) async throws(Failure) -> Int32 {
         for warning in ProcessHygiene.harden() { log.warning("\(warning)") }
-        if let warning = SecretBytes.lockedMemoryWarning() { log.warning("\(warning)") }
+        if let warning = SecretMemory.probe() { log.warning("\(warning)") }
         registerCommands()
         let signals = try openSignals()
-        defer { signals.close() }
+        // What follows in the same process keeps the handlers: their default action would end it.
+        defer { if !isRenewing { signals.close() } }
+        Handover.releaseSignals(Self.signals)
         do throws(Failure) {
             try await start()
         } catch {
@@ -52,25 +63,61 @@ package import Logging
             commands.removeAll()
             throw error
         }
+        handover.closeRest()
         ServiceManager.ready("serving as \(config.roles.joined(separator: " and "))")
         let watchdog = startWatchdog()
         onReady(self)
         let code = await withCheckedContinuation { continuation in
             if let requestedExit { continuation.resume(returning: requestedExit) } else { stopContinuation = continuation }
+            if handover.isUnderWay { leave(0) }
         }
         watchdog?.close()
-        ServiceManager.stopping()
-        await drain()
-        await stopRoles()
-        await controlServer?.close()
+        if handover.isUnderWay {
+            await endForRenewal()
+        } else {
+            ServiceManager.stopping()
+            await drain()
+            await stopRoles()
+            await controlServer?.close()
+        }
         commands.removeAll()
-        return code
+        return requestedExit ?? code
+    }
+
+    /// Finishes what is being done, so that nothing is lost when the program is executed anew. The deadlines are there for what
+    /// does not end by itself: the store bears being cut off.
+    private func endForRenewal() async {
+        ServiceManager.reloading(now: Loop.time.now)
+        Handover.holdSignals(Self.signals)
+        await controlServer?.settle(within: .seconds(2))
+        await drain()
+        await inTime { [self] in await stopRoles() }
+        if isRenewing {
+            handover.leave("control", controlServer?.surrender().map { [$0] } ?? [])
+        } else {
+            handover.takeBack()
+            await controlServer?.close()
+        }
+    }
+
+    /// True when `run` ended so that the program can be executed anew.
+    package var isRenewing: Bool { handover.isUnderWay && requestedExit == nil }
+
+    /// The first request counts; one to stop stands above it.
+    private func requestRenewal() {
+        guard requestedExit == nil, !handover.isUnderWay else { return }
+        handover.isUnderWay = true
+        leave(0)
     }
 
     /// Ends `run` with this exit code; the first request counts.
     package func requestStop(_ code: Int32) {
         guard requestedExit == nil else { return }
         requestedExit = code
+        leave(code)
+    }
+
+    private func leave(_ code: Int32) {
         stopContinuation?.resume(returning: code)
         stopContinuation = nil
     }
@@ -80,7 +127,7 @@ package import Logging
     private func start() async throws(Failure) {
         let services = Services(
             config: config, time: Loop.time, random: SystemRandom(), bus: bus, log: log, control: commands,
-            requestStop: { [weak self] code in self?.requestStop(code) })
+            requestStop: { [weak self] code in self?.requestStop(code) }, handover: handover)
         for name in config.roles {
             guard let type = registry.first(where: { $0.name == name }) else {
                 throw Failure(.configuration, "this program has no role \"\(name)\"; it has: \(registry.map { $0.name }.joined(separator: ", "))")
@@ -92,7 +139,7 @@ package import Logging
             log.notice("role started", metadata: ["role": "\(name)"])
         }
         try makeRuntimeFolder()
-        controlServer = try ControlServer(path: config.node.runtimeDirectory + "/control.sock", commands: commands)
+        controlServer = try ControlServer(path: config.node.runtimeDirectory + "/control.sock", commands: commands, adopting: handover.take("control").first)
     }
 
     private func makeRuntimeFolder() throws(Failure) {
@@ -103,9 +150,11 @@ package import Logging
         }
     }
 
+    private static var signals: [Int32] { [SIGTERM, SIGINT, SIGHUP, SIGUSR1] }
+
     private func openSignals() throws(Failure) -> SignalSource {
         do {
-            return try SignalSource([SIGTERM, SIGINT, SIGHUP, SIGUSR1]) { [unowned self] signal in received(signal) }
+            return try SignalSource(Self.signals) { [unowned self] signal in received(signal) }
         } catch {
             throw Failure(.system, "cannot watch for signals: \(error)")
         }
@@ -169,11 +218,16 @@ package import Logging
     private func drain() async {
         bus.publish(.draining)
         let roles = roles
+        await inTime { for role in roles.reversed() { await role.drain() } }
+    }
+
+    /// Waits for `work` until the deadline.
+    private func inTime(_ work: @escaping @Sendable @LoopActor () async -> Void) async {
         let race = Race()
         let deadline = LoopTimer { race.end() }
         deadline.schedule(at: Loop.time.now + drainDeadline)
         Loop.spawn(name: "drain") {
-            for role in roles.reversed() { await role.drain() }
+            await work()
             race.end()
         }
         await race.wait()

@@ -9,6 +9,8 @@ package import Logging
 @LoopActor package protocol Role: AnyObject {
     /// The word in `roles = [...]` and `--role`.
     static var name: String { get }
+    /// True when the process may execute its program anew in the midst of serving: whoever talks to the role comes again.
+    static var mayBeRenewed: Bool { get }
 
     init(services: Services) throws(Failure)
     /// Opens state and listeners. After it returns the role serves. Throws what keeps it from starting, with the remedy.
@@ -21,6 +23,10 @@ package import Logging
     func stop() async
     /// Fields for `status --json`, and problems in words.
     func status() async -> RoleStatus
+}
+
+extension Role {
+    package static var mayBeRenewed: Bool { false }
 }
 
 package struct RoleStatus: Sendable {
@@ -44,10 +50,12 @@ package struct Services: Sendable {
     package var control: ControlCommands
     /// Asks the runtime to stop the process with an exit code: a spool that failed to write ends the process with 70.
     package var requestStop: @LoopActor @Sendable (Int32) -> Void
+    /// How to have the program executed anew, and the sockets that outlive it.
+    package var handover: Handover
 
-    package init(
+    @LoopActor package init(
         config: Config, time: any TimeSource, random: any RandomSource, bus: NodeBus, log: Logger, control: ControlCommands,
-        requestStop: @escaping @LoopActor @Sendable (Int32) -> Void
+        requestStop: @escaping @LoopActor @Sendable (Int32) -> Void, handover: Handover? = nil
     ) {
         self.config = config
         self.time = time
@@ -56,5 +64,6 @@ package struct Services: Sendable {
         self.log = log
         self.control = control
         self.requestStop = requestStop
+        self.handover = handover ?? Handover()
     }
 }

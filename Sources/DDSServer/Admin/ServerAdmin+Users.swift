@@ -37,16 +37,19 @@ extension ServerAdmin {
         guard let recipient, let password else {
             throw Failure(.usage, "an ordinary mail program needs both --recipient age1... and --password-file FILE")
         }
-        guard password.utf8.count >= 8 else {
-            throw Failure(.badInput, "the password has fewer than 8 characters; choose a longer one")
-        }
         guard RecipientCheck.isUsable(recipient, random: random) else {
             throw Failure(.badInput, "\"\(recipient)\" is no age recipient; make one with: age-keygen -o key.txt")
         }
+        return (.password(verifier: try await verifier(of: password)), recipient)
+    }
+
+    private func verifier(of password: String) async throws(Failure) -> String {
+        guard password.utf8.count >= 8 else {
+            throw Failure(.badInput, "the password has fewer than 8 characters; choose a longer one")
+        }
         let secret = Redacted(Array(password.utf8))
         do {
-            let verifier = try await Loop.offload { try PasswordVerifier.make(password: secret.exposed) }
-            return (.password(verifier: verifier), recipient)
+            return try await Loop.offload { try PasswordVerifier.make(password: secret.exposed) }
         } catch {
             throw Failure(.system, "the password could not be processed: not enough memory")
         }
@@ -64,6 +67,14 @@ extension ServerAdmin {
 
     func setUser(_ request: ControlRequest) async throws(Failure) -> JSONValue {
         let account = try store.directory.member(try request.text("name"))
+        let wants = try Self.passwordLogin(request)
+        if let wants, !wants || request.arguments["recipient"] == nil { return try await setPasswordLogin(account, wants, request) }
+        guard wants == true || !account.usesKey || request.arguments["password"] == nil else {
+            throw Failure(
+                .badInput,
+                "\(account.name) has an agent, whose key nobody can guess; whoever learns a password can fetch, and so delete, the mail. "
+                    + "To let a password in all the same: ddsnode user set \(account.name) --password-login on")
+        }
         guard let access = try await ordinaryAccess(request) else {
             throw Failure(.usage, "give --recipient and --password-file; a member with an agent gets a new invite: ddsnode invite new \(account.name)")
         }
@@ -73,6 +84,41 @@ extension ServerAdmin {
             return [.accessGranted(name: name, login: access.login, recipient: access.recipient)]
         }
         await delivery.held.retry { $0.member == account.mailbox }
+        return .object(try describe(account.name))
+    }
+
+    /// True for on, false for off, nil where nothing is said of it.
+    private static func passwordLogin(_ request: ControlRequest) throws(Failure) -> Bool? {
+        switch request.arguments["password_login"]?.string {
+        case nil: return nil
+        case "on": return true
+        case "off": return false
+        default: throw Failure(.usage, "--password-login is on or off")
+        }
+    }
+
+    /// A password beside the device key of a member who has an agent.
+    private func setPasswordLogin(_ account: Account, _ isOn: Bool, _ request: ControlRequest) async throws(Failure) -> JSONValue {
+        guard account.usesKey else {
+            throw Failure(
+                .badInput,
+                "\(account.name) has no agent, so a password is the only way in; give a new one with --recipient and --password-file, "
+                    + "or use: ddsnode user suspend \(account.name)")
+        }
+        var verifier: String?
+        if isOn {
+            guard let password = request.arguments["password"]?.string else {
+                throw Failure(.usage, "--password-login on needs the password, in --password-file FILE")
+            }
+            verifier = try await self.verifier(of: password)
+        }
+        try await store.change { [verifier] directory throws(Failure) in
+            // The agent may have become an ordinary mail program meanwhile.
+            guard try directory.member(account.name).usesKey else {
+                throw Failure(.tryAgain, "\(account.name) was changed meanwhile; try again")
+            }
+            return [.passwordLogin(name: account.name, verifier: verifier)]
+        }
         return .object(try describe(account.name))
     }
 
@@ -103,6 +149,7 @@ extension ServerAdmin {
             "state": .text(account.state), "groups": .texts(store.directory.groupNames(of: account.name)),
             "recipient": account.recipient.map { .text($0) } ?? .null,
             "login": account.login.map { _ in .text(account.usesKey ? "key" : "password") } ?? .null,
+            "password_login": .bool(account.verifier != nil),
         ]
     }
 }

@@ -125,11 +125,11 @@ private struct Resealer {
 
     /// Payload bytes that are ready.
     mutating func take(_ bytes: [UInt8], isSealed: Bool) throws -> [UInt8] {
-        seal(isSealed ? try opener.feed(bytes) : bytes)
+        isSealed ? sealAndWipe(try opener.feed(bytes)) : seal(bytes)
     }
 
     mutating func finish(isSealed: Bool) throws -> [UInt8] {
-        let last = isSealed ? seal(try opener.finish()) : []
+        let last = isSealed ? sealAndWipe(try opener.finish()) : []
         return last + writer.finish()
     }
 
@@ -137,6 +137,12 @@ private struct Resealer {
         SealedMessage(
             payload: payload, fileKey: fileKey, mode: .relay, wasSealed: wasSealed, wasHybrid: wasSealed && opener.isHybrid,
             submissionID: submissionID, hops: hops, plainBytes: plainBytes)
+    }
+
+    /// What was opened here is nobody else's, and goes as it came.
+    private mutating func sealAndWipe(_ plain: consuming [UInt8]) -> [UInt8] {
+        defer { Wipe.zero(&plain) }
+        return seal(plain)
     }
 
     mutating func seal(_ plain: [UInt8]) -> [UInt8] {

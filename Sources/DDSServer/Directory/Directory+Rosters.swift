@@ -28,7 +28,7 @@ extension Directory {
             accounts[name].map { $0.recipient == recipient && $0.identity == nil } == true ? [] : groupNames(of: name)
         case .keyStated(let name, let identity, _, _, _): accounts[name]?.identity == identity ? [] : groupNames(of: name)
         case .accountSuspended(let name), .accountResumed(let name), .accountRemoved(let name): groupNames(of: name)
-        case .accountAdded, .groupRemoved, .inviteCreated, .inviteTried, .inviteUsed, .inviteRevoked, .rosterMade, .checkpoint: []
+        case .accountAdded, .passwordLogin, .groupRemoved, .inviteCreated, .inviteTried, .inviteUsed, .inviteRevoked, .rosterMade, .checkpoint: []
         }
     }
 

@@ -13,6 +13,8 @@ struct Account: Hashable, Sendable, Codable {
     /// The `age1...` or `age1pq1...` recipient that mail is sealed to; nil until enrolled.
     var recipient: String?
     var login: LoginMethod?
+    /// The verifier of a password that the administrator allowed beside the device key.
+    var besides: String?
     var isSuspended = false
     /// The Ed25519 key that the member signs with, 32 bytes in hexadecimal. Nil for members with a password, and for those
     /// whose agent has told none yet.
@@ -25,6 +27,11 @@ struct Account: Hashable, Sendable, Codable {
     /// True for members whose own agent seals what they send.
     var usesKey: Bool {
         if case .deviceKey = login { true } else { false }
+    }
+
+    /// What a password is checked against; nil where none is let in.
+    var verifier: String? {
+        if case .password(let verifier) = login { verifier } else { besides }
     }
 
     var state: String { isSuspended ? "suspended" : recipient == nil ? "invited" : "active" }
@@ -103,12 +110,14 @@ struct Directory: Hashable, Sendable, Codable {
         case .accessGranted(let name, let login, let recipient):
             forgetDeviceKey(of: name)
             accounts[name]?.login = login
+            accounts[name]?.besides = nil
             accounts[name]?.recipient = recipient
             // Access given anew is given to whoever comes: what the one before has signed is nothing about them.
             accounts[name]?.identity = nil
             accounts[name]?.statement = nil
             accounts[name]?.keyNumber = nil
             if case .deviceKey(let hash) = login { namesByDeviceKey[hash] = name }
+        case .passwordLogin(let name, let verifier): accounts[name]?.besides = verifier
         case .keyStated(let name, let identity, let number, let recipient, let statement):
             accounts[name]?.identity = identity
             accounts[name]?.keyNumber = number

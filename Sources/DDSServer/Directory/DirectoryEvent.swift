@@ -41,6 +41,8 @@ enum DirectoryEvent: Hashable, Sendable, Codable {
     case accountAdded(name: String, display: String, mailbox: UInt64)
     /// Enrolment, a new key or a new password.
     case accessGranted(name: String, login: LoginMethod, recipient: String)
+    /// A password beside the device key, as an Argon2id verifier; nil takes it away.
+    case passwordLogin(name: String, verifier: String?)
     /// A signed statement about the member's mailbox key was accepted: mail is sealed to `recipient` from here on. `identity` is
     /// in hexadecimal, `statement` in base64 with its signature. After `accessGranted` where both come of an enrolment.
     case keyStated(name: String, identity: String, number: UInt64, recipient: String, statement: String)

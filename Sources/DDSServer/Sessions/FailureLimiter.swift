@@ -45,6 +45,19 @@ struct FailureLimiter: Sendable {
         failures = Dictionary(kept.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 })
     }
 
+    /// Whom an address is counted as: of IPv6 the network of 64 bits, all of which one person has; else the address.
+    static func place(_ host: String) -> String {
+        guard host.contains(":") else { return host }
+        let halves = host.prefix { $0 != "%" }.split(separator: "::", maxSplits: 1, omittingEmptySubsequences: false)
+        let parts = halves.map { $0.split(separator: ":") }
+        // An IPv4 address in IPv6's clothes.
+        if let last = parts.last?.last, last.contains(".") { return String(last) }
+        let known = parts.reduce(0) { $0 + $1.count }
+        guard parts.count == 2, known < 8 else { return (parts.first ?? []).prefix(4).joined(separator: ":") }
+        let groups = parts[0] + Array(repeating: "0", count: 8 - known) + parts[1]
+        return groups.prefix(4).joined(separator: ":")
+    }
+
     private func recent(_ key: String, _ now: Instant) -> Int {
         (failures[key] ?? []).count { now - $0 < Self.window }
     }

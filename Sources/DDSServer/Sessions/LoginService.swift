@@ -27,17 +27,22 @@ enum LoginResult: Sendable {
     private var passwordChecks = 0
     /// Whether a password fits a verifier; takes long, and is called off the loop.
     private let verify: @Sendable ([UInt8], String) -> Bool
+    private let pause: @LoopActor @Sendable (Duration) async -> Void
     /// Where each member with a password last logged in from: what others try against the name does not lock this place out.
     private var lastHost: [String: String] = [:]
 
     /// Argon2id takes tens of megabytes a check; more than this many at once wait for nobody and are told to come again.
     private static let passwordChecksMax = 4
+    private static let nameLettersMax = 40
 
     init(
         store: DirectoryStore, services: Services, failuresPerMinute: Int,
-        verify: @escaping @Sendable ([UInt8], String) -> Bool = { PasswordVerifier.verify(password: $0, verifier: $1) }
+        verify: @escaping @Sendable ([UInt8], String) -> Bool = { PasswordVerifier.verify(password: $0, verifier: $1) },
+        // Only cancelling ends a sleep early, and nobody cancels a session's tasks.
+        pause: @escaping @LoopActor @Sendable (Duration) async -> Void = { try? await Loop.sleep(for: $0) }
     ) {
         self.verify = verify
+        self.pause = pause
         self.store = store
         self.services = services
         limiter = FailureLimiter(perMinute: failuresPerMinute)
@@ -52,6 +57,7 @@ enum LoginResult: Sendable {
 
     /// Decides a login by `credentials` from a peer with this address and TLS key. The answer to a failed one comes late.
     func login(_ credentials: Credentials, peer: TLSPeer?, from host: String, protocol name: String) async -> LoginResult {
+        let host = FailureLimiter.place(host)
         let claimed = Self.claim(credentials, peer)
         let isKnownPlace = !host.isEmpty && lastHost[claimed] == host
         guard limiter.allows(isKnownPlace ? [host] : [host, claimed], now: services.time.now) else {
@@ -63,7 +69,7 @@ enum LoginResult: Sendable {
         let result = await decide(credentials, peer: peer)
         switch result {
         case .refused: await failed(host, claimed, protocol: name)
-        case .member(let account): if !account.usesKey { lastHost[claimed] = host }
+        case .member: if case .plain = credentials { lastHost[claimed] = host }
         case .newcomer, .unavailable: break
         }
         return result
@@ -74,13 +80,12 @@ enum LoginResult: Sendable {
         services.bus.publish(.loginFailed(protocol: name))
         services.log.notice("login failed", metadata: ["protocol": "\(name)", "peer": "\(privacy.text(host))"])
         let delay = limiter.delay([host, claimed], now: services.time.now)
-        // Only cancelling ends a sleep early, and nobody cancels a session's tasks.
-        if delay > .zero { try? await Loop.sleep(for: delay) }
+        if delay > .zero { await pause(delay) }
     }
 
     /// Counts an enrolment that was refused: guessing invites is guessing, too.
     func enrolmentRefused(from host: String) {
-        limiter.failed([host], now: services.time.now)
+        limiter.failed([FailureLimiter.place(host)], now: services.time.now)
     }
 
     private func decide(_ credentials: Credentials, peer: TLSPeer?) async -> LoginResult {
@@ -109,14 +114,13 @@ enum LoginResult: Sendable {
         passwordChecks += 1
         defer { passwordChecks -= 1 }
         let account = store.directory.accounts[Self.localPart(name)]
-        var verifier: String?
-        if case .password(let stored) = account?.login { verifier = stored }
+        let verifier = account?.verifier
         let isRight = await Loop.offload { [verify, verifier] in
             verify(password.exposed, verifier ?? PasswordVerifier.dummy)
         }
         // The account may have changed while the check ran.
         guard isRight, verifier != nil, let current = account.flatMap({ store.directory.accounts[$0.name] }),
-            current.login == account?.login, !current.isSuspended
+            current.verifier == verifier, !current.isSuspended
         else { return .refused }
         return .member(current)
     }
@@ -125,7 +129,8 @@ enum LoginResult: Sendable {
     private static func claim(_ credentials: Credentials, _ peer: TLSPeer?) -> String {
         switch credentials {
         case .external: "key:" + (peer?.keyHash.map { Hex.encode($0) } ?? "")
-        case .plain(_, let authcid, _): "name:" + localPart(authcid)
+        // No member's name is longer; what is may not fill the memory either.
+        case .plain(_, let authcid, _): "name:" + localPart(authcid).prefix(nameLettersMax)
         }
     }
 

@@ -50,7 +50,7 @@ import Logging
     /// same key or password.
     func current(_ account: Account?) -> Account? {
         guard let account, let now = store.directory.accounts[account.name], now.mailbox == account.mailbox,
-            now.login == account.login, !now.isSuspended
+            now.login == account.login, now.besides == account.besides, !now.isSuspended
         else { return nil }
         return now
     }

@@ -35,11 +35,27 @@ struct LockCommand: NodeCommand {
     @OptionGroup(title: "Global options") var globals: GlobalOptions
 
     func perform(_ context: Context) async throws(Failure) -> Int32 {
+        let config = try context.config(for: AgentRole.name)
         // Without a daemon nothing is unlocked, which is all that was asked for.
-        let result =
-            try await Dispatch.daemon(try context.config(for: AgentRole.name), ControlRequest("agent.lock")) ?? ["locked": true]
-        context.output.result(result) { "locked" }
+        let result = try await Dispatch.daemon(config, ControlRequest("agent.lock")) ?? ["locked": true]
+        if result["renewing"]?.boolean == true { try await renewed(config) }
+        context.output.result(["locked": true]) { "locked" }
         return 0
+    }
+
+    /// Waits until the agent has executed its program anew: only then nothing is left in its memory.
+    @LoopActor private func renewed(_ config: Config) async throws(Failure) {
+        let deadline = Loop.time.now + .seconds(30)
+        while Loop.time.now < deadline {
+            do throws(Failure) {
+                guard let status = try await Dispatch.daemon(config, ControlRequest("status")) else { break }
+                if status["renewing"]?.boolean != true { return }
+            } catch {
+                // A connection that breaks off was one to the old program.
+            }
+            try? await Loop.sleep(for: .milliseconds(10))
+        }
+        throw Failure(.unavailable, "your key is wiped, but the agent did not come back; see its log, and start it with: ddsnode run")
     }
 }
 

@@ -28,7 +28,8 @@ struct RunCommand: NodeCommand {
         }
         let file = ConfigFile(options: context.options)
         let override = context.options.role.map { [$0] }
-        let runtime = NodeRuntime(config: config, registry: RoleRegistry.all, log: context.logger(config)) {
+        let handover = Handover.begin()
+        let runtime = NodeRuntime(config: config, registry: RoleRegistry.all, log: context.logger(config), handover: handover) {
             () throws(ConfigError) in
             do throws(Failure) {
                 return try file.load(roles: override)
@@ -36,7 +37,9 @@ struct RunCommand: NodeCommand {
                 throw ConfigError(messages: [error.publicText])
             }
         }
-        return try await runtime.run()
+        let code = try await runtime.run()
+        if runtime.isRenewing { throw handover.execute() }
+        return code
     }
 }
 
