@@ -46,7 +46,9 @@ enum ListeningSocket {
     static func endpoint(of descriptor: Int32) -> HTTPEndpoint? {
         var isListening: Int32 = 0
         var size = socklen_t(MemoryLayout<Int32>.size)
-        guard unsafe getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &isListening, &size) == 0, isListening == 1 else { return nil }
+        guard unsafe getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &isListening, &size) == 0, isListening == 1 else {
+            return nil
+        }
         return name(of: descriptor)
     }
 

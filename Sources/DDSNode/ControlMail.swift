@@ -173,7 +173,9 @@ package struct ControlMail: Hashable, Sendable {
     private static func content(_ part: InnerPart) throws(Unreadable) -> Content {
         switch part.kind {
         case "delivery-state":
-            if let report = JSONValue(parsing: part.body).flatMap({ DeliveryReport(json: $0) }) { return .deliveryState(report) }
+            if let report = JSONValue(parsing: part.body).flatMap({ DeliveryReport(json: $0) }) {
+                return .deliveryState(report)
+            }
         case "expiry":
             if let notice = JSONValue(parsing: part.body).flatMap({ ExpiryNotice(json: $0) }) { return .expiry(notice) }
         case "roster":

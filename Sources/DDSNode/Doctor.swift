@@ -51,16 +51,23 @@ package enum Doctor {
     }
 
     package static func core(traceable: Bool, dumpsCore: Bool) -> Finding {
-        if dumpsCore { return Finding("core", .fail, "a crash may write keys into a core file", remedy: "ulimit -c 0, or LimitCORE=0 in the unit") }
+        if dumpsCore {
+            return Finding(
+                "core", .fail, "a crash may write keys into a core file", remedy: "ulimit -c 0, or LimitCORE=0 in the unit")
+        }
         if traceable {
-            return Finding("core", .fail, "processes of the same user may read the memory", remedy: "allow prctl(2) in the unit's SystemCallFilter")
+            return Finding(
+                "core", .fail, "processes of the same user may read the memory",
+                remedy: "allow prctl(2) in the unit's SystemCallFilter")
         }
         return Finding("core", .ok, "no core dumps, and nobody may trace the process")
     }
 
     /// `table` is that of proc_swaps(5).
     package static func swap(_ table: String, isEncrypted: (String) -> Bool) -> [Finding] {
-        let areas = table.split(separator: "\n").dropFirst().compactMap { $0.split(whereSeparator: { $0 == " " || $0 == "\t" }).first }
+        let areas = table.split(separator: "\n").dropFirst().compactMap {
+            $0.split(whereSeparator: { $0 == " " || $0 == "\t" }).first
+        }
         let open = areas.map(String.init).filter { !isEncrypted($0) }
         if areas.isEmpty { return [Finding("swap", .ok, "no swap is in use")] }
         if open.isEmpty { return [Finding("swap", .ok, "all swap is encrypted or in memory")] }
@@ -74,7 +81,9 @@ package enum Doctor {
     /// Files and folders that only their owner may open; those that are not there are no finding.
     package static func files(_ found: [(path: String, status: FileStatus)]) -> [Finding] {
         let open = found.filter { !$0.status.isPrivate }
-        if open.isEmpty { return [Finding("files", .ok, "\(found.count) files and folders with keys and state are their owner's alone")] }
+        if open.isEmpty {
+            return [Finding("files", .ok, "\(found.count) files and folders with keys and state are their owner's alone")]
+        }
         return open.map {
             let isOwn = $0.status.mode & 0o077 != 0
             return Finding(
@@ -85,9 +94,12 @@ package enum Doctor {
 
     /// `free` octets of the disk with the state; nil when they are not known.
     package static func disk(free: Int?, folder: String) -> Finding {
-        guard let free else { return Finding("disk", .warn, "there is no \(folder) yet", remedy: "ddsnode init server, or ddsnode join INVITE") }
+        guard let free else {
+            return Finding("disk", .warn, "there is no \(folder) yet", remedy: "ddsnode init server, or ddsnode join INVITE")
+        }
         guard free >= diskBytesMin else {
-            return Finding("disk", .warn, "\(free >> 20) MiB are free for \(folder)", remedy: "free some space, or move node.state_dir")
+            return Finding(
+                "disk", .warn, "\(free >> 20) MiB are free for \(folder)", remedy: "free some space, or move node.state_dir")
         }
         return Finding("disk", .ok, "\(free >> 30) GiB are free")
     }
@@ -95,7 +107,9 @@ package enum Doctor {
     /// A clock that stands before the program was installed is wrong.
     package static func clock(now: WallTime, installed: WallTime) -> Finding {
         guard now.seconds >= installed.seconds else {
-            return Finding("clock", .fail, "the clock stands before the day this program was installed", remedy: "timedatectl set-ntp true")
+            return Finding(
+                "clock", .fail, "the clock stands before the day this program was installed", remedy: "timedatectl set-ntp true"
+            )
         }
         return Finding("clock", .ok, "the clock is past the program's own date")
     }

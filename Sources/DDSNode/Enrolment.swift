@@ -105,7 +105,8 @@ package struct EnrolmentWelcome: Hashable, Sendable {
             }
         }
         guard let address = fields["welcome"].flatMap({ MailAddress($0) }) else { return nil }
-        self.init(address: address, display: fields["display"] ?? address.local, groups: groups,
+        self.init(
+            address: address, display: fields["display"] ?? address.local, groups: groups,
             identity: fields["identity"].flatMap { IdentityAnnouncement.key($0) })
     }
 }

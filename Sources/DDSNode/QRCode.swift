@@ -188,7 +188,9 @@ package struct QRCode: Sendable {
         for y in 0..<size - 1 {
             for x in 0..<size - 1 {
                 let isDark = isDark(x, y)
-                if isDark == self.isDark(x + 1, y), isDark == self.isDark(x, y + 1), isDark == self.isDark(x + 1, y + 1) { total += 3 }
+                if isDark == self.isDark(x + 1, y), isDark == self.isDark(x, y + 1), isDark == self.isDark(x + 1, y + 1) {
+                    total += 3
+                }
             }
         }
         let dark = modules.count { $0 }
@@ -200,11 +202,13 @@ package struct QRCode: Sendable {
 enum QRBlocks {
     // Table 9: by version, from 1.
     private static let codeBytes = [
-        10, 16, 26, 18, 24, 16, 18, 22, 22, 26, 30, 22, 22, 24, 24, 28, 28, 26, 26, 26, 26, 28, 28, 28, 28, 28, 28, 28, 28, 28, 28, 28, 28, 28,
+        10, 16, 26, 18, 24, 16, 18, 22, 22, 26, 30, 22, 22, 24, 24, 28, 28, 26, 26, 26, 26, 28, 28, 28, 28, 28, 28, 28, 28, 28,
+        28, 28, 28, 28,
         28, 28, 28, 28, 28, 28,
     ]
     private static let counts = [
-        1, 1, 1, 2, 2, 4, 4, 4, 5, 5, 5, 8, 9, 9, 10, 10, 11, 13, 14, 16, 17, 17, 18, 20, 21, 23, 25, 26, 28, 29, 31, 33, 35, 37, 38, 40, 43, 45,
+        1, 1, 1, 2, 2, 4, 4, 4, 5, 5, 5, 8, 9, 9, 10, 10, 11, 13, 14, 16, 17, 17, 18, 20, 21, 23, 25, 26, 28, 29, 31, 33, 35,
+        37, 38, 40, 43, 45,
         47, 49,
     ]
 

@@ -29,7 +29,8 @@ package enum RosterRefusal: Error, Hashable, Sendable {
         case .newerVersion(let version): "the roster has version \(version), which this program does not know; update ddsnode"
         case .wrongGroup(let group): "the roster is about \(group)"
         case .gap(let known, let found): "roster \(found) follows \(known), and what is between them did not come"
-        case .fork(let number): "roster \(number) does not fit to those before it: the node has told different members different things"
+        case .fork(let number):
+            "roster \(number) does not fit to those before it: the node has told different members different things"
         case .replay(let number): "roster \(number) came before"
         }
     }

@@ -62,7 +62,8 @@ package struct RosterChanges: Hashable, Sendable, Codable {
             guard !people.isEmpty else { return }
             let shown = people.prefix(Self.namesMax).map { "\($0.display) <\($0.address)>" }
             let rest = people.count - shown.count
-            found.append((shown + (rest > 0 ? ["\(rest) others"] : [])).joined(separator: ", ") + " " + (people.count == 1 ? one : many))
+            found.append(
+                (shown + (rest > 0 ? ["\(rest) others"] : [])).joined(separator: ", ") + " " + (people.count == 1 ? one : many))
         }
         say(added, "was added", "were added")
         say(removed, "was removed", "were removed")

@@ -54,7 +54,8 @@ package struct SignatureContext: Hashable, Sendable {
         let audience = Hex.decode(values[5])
         guard values[5] == "-" || audience?.count == 32 else { return nil }
         self.init(
-            server: server, groups: values[1] == "-" ? [] : values[1].split(separator: ",").map(String.init), submission: values[2],
+            server: server, groups: values[1] == "-" ? [] : values[1].split(separator: ",").map(String.init),
+            submission: values[2],
             sequence: sequence, time: WallTime(milliseconds: time), audience: values[5] == "-" ? nil : audience)
         guard self.comment == comment else { return nil }
     }

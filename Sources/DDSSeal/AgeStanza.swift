@@ -136,7 +136,9 @@ struct ScryptStanza {
     /// Does the work of one try for nothing; false when memory is short.
     static func spend(workFactor: Int) -> Bool {
         let nothing = SecretBytes.random(16)
-        guard var key = try? wrapKey(nothing, salt: [UInt8](repeating: 0, count: 16), workFactor: workFactor) else { return false }
+        guard var key = try? wrapKey(nothing, salt: [UInt8](repeating: 0, count: 16), workFactor: workFactor) else {
+            return false
+        }
         Wipe.zero(&key)
         return true
     }

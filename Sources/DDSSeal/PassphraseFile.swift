@@ -45,7 +45,8 @@ package enum PassphraseFile {
     }
 
     /// Opens what `seal` made, or stock age. As costly as sealing.
-    package static func open(_ file: [UInt8], passphrase: SecretBytes, maxWorkFactor: Int = WorkFactor.maximum) throws(VaultError)
+    package static func open(_ file: [UInt8], passphrase: SecretBytes, maxWorkFactor: Int = WorkFactor.maximum)
+        throws(VaultError)
         -> SecretBytes
     {
         var decryptor = AgeDecryptor(unlock: .passphrase(passphrase, maxWorkFactor: maxWorkFactor))

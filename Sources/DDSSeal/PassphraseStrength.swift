@@ -41,14 +41,16 @@ package struct PassphraseStrength: Hashable, Sendable {
     /// What to tell somebody whose passphrase is neither refused nor good.
     package var warning: String? {
         guard !isRefused, magnitude < Self.warnedBelow else { return nil }
-        return "this passphrase is weak: a machine that has a copy of the key file finds it in days or less; another word or two would help"
+        return
+            "this passphrase is weak: a machine that has a copy of the key file finds it in days or less; another word or two would help"
     }
 
     /// Throws for a passphrase that is found too soon.
     package static func require(_ passphrase: SecretBytes, known: [String] = []) throws(Failure) {
         guard PassphraseStrength(passphrase, known: known).isRefused else { return }
         throw Failure(
-            .badInput, "that passphrase is found within a million guesses, by anybody who has a copy of the key file; take more words that do "
+            .badInput,
+            "that passphrase is found within a million guesses, by anybody who has a copy of the key file; take more words that do "
                 + "not belong together, or let six be made for you (press Enter where it is asked for)")
     }
 }
@@ -62,7 +64,9 @@ struct GuessCount {
     init(_ symbols: [UInt32], known: [String]) {
         self.symbols = symbols
         lowered = symbols.map { (0x41...0x5a).contains($0) || (0xc0...0xde).contains($0) && $0 != 0xd7 ? $0 | 0x20 : $0 }
-        self.known = known.flatMap { $0.lowercased().split { !$0.isLetter && !$0.isNumber } }.map { Array($0.utf8) }.filter { $0.count >= 3 }
+        self.known = known.flatMap { $0.lowercased().split { !$0.isLetter && !$0.isNumber } }.map { Array($0.utf8) }.filter {
+            $0.count >= 3
+        }
     }
 
     /// The decimal logarithm of the guesses: over all ways to cut the passphrase into pieces, the cheapest.
@@ -130,7 +134,8 @@ extension GuessCount {
     private func capitals(_ range: Range<Int>) -> Double {
         let count = range.count { symbols[$0] != lowered[$0] }
         if count == 0 { return 0 }
-        return count == range.count || (count == 1 && symbols[range.lowerBound] != lowered[range.lowerBound]) ? 0.3 : 0.3 * Double(count + 1)
+        return count == range.count || (count == 1 && symbols[range.lowerBound] != lowered[range.lowerBound])
+            ? 0.3 : 0.3 * Double(count + 1)
     }
 
     /// 0 for the letter itself, 1 for what stands for it, nil for others.
@@ -212,7 +217,9 @@ extension GuessCount {
             for place in row.indices where row[place] == lowered[start] {
                 for step in [1, -1] {
                     var count = 1
-                    while start + count < end, row.indices.contains(place + count * step), row[place + count * step] == lowered[start + count] {
+                    while start + count < end, row.indices.contains(place + count * step),
+                        row[place + count * step] == lowered[start + count]
+                    {
                         count += 1
                         if count >= 4 { offer(start + count, 2 + Self.log10(count) + capitals(start..<start + count)) }
                     }
@@ -254,17 +261,21 @@ extension GuessCount {
     /// A year, or a day in one of the usual spellings.
     private func dates(at start: Int, until end: Int, _ offer: (Int, Double) -> Void) {
         if let year = number(start, 4, end), (1900...2049).contains(year) { offer(start + 4, 2.1) }
-        for (first, second, third) in [(2, 2, 4), (2, 2, 2), (4, 2, 2), (1, 1, 4), (1, 2, 4), (2, 1, 4), (1, 1, 2), (1, 2, 2), (2, 1, 2)] {
+        for (first, second, third) in [
+            (2, 2, 4), (2, 2, 2), (4, 2, 2), (1, 1, 4), (1, 2, 4), (2, 1, 4), (1, 1, 2), (1, 2, 2), (2, 1, 2),
+        ] {
             for gap in [0, 1] {
                 let places = [start, start + first + gap, start + first + gap + second + gap]
-                guard let a = number(places[0], first, end), let b = number(places[1], second, end), let c = number(places[2], third, end)
+                guard let a = number(places[0], first, end), let b = number(places[1], second, end),
+                    let c = number(places[2], third, end)
                 else { continue }
                 if gap == 1 {
                     let sign = symbols[places[1] - 1]
                     guard sign == symbols[places[2] - 1], [0x20, 0x2d, 0x2e, 0x2f, 0x5f].contains(sign) else { continue }
                 }
                 let (day, month, year) = first == 4 ? (c, b, a) : (a, b, c)
-                let isDay = (1...31).contains(day) && (1...12).contains(month) || (1...12).contains(day) && (1...31).contains(month)
+                let isDay =
+                    (1...31).contains(day) && (1...12).contains(month) || (1...12).contains(day) && (1...31).contains(month)
                 guard isDay, year < 100 || (1900...2049).contains(year) else { continue }
                 offer(places[2] + third, (year < 100 ? 4.6 : 4.8) + (gap == 1 ? 0.6 : 0))
             }

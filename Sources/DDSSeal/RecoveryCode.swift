@@ -93,7 +93,9 @@ package enum RecoveryCode {
         if let bad = code.firstIndex(where: { !Bech32.isCharacter($0) }) { throw .badCharacter(bad + 1) }
         if var bytes = Bech32.decode(prefix: name, mark + code) {
             defer { Wipe.zero(&bytes) }
-            guard bytes.count >= frontBytes, bytes[0] <= version else { throw .newer(version: bytes.first.map { Int($0) } ?? 0) }
+            guard bytes.count >= frontBytes, bytes[0] <= version else {
+                throw .newer(version: bytes.first.map { Int($0) } ?? 0)
+            }
             let count = Int(bytes[1]) << 8 | Int(bytes[2])
             guard bytes[0] == version, bytes.count == frontBytes + count else { throw .checksum }
             var content = Array(bytes[frontBytes...])

@@ -53,7 +53,9 @@ package final class SecretBytes: @unchecked Sendable, CustomStringConvertible, C
     /// Takes the content of `bytes` over and leaves zeroes in place of it.
     package convenience init(consuming bytes: inout [UInt8], life: Life = .long) {
         // Read in place: with a second reference to the storage, `Wipe.zero` would overwrite a copy of it.
-        unsafe self.init(count: bytes.count, life: life) { buffer in unsafe bytes.withUnsafeBytes { unsafe buffer.copyMemory(from: $0) } }
+        unsafe self.init(count: bytes.count, life: life) { buffer in
+            unsafe bytes.withUnsafeBytes { unsafe buffer.copyMemory(from: $0) }
+        }
         Wipe.zero(&bytes)
     }
 

@@ -19,7 +19,8 @@ package enum SecretMemory {
         /// Nil when everything is locked; else a sentence that names the remedy.
         package var warning: String? {
             guard unlocked > 0 else { return nil }
-            return "\(unlocked) of \(held) octets of keys can reach swap: the limit of locked memory is reached. Raise it (ulimit -l, "
+            return
+                "\(unlocked) of \(held) octets of keys can reach swap: the limit of locked memory is reached. Raise it (ulimit -l, "
                 + "or LimitMEMLOCK=64M in the unit), or run without swap"
         }
     }

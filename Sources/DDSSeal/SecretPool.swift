@@ -21,7 +21,9 @@ final class SecretPool: Sendable {
             if free.isEmpty { free = Self.makeRegion() }
             return free.removeLast()
         }
-        guard let slot = unsafe UnsafeMutableRawPointer(bitPattern: address) else { preconditionFailure("slots have addresses") }
+        guard let slot = unsafe UnsafeMutableRawPointer(bitPattern: address) else {
+            preconditionFailure("slots have addresses")
+        }
         return unsafe slot
     }
 
@@ -33,7 +35,9 @@ final class SecretPool: Sendable {
 
     private static func makeRegion() -> [UInt] {
         Sodium.start()
-        guard let region = unsafe sodium_malloc(slotsPerRegion * slotBytes) else { preconditionFailure("out of memory for keys") }
+        guard let region = unsafe sodium_malloc(slotsPerRegion * slotBytes) else {
+            preconditionFailure("out of memory for keys")
+        }
         // Regions are never given back.
         _ = unsafe SecretMemory.took(region, slotsPerRegion * slotBytes)
         unsafe region.initializeMemory(as: UInt8.self, repeating: 0, count: slotsPerRegion * slotBytes)

@@ -14,7 +14,8 @@ package enum WordPhrase {
     /// The words of `bytes`, of which there is an even number.
     package static func text(_ bytes: [UInt8]) -> String {
         precondition(bytes.count % 2 == 0, "a word stands for two bytes")
-        return stride(from: 0, to: bytes.count, by: 2).map { word(UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1])) }.joined(separator: "-")
+        return stride(from: 0, to: bytes.count, by: 2).map { word(UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1])) }.joined(
+            separator: "-")
     }
 
     package static func word(_ value: UInt16) -> String {

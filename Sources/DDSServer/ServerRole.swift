@@ -69,7 +69,8 @@ import Logging
             config: services.config, passphrase: passphrase, random: services.random, time: services.time,
             onSpoolStopped: { [services] reason in
                 services.log.critical("the spool stopped", metadata: ["error": "\(reason)"])
-                services.bus.publish(.spoolProblem(text: "a write failed; nothing more is accepted until the node has read its disk again"))
+                services.bus.publish(
+                    .spoolProblem(text: "a write failed; nothing more is accepted until the node has read its disk again"))
                 services.requestStop(Failure.Code.bug.rawValue)
             })
         self.state = state
@@ -114,7 +115,8 @@ import Logging
     }
 
     private func registerAdmin(_ state: ServerState, _ context: ServerContext) {
-        let facts = state.facts(config: services.config, pop3sPort: boundPort("pop3s"), submissionsPort: boundPort("submissions"))
+        let facts = state.facts(
+            config: services.config, pop3sPort: boundPort("pop3s"), submissionsPort: boundPort("submissions"))
         let admin = ServerAdmin(
             store: state.store, facts: facts, time: services.time, random: services.random,
             delivery: context.delivery,
@@ -122,7 +124,8 @@ import Logging
             publish: { [services] in services.bus.publish($0) },
             onRemoved: { context.book.forget(MailboxID(rawValue: $0.mailbox)) })
         admin.register(in: services.control)
-        KeyAdmin(state: state, config: services.config, time: services.time, random: services.random).register(in: services.control)
+        KeyAdmin(state: state, config: services.config, time: services.time, random: services.random).register(
+            in: services.control)
         SpoolAdmin(spool: state.spool).register(in: services.control)
     }
 
@@ -206,15 +209,19 @@ extension ServerRole {
         }
     }
 
-    private func open(_ name: String, _ addresses: [String], _ accept: @escaping @LoopActor (ByteStream) -> Void) throws(Failure) {
+    private func open(_ name: String, _ addresses: [String], _ accept: @escaping @LoopActor (ByteStream) -> Void)
+        throws(Failure)
+    {
         for address in addresses {
             guard let endpoint = Endpoint(address) else {
-                throw Failure(.configuration, "server.listen.\(name): \"\(address)\" is no address; write host:port or unix:/path")
+                throw Failure(
+                    .configuration, "server.listen.\(name): \"\(address)\" is no address; write host:port or unix:/path")
             }
             do {
                 let listener = try Listener.listen(on: endpoint) { [unowned self] stream in
                     guard limits.admit(Self.limitedHost(stream)) else {
-                        services.log.notice("connection refused", metadata: ["reason": "too many connections", "listener": "\(name)"])
+                        services.log.notice(
+                            "connection refused", metadata: ["reason": "too many connections", "listener": "\(name)"])
                         return stream.close()
                     }
                     accept(stream)
@@ -236,7 +243,9 @@ extension ServerRole {
         var configuration = POP3ServerConfiguration(hostName: context.domain, tls: isImplicit ? .implicit : .stlsRequired)
         configuration.extraCapabilities = [IdentityAnnouncement.capability(context.keys.nodeIdentity.publicKey)]
         let machine = POP3ServerSession(configuration: configuration)
-        run(stream, machine, MaildropHandler(server: context, peerHost: stream.peerHost), tls, tlsFirst: isImplicit, name: "pop3")
+        run(
+            stream, machine, MaildropHandler(server: context, peerHost: stream.peerHost), tls, tlsFirst: isImplicit,
+            name: "pop3")
     }
 
     private func submission(_ stream: ByteStream, _ context: ServerContext, isImplicit: Bool) {
@@ -247,18 +256,22 @@ extension ServerRole {
             SealAnnouncement.capabilities(context.keys.sealIdentities.map(\.recipient))
             + [IdentityAnnouncement.capability(context.keys.nodeIdentity.publicKey)]
         run(
-            stream, SMTPServerSession(configuration: configuration), SubmissionHandler(server: context, peerHost: stream.peerHost), tls,
+            stream, SMTPServerSession(configuration: configuration),
+            SubmissionHandler(server: context, peerHost: stream.peerHost), tls,
             tlsFirst: isImplicit, name: "submission")
     }
 
     private func lmtp(_ stream: ByteStream, _ context: ServerContext) {
         var configuration = SMTPServerConfiguration(hostName: context.domain, flavour: .lmtp, tls: .none)
         configuration.limits.messageBytesMax = context.messageBytesMax
-        run(stream, SMTPServerSession(configuration: configuration), LMTPHandler(server: context), nil, tlsFirst: false, name: "lmtp")
+        run(
+            stream, SMTPServerSession(configuration: configuration), LMTPHandler(server: context), nil, tlsFirst: false,
+            name: "lmtp")
     }
 
     private func run<Machine: WireSession>(
-        _ stream: ByteStream, _ machine: Machine, _ handler: any SessionHandler<Machine>, _ tls: TLSContext?, tlsFirst: Bool, name: String
+        _ stream: ByteStream, _ machine: Machine, _ handler: any SessionHandler<Machine>, _ tls: TLSContext?, tlsFirst: Bool,
+        name: String
     ) {
         let id = Hex.encode(services.random.bytes(8))
         let host = Self.limitedHost(stream)

@@ -32,7 +32,10 @@ package enum Mutation {
     }
 
     private static func change(_ bytes: inout [UInt8], _ samples: [[UInt8]], _ random: SeededRandom) {
-        guard !bytes.isEmpty else { return bytes = random.bytes(1 + random.below(64)) }
+        guard !bytes.isEmpty else {
+            bytes = random.bytes(1 + random.below(64))
+            return
+        }
         // Mostly near the beginning, where headers are.
         let place = random.below(random.below(3) == 0 ? bytes.count : min(bytes.count, 600))
         let end = min(bytes.count, place + 1 + random.below(64))

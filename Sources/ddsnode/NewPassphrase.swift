@@ -14,7 +14,8 @@ extension Context {
             throw Failure(.usage, "nobody is here to ask for the secret; use \(option) FILE, or \(option) - for standard input")
         }
         Output.write(
-            "Invent a passphrase for your private key. Nobody can reset it. Enter alone has six words made for you.\n\(question): ", to: 2)
+            "Invent a passphrase for your private key. Nobody can reset it. Enter alone has six words made for you.\n\(question): ",
+            to: 2)
         var first = try terminal.readLine(isSecret: true)
         guard !first.isEmpty else { return try suggested() }
         let secret = try judged(SecretBytes(consuming: &first))

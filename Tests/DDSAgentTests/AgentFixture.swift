@@ -34,7 +34,8 @@ import Logging
     /// A control mail as the node makes it, or somebody who has another key.
     func control(_ content: ControlMail.Content, to: String = "alice@node.test", signedBy key: MinisignKey? = nil) -> [UInt8] {
         guard let address = MailAddress(to) else { preconditionFailure("an address") }
-        let mail = ControlMail(id: "0123456789abcdef0123456789abcdef", node: "node.test", to: address, date: time.wall, content: content)
+        let mail = ControlMail(
+            id: "0123456789abcdef0123456789abcdef", node: "node.test", to: address, date: time.wall, content: content)
         return Padding.pad(mail.message(signedBy: key ?? node))
     }
 
@@ -85,7 +86,8 @@ func wrapped(
     var armor = AgeArmorEncoder(lineEnd: .crlf)
     let file = headers[0] + writer.update(message[...]) + writer.finish()
     guard let address = MailAddress("alice@node.test") else { throw Failure(.bug, "an address") }
-    return SealedWrapper.head(node: "node.test", recipient: address, uidl: "U1", day: 20_000) + armor.update(file[...]) + armor.finish()
+    return SealedWrapper.head(node: "node.test", recipient: address, uidl: "U1", day: 20_000) + armor.update(file[...])
+        + armor.finish()
 }
 
 func mail(
@@ -134,7 +136,8 @@ final class CutSpool: SpoolEngine {
 
 @LoopActor func testServices(folder: String = "/nonexistent", time: any TimeSource) throws -> Services {
     let config = try Config.load(
-        text: "[node]\nname = \"node.test\"\nhost = \"127.0.0.1\"\nstate_dir = \"\(folder)/state\"\nruntime_dir = \"\(folder)/run\"\n",
+        text:
+            "[node]\nname = \"node.test\"\nhost = \"127.0.0.1\"\nstate_dir = \"\(folder)/state\"\nruntime_dir = \"\(folder)/run\"\n",
         fileName: "test.toml", environment: [:], roleOverride: ["agent"], knownRoles: ["server", "agent"])
     return Services(
         config: config, time: time, random: SystemRandom(), bus: NodeBus(time: time),

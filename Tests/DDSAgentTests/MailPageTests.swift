@@ -57,7 +57,8 @@ import Testing
     /// A roster that the node signed; time goes on, since places among messages are times.
     func roster(_ document: RosterDocument) async throws {
         let mail = ControlMail(
-            id: Hex.encode(document.hash.prefix(16)), node: "node.test", to: document.roster.group, date: WallTime(milliseconds: 0),
+            id: Hex.encode(document.hash.prefix(16)), node: "node.test", to: document.roster.group,
+            date: WallTime(milliseconds: 0),
             content: .roster(document))
         await nextMillisecond()
         try await deliver(Padding.pad(mail.message(signedBy: node)))
@@ -90,7 +91,9 @@ import Testing
         for row in list.rows {
             let thread = try #require(await open.page.thread(row.id))
             #expect(
-                thread.messages.map { $0.marks.filter { $0 != .notSigned } } == [row.subject == "classical" ? [.notPostQuantum] : []], "\(row.subject)")
+                thread.messages.map { $0.marks.filter { $0 != .notSigned } } == [
+                    row.subject == "classical" ? [.notPostQuantum] : []
+                ], "\(row.subject)")
         }
         let store = try open.agent.opened().store
         let seals = Dictionary(uniqueKeysWithValues: store.summaries.map { ($0.subject, $0.seal) })
@@ -109,7 +112,8 @@ import Testing
         try await open.deliver(mail(to: "board@node.test", subject: "Camp", id: "one"), group: "board", notes: [note(first)])
         try await open.roster(second)
         try await open.deliver(
-            mail(to: "board@node.test", subject: "Re: Camp", id: "two", inReplyTo: "one"), group: "board", notes: [note(forked)])
+            mail(to: "board@node.test", subject: "Re: Camp", id: "two", inReplyTo: "one"), group: "board", notes: [note(forked)]
+        )
         try await open.roster(forked)
         let row = try #require(await open.page.list(.inbox, cursor: nil)?.rows.first)
         let thread = try #require(await open.page.thread(row.id))
@@ -210,7 +214,9 @@ import Testing
         var fields = DraftFields(recipients: "bob", subject: "", body: "Text.")
         fields.uploads = [HTTPUpload(field: "file", fileName: "small", contentType: "", bytes: [1, 2, 3])]
         #expect(await open.page.save(draft: "d1", fields))
-        fields.uploads = [HTTPUpload(field: "file", fileName: "large", contentType: "", bytes: [UInt8](repeating: 0, count: limit))]
+        fields.uploads = [
+            HTTPUpload(field: "file", fileName: "large", contentType: "", bytes: [UInt8](repeating: 0, count: limit))
+        ]
         #expect(await open.page.save(draft: "d1", fields))
         #expect(await open.page.draft("d1")?.attachments.map(\.name) == ["small"])
         #expect(await open.page.draft("d1")?.problems.map(\.field) == [.attachments])
@@ -220,10 +226,12 @@ import Testing
 
     @Test @LoopActor func attachments_areFoundUnderEveryID() async throws {
         let open = try await OpenAgent()
-        let body = "--b\r\nContent-Type: text/plain\r\n\r\nSee.\r\n--b\r\nContent-Type: application/pdf\r\n"
+        let body =
+            "--b\r\nContent-Type: text/plain\r\n\r\nSee.\r\n--b\r\nContent-Type: application/pdf\r\n"
             + "Content-Disposition: attachment; filename=plan.pdf\r\n\r\nPDF\r\n--b--\r\n"
         for number in 0..<12 {
-            let head = "From: bob@node.test\r\nTo: alice@node.test\r\nSubject: \(number)\r\nMIME-Version: 1.0\r\n"
+            let head =
+                "From: bob@node.test\r\nTo: alice@node.test\r\nSubject: \(number)\r\nMIME-Version: 1.0\r\n"
                 + "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
             try await open.deliver(Array((head + body).utf8))
         }

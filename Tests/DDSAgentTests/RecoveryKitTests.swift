@@ -38,7 +38,8 @@ import Testing
             let page = RecoveryPage(kit: kit, date: WallTime(milliseconds: 1_700_000_000_000))
             for form in [page.html, page.text, kit.code.withExposed { Array($0) }] {
                 let read = try RecoveryKit(in: secret(form))
-                #expect(read.identitySeed == Self.keys.identitySeed && read.address == account.address && read.host == account.host)
+                #expect(
+                    read.identitySeed == Self.keys.identitySeed && read.address == account.address && read.host == account.host)
                 #expect(read.pop3sPort == account.pop3sPort && read.submissionsPort == account.submissionsPort)
                 #expect(read.nodeKeyHash == account.nodeKeyHash && read.nodeIdentity == account.nodeIdentity)
                 try read.rehearse(against: account, keys: Self.keys)
@@ -48,13 +49,18 @@ import Testing
 
     /// What is on the paper names the danger and what does not come back, and nothing of it comes from elsewhere.
     @Test func page_isSelfContainedAndSaysWhatItIs() throws {
-        let page = RecoveryPage(kit: RecoveryKit(account: try account(), identitySeed: Self.keys.identitySeed), date: WallTime(milliseconds: 0))
+        let page = RecoveryPage(
+            kit: RecoveryKit(account: try account(), identitySeed: Self.keys.identitySeed), date: WallTime(milliseconds: 0))
         let html = String(decoding: page.html, as: UTF8.self)
         let text = String(decoding: page.text, as: UTF8.self)
         #expect(html.contains("<svg") && html.contains("default-src 'none'"))
         for forbidden in ["<script", "href=", "src=", "url(", "@import"] { #expect(!html.contains(forbidden), "\(forbidden)") }
-        for words in ["does not bring back mail", "sealed to a key that only the", "can become you at the node", "ddsnode key rehearse"] {
-            #expect(html.contains(words) && text.split(whereSeparator: \.isWhitespace).joined(separator: " ").contains(words), "\(words)")
+        for words in [
+            "does not bring back mail", "sealed to a key that only the", "can become you at the node", "ddsnode key rehearse",
+        ] {
+            #expect(
+                html.contains(words) && text.split(whereSeparator: \.isWhitespace).joined(separator: " ").contains(words),
+                "\(words)")
         }
         #expect(text.split(separator: "\n").allSatisfy { $0.count <= 80 })
         // Neither the mailbox key nor the key of the store is in it.
@@ -65,7 +71,8 @@ import Testing
     }
 
     @Test func everyCut_ofTheTextIsRefused() throws {
-        let page = RecoveryPage(kit: RecoveryKit(account: try account(), identitySeed: Self.keys.identitySeed), date: WallTime(milliseconds: 0))
+        let page = RecoveryPage(
+            kit: RecoveryKit(account: try account(), identitySeed: Self.keys.identitySeed), date: WallTime(milliseconds: 0))
         let marker = Array("\n\n-- end of the code".utf8)
         let end = try #require(page.text.firstRange(of: marker)).lowerBound
         for length in 0..<end {
@@ -76,7 +83,8 @@ import Testing
     }
 
     @Test func wholeCodeWithAnotherContent_isRefused() throws {
-        let good = try #require(try? RecoveryCode.decode(RecoveryKit(account: try account(), identitySeed: Self.keys.identitySeed).code))
+        let good = try #require(
+            try? RecoveryCode.decode(RecoveryKit(account: try account(), identitySeed: Self.keys.identitySeed).code))
         let bytes = good.withExposed { Array($0) }
         for content in [[], Array(bytes.dropLast()), bytes + [0], Array(bytes.prefix(32)), Array(repeating: 255, count: 100)] {
             let found = failure { () throws(Failure) in _ = try RecoveryKit(in: RecoveryCode.encode(secret(content))) }
@@ -106,13 +114,17 @@ import Testing
         #expect(rehearsal(here, seed) == nil)
         #expect(rehearsal(stranger, seed)?.publicText.contains("kit of mallory@node.test") == true)
         #expect(rehearsal(here, .random(32))?.publicText.contains("had before") == true)
-        for changed in [moved, repinned, otherNode, port] { #expect(rehearsal(changed, seed)?.publicText.contains("has changed") == true) }
+        for changed in [moved, repinned, otherNode, port] {
+            #expect(rehearsal(changed, seed)?.publicText.contains("has changed") == true)
+        }
         var unpinned = here
         unpinned.nodeIdentity = nil
         #expect(rehearsal(unpinned, seed) == nil, "a node that told its identity later is the same")
     }
 
-    @Test(arguments: [("a.html", true), ("A.HTM", true), ("b.txt", false)]) func form_isByTheName(_ name: String, _ isPage: Bool) {
+    @Test(arguments: [("a.html", true), ("A.HTM", true), ("b.txt", false)]) func form_isByTheName(
+        _ name: String, _ isPage: Bool
+    ) {
         #expect((RecoveryDesk.Form(fileName: name) == .html) == isPage && RecoveryDesk.Form(fileName: name) != nil)
     }
 

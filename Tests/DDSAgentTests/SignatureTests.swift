@@ -19,18 +19,22 @@ import Testing
         by key: MinisignKey, from: String = "bob@node.test", to: String = "board@node.test", groups: [String] = ["board"],
         submission: String = "00112233445566778899aabbccddeeff", server: [UInt8] = server, subject: String = "Plan"
     ) -> [UInt8] {
-        let message = Array("X-DDS-Submission: \(submission)\r\n".utf8) + mail(from: from, to: to, subject: subject, id: submission)
+        let message =
+            Array("X-DDS-Submission: \(submission)\r\n".utf8) + mail(from: from, to: to, subject: subject, id: submission)
         return Padding.pad(
             SignedMessage.made(
                 of: message,
                 SignatureContext(
-                    server: server, groups: groups, submission: submission, sequence: 1, time: WallTime(milliseconds: 1), audience: nil),
+                    server: server, groups: groups, submission: submission, sequence: 1, time: WallTime(milliseconds: 1),
+                    audience: nil),
                 by: key))
     }
 
     private let bob = MinisignKey(.generate())
 
-    @LoopActor private func withStore(knowing: Bool = true, _ body: @LoopActor (AgentFixture, MessageStore) async throws -> Void) async throws {
+    @LoopActor private func withStore(
+        knowing: Bool = true, _ body: @LoopActor (AgentFixture, MessageStore) async throws -> Void
+    ) async throws {
         let fixture = try AgentFixture()
         let store = try await fixture.store()
         if knowing {
@@ -89,7 +93,10 @@ import Testing
             #expect(try await verdict(Self.signed(by: new), fixture, store)?.verdict == .changed)
             let old = try await verdict(Self.signed(by: bob, submission: "02"), fixture, store)
             #expect(old?.verdict == .changed && old?.reason?.contains("any more") == true)
-            #expect(store.trust.events(in: "board", since: WallTime(milliseconds: 0)).map(\.text) == ["Bob <bob@node.test> has a new key"])
+            #expect(
+                store.trust.events(in: "board", since: WallTime(milliseconds: 0)).map(\.text) == [
+                    "Bob <bob@node.test> has a new key"
+                ])
         }
     }
 
@@ -99,7 +106,8 @@ import Testing
             let attested = AuthorNote(group: "board", author: "bob").stanza
             var found = try #require(try await verdict(mail(subject: "x"), notes: [attested], fixture, store))
             #expect(found.words == "not signed; the node says that bob@node.test sent it" && found.reason == nil)
-            found = try #require(try await verdict(mail(from: "carol@node.test", subject: "x"), notes: [attested], fixture, store))
+            found = try #require(
+                try await verdict(mail(from: "carol@node.test", subject: "x"), notes: [attested], fixture, store))
             #expect(found.verdict == .unsigned && found.reason == "it names carol@node.test as its author")
         }
     }
@@ -111,7 +119,10 @@ import Testing
             let mallory = MinisignKey(.generate())
             let cases: [(String, [UInt8], String?, String)] = [
                 ("text", Array(text.replacing("Hello.", with: "Hallo.").utf8), "board", "does not fit"),
-                ("signature", Array(text.replacing("trusted comment: dds", with: "trusted comment: DDS").utf8), "board", "does not fit"),
+                (
+                    "signature", Array(text.replacing("trusted comment: dds", with: "trusted comment: DDS").utf8), "board",
+                    "does not fit"
+                ),
                 ("form", Array(text.replacing("untrusted comment:", with: "comment:").utf8), "board", "damaged"),
                 ("group", whole, "family", "written for #board and came through #family"),
                 ("direct", whole, nil, "does not name you"),
@@ -121,13 +132,16 @@ import Testing
             ]
             for (name, message, group, reason) in cases {
                 let found = try await verdict(message, group: group, fixture, store)
-                #expect(found?.verdict == .bad && found?.reason?.contains(reason) == true, "\(name): \(String(describing: found))")
+                #expect(
+                    found?.verdict == .bad && found?.reason?.contains(reason) == true, "\(name): \(String(describing: found))")
             }
             #expect(try await verdict(Self.signed(by: mallory), fixture, store)?.verdict == .changed)
             // By somebody who does not know yet that it is a group.
             #expect(try await verdict(Self.signed(by: bob, groups: [], submission: "07"), fixture, store)?.verdict == .known)
             // A message for me alone, named.
-            #expect(try await verdict(Self.signed(by: bob, to: "alice@node.test", groups: []), group: nil, fixture, store)?.verdict == .known)
+            #expect(
+                try await verdict(Self.signed(by: bob, to: "alice@node.test", groups: []), group: nil, fixture, store)?.verdict
+                    == .known)
         }
     }
 
@@ -150,8 +164,7 @@ import Testing
         }
     }
 
-    @Test @LoopActor func aMessageCutOff_teachesOnce(
-    ) async throws {
+    @Test @LoopActor func aMessageCutOff_teachesOnce() async throws {
         for erasures in 0..<2 {
             try await withStore(knowing: false) { fixture, store in
                 try await fixture.deliver(Self.signed(by: bob), group: "board")

@@ -41,7 +41,9 @@ import Testing
         try await withStore { fixture, store in
             let first = try Self.roster()
             let second = try Self.roster(2, after: first, ["alice", "bob", "carol"])
-            for document in [first, second, second] { try await fixture.deliver(fixture.control(.roster(document), to: "board@node.test")) }
+            for document in [first, second, second] {
+                try await fixture.deliver(fixture.control(.roster(document), to: "board@node.test"))
+            }
             let without = try Self.roster(3, after: second, ["bob"])
             let other = try Self.roster(2, after: first, ["alice", "mallory"])
             for (subject, head) in [("one", first), ("two", second), ("other", other), ("unknown", without)] {
@@ -93,7 +95,8 @@ import Testing
             let events = store.trust.events(in: "board", since: WallTime(milliseconds: 0))
             #expect(
                 events.map(\.text) == [
-                    "Carol <carol@node.test> was added", "2 rosters before this did not come here", "Bob <bob@node.test> was removed",
+                    "Carol <carol@node.test> was added", "2 rosters before this did not come here",
+                    "Bob <bob@node.test> was removed",
                 ])
             #expect(events.map(\.time.milliseconds) == [2_000_000, 5_000_000, 5_000_000])
             #expect(store.trust.events(in: "board", since: WallTime(milliseconds: events[1].received)).count == 2)
@@ -119,7 +122,8 @@ import Testing
 
     @Test @LoopActor func aRosterOfSomebodyElse_isAMessageWithAWarning() async throws {
         try await withStore { fixture, store in
-            try await fixture.deliver(fixture.control(.roster(try Self.roster()), to: "board@node.test", signedBy: MinisignKey(.generate())))
+            try await fixture.deliver(
+                fixture.control(.roster(try Self.roster()), to: "board@node.test", signedBy: MinisignKey(.generate())))
             try await store.importFetched()
             #expect(store.trust.groups.isEmpty && store.summaries.map { $0.warning != nil } == [true])
         }
@@ -131,7 +135,8 @@ import Testing
             let first = try Self.roster()
             try await fixture.deliver(fixture.control(.roster(first), to: "board@node.test"))
             try await store.importFetched()
-            try await fixture.deliver(fixture.control(.roster(try Self.roster(2, after: first, ["alice"])), to: "board@node.test"))
+            try await fixture.deliver(
+                fixture.control(.roster(try Self.roster(2, after: first, ["alice"])), to: "board@node.test"))
             fixture.spool.cutNext(erasures: erasures)
             await #expect(throws: SpoolError.self) { try await store.importFetched() }
             let again = try await fixture.store()

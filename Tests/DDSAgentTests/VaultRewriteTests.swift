@@ -30,7 +30,8 @@ import Testing
     private func rewrite(
         _ disk: SimDisk, old: String = "old", new: String = "new", random: any RandomSource = SeededRandom(seed: 3)
     ) throws -> Bool {
-        try VaultRewrite(disk: disk, name: Self.name, workFactor: 1, random: random).perform(old: Self.secret(old), new: Self.secret(new))
+        try VaultRewrite(disk: disk, name: Self.name, workFactor: 1, random: random).perform(
+            old: Self.secret(old), new: Self.secret(new))
     }
 
     /// Which of the two passphrases opens the vault, with the same keys in it.
@@ -168,11 +169,14 @@ import Testing
         let vault = Vault(path: folder + "/keys.age")
         let services = try testServices(folder: folder, time: ManualTime())
         await #expect(throws: Failure.self) {
-            try await vault.changePassphrase(from: Self.secret("old"), to: Self.secret("new"), workFactor: 1, services: services)
+            try await vault.changePassphrase(
+                from: Self.secret("old"), to: Self.secret("new"), workFactor: 1, services: services)
         }
         #expect(try HostFiles.list(folder).isEmpty)
         try HostFiles.write(vault.path, Self.file)
-        #expect(try await vault.changePassphrase(from: Self.secret("old"), to: Self.secret("new"), workFactor: 1, services: services))
+        #expect(
+            try await vault.changePassphrase(
+                from: Self.secret("old"), to: Self.secret("new"), workFactor: 1, services: services))
         #expect(HostFiles.status(vault.path)?.isPrivate == true)
         #expect(try HostFiles.list(folder) == ["keys.age"])
         _ = try await vault.open(passphrase: Self.secret("new"))
@@ -192,7 +196,9 @@ private final class ForgetfulDisk: Disk {
     func create(_ name: String) throws(DiskError) -> DiskFile { try inner.create(name) }
     func close(_ file: DiskFile) { inner.close(file) }
     func size(_ file: DiskFile) throws(DiskError) -> Int { try inner.size(file) }
-    func read(_ file: DiskFile, at offset: Int, count: Int) throws(DiskError) -> [UInt8] { try inner.read(file, at: offset, count: count) }
+    func read(_ file: DiskFile, at offset: Int, count: Int) throws(DiskError) -> [UInt8] {
+        try inner.read(file, at: offset, count: count)
+    }
     func write(_ file: DiskFile, at offset: Int, _ bytes: [UInt8]) throws(DiskError) {
         try inner.write(file, at: offset, Array(bytes.dropLast()))
     }

@@ -44,7 +44,8 @@ import Testing
         let missing = await failure { () async throws(Failure) in try await vault.open(passphrase: secret("x")) }
         #expect(!HostFiles.exists(vault.path))
         try await vault.create(
-            VaultKeys.generate(random: SystemRandom()), passphrase: secret("right"), workFactor: Self.workFactor, random: SystemRandom())
+            VaultKeys.generate(random: SystemRandom()), passphrase: secret("right"), workFactor: Self.workFactor,
+            random: SystemRandom())
         let whole = try HostFiles.read(vault.path)
         let wrong = await failure { () async throws(Failure) in try await vault.open(passphrase: secret("wrong")) }
         func opening(_ file: [UInt8]) async throws -> Failure? {
@@ -67,8 +68,11 @@ import Testing
         }
         let costly = try await opening(Self.asking(23, whole))
         let foreign = try await opening(
-            try PassphraseFile.seal(secret("hello"), passphrase: secret("right"), workFactor: Self.workFactor, random: SystemRandom()))
-        #expect(missing?.code == .fileMissing && wrong?.code == .permission && costly?.code == .badInput && foreign?.code == .badInput)
+            try PassphraseFile.seal(
+                secret("hello"), passphrase: secret("right"), workFactor: Self.workFactor, random: SystemRandom()))
+        #expect(
+            missing?.code == .fileMissing && wrong?.code == .permission && costly?.code == .badInput
+                && foreign?.code == .badInput)
         #expect(costly?.publicText.contains("more work") == true)
         let sentences = [missing, wrong, damaged, costly, foreign].map { $0?.publicText }
         #expect(Set(sentences).count == sentences.count)
@@ -135,7 +139,8 @@ import Testing
         try HostFiles.write(vault.path, [1, 2, 3])
         await #expect(throws: Failure.self) {
             try await vault.create(
-                VaultKeys.generate(random: SystemRandom()), passphrase: secret("x"), workFactor: Self.workFactor, random: SystemRandom())
+                VaultKeys.generate(random: SystemRandom()), passphrase: secret("x"), workFactor: Self.workFactor,
+                random: SystemRandom())
         }
         #expect(try HostFiles.read(vault.path) == [1, 2, 3])
     }

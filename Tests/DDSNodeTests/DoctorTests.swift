@@ -27,13 +27,16 @@ import Testing
             Doctor.daemon(nil) + Doctor.daemon(["problems": ["one", "two"]]) + [
                 Doctor.memory(.init(held: 10, unlocked: 1)), Doctor.core(traceable: true, dumpsCore: false),
                 Doctor.core(traceable: false, dumpsCore: true),
-            ] + Doctor.swap(table, isEncrypted: { _ in false }) + Doctor.files([("a", status(mode: 0o640)), ("b", status(mode: 0o600, owner: 4_000_000))])
+            ] + Doctor.swap(table, isEncrypted: { _ in false })
+            + Doctor.files([("a", status(mode: 0o640)), ("b", status(mode: 0o600, owner: 4_000_000))])
             + [
                 Doctor.disk(free: Doctor.diskBytesMin - 1, folder: "s"), Doctor.disk(free: nil, folder: "s"),
                 Doctor.clock(now: WallTime(milliseconds: 4999), installed: WallTime(milliseconds: 5000)),
             ]
         #expect(ill.count == 12 && ill.allSatisfy { $0.level != .ok && !$0.remedy.isEmpty })
         // The command finds out about the configuration by itself.
-        #expect(Set(well.map(\.check)).union(["config"]) == Set(Doctor.checks) && Set(ill.map(\.check)).union(["config"]) == Set(Doctor.checks))
+        #expect(
+            Set(well.map(\.check)).union(["config"]) == Set(Doctor.checks)
+                && Set(ill.map(\.check)).union(["config"]) == Set(Doctor.checks))
     }
 }

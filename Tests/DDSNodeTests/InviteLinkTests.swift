@@ -5,7 +5,9 @@ import Testing
 @testable import DDSNode
 
 @Suite struct InviteLinkTests {
-    private func link(host: String = "node.example.org", pop3s: UInt16 = 995, submissions: UInt16 = 465, number: UInt32 = 0xfffff) -> InviteLink {
+    private func link(
+        host: String = "node.example.org", pop3s: UInt16 = 995, submissions: UInt16 = 465, number: UInt32 = 0xfffff
+    ) -> InviteLink {
         InviteLink(
             host: host, pop3sPort: pop3s, submissionsPort: submissions, nodeKeyHash: Array(0..<32), number: number,
             secret: Redacted([0xff, 0, 0x80, 1, 0x7f]))
@@ -15,7 +17,8 @@ import Testing
         let random = SeededRandom(seed: 1)
         for _ in 0..<500 {
             let invite = InviteLink(
-                host: "n\(random.below(1000)).test", pop3sPort: UInt16(1 + random.below(65_535)), submissionsPort: UInt16(1 + random.below(65_535)),
+                host: "n\(random.below(1000)).test", pop3sPort: UInt16(1 + random.below(65_535)),
+                submissionsPort: UInt16(1 + random.below(65_535)),
                 nodeKeyHash: random.bytes(32), number: UInt32(random.below(1 << 20)), secret: Redacted(random.bytes(5)))
             #expect(try InviteLink(invite.link) == invite)
             #expect(try InviteLink("Hello, <\(invite.link)> is yours.") == invite)
@@ -60,7 +63,9 @@ import Testing
         }
     }
 
-    @Test(arguments: ["", "dds://", "dds:///#", "dds://h/#", "https://node/", "dds://h?p=1.2/x#y", "dds://h/\u{0}#\u{0}", "#", "dds://ä/é#ü"])
+    @Test(arguments: [
+        "", "dds://", "dds:///#", "dds://h/#", "https://node/", "dds://h?p=1.2/x#y", "dds://h/\u{0}#\u{0}", "#", "dds://ä/é#ü",
+    ])
     func garbage_isRefused(text: String) {
         #expect(throws: Failure.self) { try InviteLink(text) }
     }
@@ -92,12 +97,15 @@ import Testing
         let request = EnrolmentRequest(inviteNumber: 77, secret: Redacted([1, 2, 3, 4, 5]), recipient: "age1x")
         let read = try #require(EnrolmentRequest(message: request.message))
         #expect(read.inviteNumber == 77 && read.secret == request.secret && read.recipient == "age1x")
-        for length in 0..<(request.message.count - 2) { #expect(EnrolmentRequest(message: Array(request.message.prefix(length))) == nil) }
+        for length in 0..<(request.message.count - 2) {
+            #expect(EnrolmentRequest(message: Array(request.message.prefix(length))) == nil)
+        }
     }
 
     @Test func aRequest_carriesWhoTheNewcomerIs() throws {
         let credential = MemberCredential(identity: Array(repeating: 5, count: 32), statement: [1, 2, 3])
-        let request = EnrolmentRequest(inviteNumber: 77, secret: Redacted([1, 2, 3, 4, 5]), recipient: "age1x", credential: credential)
+        let request = EnrolmentRequest(
+            inviteNumber: 77, secret: Redacted([1, 2, 3, 4, 5]), recipient: "age1x", credential: credential)
         #expect(EnrolmentRequest(message: request.message)?.credential == credential)
     }
 
@@ -142,7 +150,9 @@ import Testing
         let line = IdentityAnnouncement.capability(key)
         #expect(IdentityAnnouncement.key(in: ["UIDL", line]) == key)
         #expect(IdentityAnnouncement.key(in: [line.replacing("XDDS-IDENTITY", with: "xdds-identity")]) == key)
-        for bad in ["XDDS-IDENTITY", "XDDS-IDENTITY AAAA", "XDDS-IDENTITY *", line + " more", line.replacing("IDENTITY", with: "SEAL")] {
+        for bad in [
+            "XDDS-IDENTITY", "XDDS-IDENTITY AAAA", "XDDS-IDENTITY *", line + " more", line.replacing("IDENTITY", with: "SEAL"),
+        ] {
             #expect(IdentityAnnouncement.key(in: [bad]) == nil, "\(bad)")
         }
     }

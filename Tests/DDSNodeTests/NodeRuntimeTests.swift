@@ -52,18 +52,22 @@ import Testing
         never = nil
     }
 
-    func status() async -> RoleStatus { RoleStatus(fields: ["calls": .number(calls.count)], problems: ["it only counts; this is no problem"]) }
+    func status() async -> RoleStatus {
+        RoleStatus(fields: ["calls": .number(calls.count)], problems: ["it only counts; this is no problem"])
+    }
 }
 
 @Suite(.serialized, .timeLimit(.minutes(5))) struct NodeRuntimeTests {
     private func config(_ folder: String, roles: [String] = ["counting"]) throws(ConfigError) -> Config {
         try Config.load(
-            text: "[node]\nname = \"node.test\"\nstate_dir = \"\(folder)/state\"\nruntime_dir = \"\(folder)/run\"\n", fileName: "test.toml",
+            text: "[node]\nname = \"node.test\"\nstate_dir = \"\(folder)/state\"\nruntime_dir = \"\(folder)/run\"\n",
+            fileName: "test.toml",
             environment: [:], roleOverride: roles, knownRoles: ["counting", "server", "agent"])
     }
 
     @LoopActor private func runtime(
-        _ folder: String, roles: [String] = ["counting"], handover: Handover? = nil, reload: (@Sendable () throws(ConfigError) -> Config)? = nil
+        _ folder: String, roles: [String] = ["counting"], handover: Handover? = nil,
+        reload: (@Sendable () throws(ConfigError) -> Config)? = nil
     ) throws -> NodeRuntime {
         CountingRole.startFailure = nil
         CountingRole.drainsForEver = false
@@ -194,14 +198,18 @@ import Testing
             let isBroken = Lock(false)
             let good = try config(folder)
             let runtime = try runtime(folder) { () throws(ConfigError) in
-                if isBroken.withLock({ $0 }) { throw ConfigError(messages: ["test.toml:1:1: unknown key \"nod\", did you mean \"node\"?"]) }
+                if isBroken.withLock({ $0 }) {
+                    throw ConfigError(messages: ["test.toml:1:1: unknown key \"nod\", did you mean \"node\"?"])
+                }
                 return good
             }
             _ = try await run(runtime, folder) { socket in
                 let answer3 = try await ControlClient.call(path: socket, ControlRequest("reload"))
                 #expect(answer3 == ["reloaded": true])
                 isBroken.withLock { $0 = true }
-                let failure = await #expect(throws: Failure.self) { try await ControlClient.call(path: socket, ControlRequest("reload")) }
+                let failure = await #expect(throws: Failure.self) {
+                    try await ControlClient.call(path: socket, ControlRequest("reload"))
+                }
                 #expect(failure?.code == .configuration)
                 #expect(failure?.publicText.contains("did you mean \"node\"?") == true)
                 #expect(failure?.publicText.contains("the old configuration stays in force") == true)

@@ -16,7 +16,10 @@ import Testing
     }
 
     /// Table 7 for level M: so many characters fit, and one more takes the next version.
-    @Test(arguments: [(1, 20), (2, 38), (3, 61), (4, 90), (5, 122), (6, 154), (7, 178), (8, 221), (9, 262), (10, 311), (20, 970), (27, 1637), (40, 3391)])
+    @Test(arguments: [
+        (1, 20), (2, 38), (3, 61), (4, 90), (5, 122), (6, 154), (7, 178), (8, 221), (9, 262), (10, 311), (20, 970), (27, 1637),
+        (40, 3391),
+    ])
     func capacity_isThatOfTheStandard(_ version: Int, _ count: Int) {
         #expect(QRCode(Array(repeating: 0x41, count: count))?.size == 17 + 4 * version)
         #expect(QRCode(Array(repeating: 0x41, count: count + 1))?.size == (version == 40 ? nil : 21 + 4 * version))
@@ -44,13 +47,19 @@ private struct QRReader {
     private(set) var formats = (0, 0)
     private(set) var mask = 0
 
-    enum Fault: Error { case polynomial(Int), mode }
+    enum Fault: Error {
+        case polynomial(Int)
+        case mode
+    }
 
     init(_ code: QRCode) {
         self.code = code
         size = code.size
         version = (code.size - 17) / 4
-        let first = [(0, 8), (1, 8), (2, 8), (3, 8), (4, 8), (5, 8), (7, 8), (8, 8), (8, 7), (8, 5), (8, 4), (8, 3), (8, 2), (8, 1), (8, 0)]
+        let first = [
+            (0, 8), (1, 8), (2, 8), (3, 8), (4, 8), (5, 8), (7, 8), (8, 8), (8, 7), (8, 5), (8, 4), (8, 3), (8, 2), (8, 1),
+            (8, 0),
+        ]
         let second = (0..<7).map { (8, size - 1 - $0) } + (0..<8).map { (size - 8 + $0, 8) }
         formats = (number(first), number(second))
         mask = (formats.0 ^ 0x5412) >> 10 & 7
@@ -104,12 +113,16 @@ private struct QRReader {
     /// Table 9 for level M as (blocks, all, data) groups, for the versions that the tests meet.
     private static func shape(_ version: Int) -> [(data: Int, code: Int)] {
         let groups: [Int: [(Int, Int, Int)]] = [
-            1: [(1, 26, 16)], 2: [(1, 44, 28)], 3: [(1, 70, 44)], 4: [(2, 50, 32)], 5: [(2, 67, 43)], 6: [(4, 43, 27)], 7: [(4, 49, 31)],
-            8: [(2, 60, 38), (2, 61, 39)], 9: [(3, 58, 36), (2, 59, 37)], 10: [(4, 69, 43), (1, 70, 44)], 12: [(6, 58, 36), (2, 59, 37)],
+            1: [(1, 26, 16)], 2: [(1, 44, 28)], 3: [(1, 70, 44)], 4: [(2, 50, 32)], 5: [(2, 67, 43)], 6: [(4, 43, 27)],
+            7: [(4, 49, 31)],
+            8: [(2, 60, 38), (2, 61, 39)], 9: [(3, 58, 36), (2, 59, 37)], 10: [(4, 69, 43), (1, 70, 44)],
+            12: [(6, 58, 36), (2, 59, 37)],
             17: [(10, 74, 46), (1, 75, 47)], 20: [(3, 67, 41), (13, 68, 42)], 31: [(2, 74, 46), (29, 75, 47)],
             40: [(18, 75, 47), (31, 76, 48)],
         ]
-        return (groups[version] ?? []).flatMap { count, all, data in [(data: Int, code: Int)](repeating: (data, all - data), count: count) }
+        return (groups[version] ?? []).flatMap { count, all, data in
+            [(data: Int, code: Int)](repeating: (data, all - data), count: count)
+        }
     }
 
     private func codewords() -> [UInt8] {
@@ -146,8 +159,10 @@ private struct QRReader {
     /// Annex E, for the versions that the tests meet.
     private static func centres(_ version: Int) -> [Int] {
         let table: [Int: [Int]] = [
-            2: [6, 18], 3: [6, 22], 4: [6, 26], 5: [6, 30], 6: [6, 34], 7: [6, 22, 38], 8: [6, 24, 42], 9: [6, 26, 46], 10: [6, 28, 50],
-            12: [6, 32, 58], 17: [6, 30, 54, 78], 20: [6, 34, 62, 90], 31: [6, 30, 56, 82, 108, 134], 40: [6, 30, 58, 86, 114, 142, 170],
+            2: [6, 18], 3: [6, 22], 4: [6, 26], 5: [6, 30], 6: [6, 34], 7: [6, 22, 38], 8: [6, 24, 42], 9: [6, 26, 46],
+            10: [6, 28, 50],
+            12: [6, 32, 58], 17: [6, 30, 54, 78], 20: [6, 34, 62, 90], 31: [6, 30, 56, 82, 108, 134],
+            40: [6, 30, 58, 86, 114, 142, 170],
         ]
         return table[version] ?? []
     }

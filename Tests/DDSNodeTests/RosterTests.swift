@@ -18,7 +18,8 @@ import Testing
         -> Roster.Member
     {
         Roster.Member(
-            address: try address("\(name)@node.test"), display: name.capitalized, role: role, identity: identity, recipient: key,
+            address: try address("\(name)@node.test"), display: name.capitalized, role: role, identity: identity,
+            recipient: key,
             keyNumber: identity == nil ? nil : 4)
     }
 
@@ -50,7 +51,8 @@ import Testing
         let document = RosterDocument(try roster())
         #expect(try RosterDocument(parsing: document.bytes) == document)
         // Another writer may have other spaces, and what it wrote is what counts.
-        let spaced = Array(String(decoding: document.bytes, as: UTF8.self).replacing(#","number":1"#, with: #", "number": 1"#).utf8)
+        let spaced = Array(
+            String(decoding: document.bytes, as: UTF8.self).replacing(#","number":1"#, with: #", "number": 1"#).utf8)
         let read = try RosterDocument(parsing: spaced)
         #expect(read.roster == document.roster && read.bytes == spaced && read.hash != document.hash)
     }
@@ -127,7 +129,8 @@ import Testing
     @Test func changes_areSaidInSentences() throws {
         let old = try roster(1, [member("alice", .owner), member("bob", key: nil), member("dora"), member("emil")])
         var new = try roster(
-            2, after: identity, [member("alice"), member("bob"), member("carol", key: nil), member("dora", .owner, key: "age1z")])
+            2, after: identity,
+            [member("alice"), member("bob"), member("carol", key: nil), member("dora", .owner, key: "age1z")])
         new.settings.posting = "owners"
         #expect(
             RosterChanges(from: old, to: new).sentences == [
@@ -142,7 +145,8 @@ import Testing
     @Test func aRoutineChangeOfMailboxKeys_isNoNews() throws {
         let old = try roster(1, [member("alice", key: "age1a", identity: identity)])
         let rotated = try roster(2, after: identity, [member("alice", key: "age1b", identity: identity)])
-        let replaced = try roster(2, after: identity, [member("alice", key: "age1a", identity: [UInt8](repeating: 1, count: 32))])
+        let replaced = try roster(
+            2, after: identity, [member("alice", key: "age1a", identity: [UInt8](repeating: 1, count: 32))])
         #expect(RosterChanges(from: old, to: rotated).isEmpty)
         #expect(RosterChanges(from: old, to: replaced).sentences == ["Alice <alice@node.test> has a new key"])
     }
@@ -167,10 +171,13 @@ import Testing
         ControlMail.read(bytes, node: node, to: try address("bob@\(node)"), key: key ?? self.key.publicKey.key)
     }
 
-    private func doubt(_ reading: ControlMail.Reading) -> String? { if case .doubtful(let words) = reading { words } else { nil } }
+    private func doubt(_ reading: ControlMail.Reading) -> String? {
+        if case .doubtful(let words) = reading { words } else { nil }
+    }
 
     @Test func aRoster_isForAllMembersOfItsGroup() throws {
-        let document = RosterDocument(try roster(1, (0..<100).map { try member("m\($0)", key: "age1pq1" + String(repeating: "q", count: 1952)) }))
+        let document = RosterDocument(
+            try roster(1, (0..<100).map { try member("m\($0)", key: "age1pq1" + String(repeating: "q", count: 1952)) }))
         let bytes = try mail(document)
         guard case .genuine(let read) = try read(Padding.pad(bytes)) else {
             Issue.record("not read")
@@ -211,7 +218,8 @@ import Testing
             return
         }
         #expect(doubt(try signed(Array(document.bytes.dropLast()))) == RosterRefusal.truncated.words)
-        let later = Array(String(decoding: document.bytes, as: UTF8.self).replacing(#""version":1"#, with: #""version":9"#).utf8)
+        let later = Array(
+            String(decoding: document.bytes, as: UTF8.self).replacing(#""version":1"#, with: #""version":9"#).utf8)
         #expect(doubt(try signed(later)) == RosterRefusal.newerVersion(9).words)
     }
 

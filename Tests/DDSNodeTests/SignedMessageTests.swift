@@ -24,13 +24,16 @@ import Testing
         var other = context
         other.groups = []
         other.audience = nil
-        #expect(other.comment.contains(" group=- ") && other.comment.hasSuffix(" to=-") && SignatureContext(other.comment) == other)
+        #expect(
+            other.comment.contains(" group=- ") && other.comment.hasSuffix(" to=-") && SignatureContext(other.comment) == other)
         #expect(words.utf8.count <= MinisignSignature.commentBytesMax)
     }
 
     @Test(arguments: [
-        ("ddsnode/v1", "ddsnode/v2"), ("server=0102", "server=02"), (" msg=00ff", " msg="), ("seq=12", "seq=+12"), ("seq=12", "seq=-1"),
-        ("board,family", "family,board"), ("ts=17", "ts=x17"), ("to=ab", "to="), ("seq=12 ts", "ts"), (" seq", "  seq"), ("seq=12", "seq=012"),
+        ("ddsnode/v1", "ddsnode/v2"), ("server=0102", "server=02"), (" msg=00ff", " msg="), ("seq=12", "seq=+12"),
+        ("seq=12", "seq=-1"),
+        ("board,family", "family,board"), ("ts=17", "ts=x17"), ("to=ab", "to="), ("seq=12 ts", "ts"), (" seq", "  seq"),
+        ("seq=12", "seq=012"),
     ])
     func anyOtherComment_isNone(old: String, new: String) {
         #expect(SignatureContext(context.comment.replacing(old, with: new)) == nil)
@@ -46,13 +49,16 @@ import Testing
         // What programs see that look no further, and what they are to keep from reading twice.
         let outer = try HeaderSection(of: made)
         let inner = try HeaderSection(of: message)
-        for name in ["From", "To", "Subject", "X-DDS-Submission"] { #expect(outer.first(name)?.text == inner.first(name)?.text) }
+        for name in ["From", "To", "Subject", "X-DDS-Submission"] {
+            #expect(outer.first(name)?.text == inner.first(name)?.text)
+        }
         #expect(outer.all("Content-Type").count == 1 && outer.all("MIME-Version").count == 1)
     }
 
     @Test func anyChange_breaksTheSignature() throws {
         let made = SignedMessage.made(of: message, context, by: key)
-        let start = try #require(String(decoding: made, as: UTF8.self).firstRange(of: "Content-Type: message/rfc822")).lowerBound
+        let start = try #require(String(decoding: made, as: UTF8.self).firstRange(of: "Content-Type: message/rfc822"))
+            .lowerBound
         let offset = String(decoding: made, as: UTF8.self)[..<start].utf8.count
         for place in offset..<(offset + 30 + message.count) {
             var changed = made
@@ -65,7 +71,8 @@ import Testing
     @Test func otherMessages_areNotSigned() {
         let text = String(decoding: SignedMessage.made(of: message, context, by: key), as: UTF8.self)
         for changed in [
-            text.replacing("application/vnd.minisign", with: "application/pgp-signature"), text.replacing("message/rfc822", with: "text/plain"),
+            text.replacing("application/vnd.minisign", with: "application/pgp-signature"),
+            text.replacing("message/rfc822", with: "text/plain"),
             String(text.dropLast(4)), String(decoding: message, as: UTF8.self), "",
         ] {
             #expect(SignedMessage(Array(changed.utf8)) == nil)

@@ -31,7 +31,10 @@ import Testing
     @Test func everyTruncation_isDamage() {
         for length in 0..<Self.file.count {
             let found = error(Array(Self.file.prefix(length)))
-            guard case .damaged = found else { Issue.record("\(length): \(String(describing: found))"); continue }
+            guard case .damaged = found else {
+                Issue.record("\(length): \(String(describing: found))")
+                continue
+            }
         }
     }
 

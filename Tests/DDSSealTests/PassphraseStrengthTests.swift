@@ -10,7 +10,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "a", "password", "Password1", "P@ssw0rd!", "drowssap", "123456789012", "qwertyuiop", "1qaz2wsx", "aaaaaaaaaaaaaaaaaaaa",
+        "", "a", "password", "Password1", "P@ssw0rd!", "drowssap", "123456789012", "qwertyuiop", "1qaz2wsx",
+        "aaaaaaaaaaaaaaaaaaaa",
         "abcabcabcabcabc", "abcdefghijklmnop", "zyxwvutsrqp", "24.12.1998", "1998-12-24", "dragon1987", "iloveyou2", "letmein!",
         "Elephant", "winter2024", "bubble", "qwertz123456", "passwortpasswort", "monkeymonkeymonkey", "ab", "13579", "hunter2",
     ])
@@ -74,17 +75,22 @@ import Testing
         let words = PassphraseWords.ranked
         #expect(words.count > 900)
         #expect(Set(words).count == words.count)
-        #expect(words.allSatisfy { $0.count >= 3 && $0.allSatisfy { (0x61...0x7a).contains($0) || (0x30...0x39).contains($0) } })
+        #expect(
+            words.allSatisfy { $0.count >= 3 && $0.allSatisfy { (0x61...0x7a).contains($0) || (0x30...0x39).contains($0) } })
     }
 
-    @Test(arguments: [(1, 0.0), (2, 0.30103), (10, 1.0), (1000, 3.0), (4711, 3.67311)]) func logarithm_isOne(_ value: Int, _ expected: Double) {
+    @Test(arguments: [(1, 0.0), (2, 0.30103), (10, 1.0), (1000, 3.0), (4711, 3.67311)]) func logarithm_isOne(
+        _ value: Int, _ expected: Double
+    ) {
         #expect(abs(GuessCount.log10(value) - expected) < 0.001)
     }
 }
 
 @Suite struct WordPhraseTests {
     /// The examples of the proposal (arXiv:0901.4016): IPv4 addresses.
-    @Test(arguments: [([127, 0, 0, 1], "lusab-babad"), ([63, 84, 220, 193], "gutih-tugad"), ([140, 98, 193, 141], "mudof-sakat")])
+    @Test(arguments: [
+        ([127, 0, 0, 1], "lusab-babad"), ([63, 84, 220, 193], "gutih-tugad"), ([140, 98, 193, 141], "mudof-sakat"),
+    ])
     func words_areThoseOfTheProposal(_ bytes: [UInt8], _ words: String) { #expect(WordPhrase.text(bytes) == words) }
 
     @Test func everyWord_standsForOneNumber() {

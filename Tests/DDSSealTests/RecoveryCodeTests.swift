@@ -34,13 +34,18 @@ import Testing
 
     @Test func whatPeopleMakeOfIt_isReadAllTheSame() {
         let text = String(decoding: Self.code, as: UTF8.self)
-        let groups = [String(text.prefix(Self.markCount))] + stride(from: Self.markCount, to: text.count, by: 4).map {
-            String(Array(text)[$0..<min($0 + 4, text.count)])
+        let groups =
+            [String(text.prefix(Self.markCount))]
+            + stride(from: Self.markCount, to: text.count, by: 4).map {
+                String(Array(text)[$0..<min($0 + 4, text.count)])
+            }
+        let lines = stride(from: 0, to: groups.count, by: 8).map {
+            groups[$0..<min($0 + 8, groups.count)].joined(separator: " ")
         }
-        let lines = stride(from: 0, to: groups.count, by: 8).map { groups[$0..<min($0 + 8, groups.count)].joined(separator: " ") }
         for form in [
             text, text.lowercased(), " \n\t" + text + "\r\n", lines.joined(separator: "\n"), lines.joined(separator: "\r\n"),
-            "<p>It begins here: \(lines.joined(separator: "\n"))</pre>and goes on", lines.joined(separator: "\n") + "\n\nwords behind it",
+            "<p>It begins here: \(lines.joined(separator: "\n"))</pre>and goes on",
+            lines.joined(separator: "\n") + "\n\nwords behind it",
             "\(text)\n\n\(text.lowercased())\n",
         ] { #expect(opened(form), "\(form)") }
     }
@@ -110,7 +115,8 @@ import Testing
 
     @Test func everyError_hasAnotherSentence() {
         let errors: [RecoveryCodeError] = [
-            .absent, .badCharacter(1), .incomplete(characters: 1, of: 2), .tooLong(characters: 3, of: 2), .checksum, .newer(version: 2), .several,
+            .absent, .badCharacter(1), .incomplete(characters: 1, of: 2), .tooLong(characters: 3, of: 2), .checksum,
+            .newer(version: 2), .several,
         ]
         #expect(Set(errors.map(\.description)).count == errors.count)
     }

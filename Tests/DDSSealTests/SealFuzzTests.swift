@@ -23,7 +23,10 @@ struct SealFuzzTests {
     private func each(_ name: String, _ body: (SeededRandom) throws -> Void) throws {
         let mark = ProcessInfo.processInfo.environment["DDSNODE_FUZZ_MARK"]
         for seed in Self.seeds {
-            if let mark { try? Data("DDSNODE_SEED=\(seed) swift test --filter SealFuzzTests/\(name)\n".utf8).write(to: URL(fileURLWithPath: mark)) }
+            if let mark {
+                try? Data("DDSNODE_SEED=\(seed) swift test --filter SealFuzzTests/\(name)\n".utf8).write(
+                    to: URL(fileURLWithPath: mark))
+            }
             #expect(throws: Never.self, "replay: DDSNODE_SEED=\(seed) swift test --filter SealFuzzTests/\(name)") {
                 try body(SeededRandom(seed: seed))
             }

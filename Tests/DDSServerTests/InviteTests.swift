@@ -12,17 +12,21 @@ import Testing
     private func directory() throws -> Directory {
         var directory = Directory()
         try directory.perform { d throws(Failure) in try d.addingAccount("dave", display: "", groups: []) }
-        try directory.perform { d throws(Failure) in try d.creatingInvite(for: "dave", number: 7, secretHash: "right", expires: later) }
+        try directory.perform { d throws(Failure) in
+            try d.creatingInvite(for: "dave", number: 7, secretHash: "right", expires: later)
+        }
         return directory
     }
 
     /// One attempt; what it made is applied.
     private func enrol(
-        _ directory: inout Directory, number: UInt32 = 7, secret: String = "right", key: String = "key", recipient: String = "age1",
+        _ directory: inout Directory, number: UInt32 = 7, secret: String = "right", key: String = "key",
+        recipient: String = "age1",
         credential: MemberCredential? = nil, now: WallTime? = nil
     ) -> String {
         switch directory.enrolling(
-            inviteNumber: number, secretHash: secret, deviceKey: key, recipient: recipient, credential: credential, now: now ?? noon)
+            inviteNumber: number, secretHash: secret, deviceKey: key, recipient: recipient, credential: credential,
+            now: now ?? noon)
         {
         case .accepted(let events, let name):
             for event in events { directory.apply(event) }
@@ -75,7 +79,8 @@ import Testing
 
     /// Events and a checkpoint of nodes from before there were identities, byte for byte.
     @Test func olderDirectories_stillOpenAndHaveNoIdentities() throws {
-        let account = #"{"name":"dave","display":"D","mailbox":1000,"recipient":"age1","login":{"deviceKey":{"_0":"key"}},"isSuspended":false}"#
+        let account =
+            #"{"name":"dave","display":"D","mailbox":1000,"recipient":"age1","login":{"deviceKey":{"_0":"key"}},"isSuspended":false}"#
         let granted = #"{"accessGranted":{"name":"dave","login":{"deviceKey":{"_0":"key"}},"recipient":"age1"}}"#
         let checkpoint =
             #"{"checkpoint":{"_0":{"accounts":{"dave":\#(account)},"groups":{},"invites":[],"nextMailbox":1001,"namesByDeviceKey":{"key":"dave"}}}}"#
@@ -137,7 +142,9 @@ import Testing
 
     @Test func aNewInvite_revokesTheOlderOne() throws {
         var directory = try directory()
-        try directory.perform { d throws(Failure) in try d.creatingInvite(for: "dave", number: 8, secretHash: "new", expires: later) }
+        try directory.perform { d throws(Failure) in
+            try d.creatingInvite(for: "dave", number: 8, secretHash: "new", expires: later)
+        }
         #expect(enrol(&directory).contains("revoked"))
         #expect(enrol(&directory, number: 8, secret: "new") == "accepted dave")
     }
@@ -146,7 +153,9 @@ import Testing
         var directory = try directory()
         _ = enrol(&directory)
         try directory.perform { d throws(Failure) in try d.addingAccount("erin", display: "", groups: []) }
-        try directory.perform { d throws(Failure) in try d.creatingInvite(for: "erin", number: 9, secretHash: "e", expires: later) }
+        try directory.perform { d throws(Failure) in
+            try d.creatingInvite(for: "erin", number: 9, secretHash: "e", expires: later)
+        }
         #expect(enrol(&directory, number: 9, secret: "e").contains("already belongs to a member"))
         #expect(directory.accounts["erin"]?.recipient == nil)
     }

@@ -32,11 +32,16 @@ import Testing
         try await withWorld { world in
             try await world.addPasswordMember("carol")
             let login = strict(world)
-            for _ in 0..<2 { _ = await login.login(password("carol", "wrong one"), peer: nil, from: "1.1.1.1", protocol: "pop3") }
-            #expect(!isMember(await login.login(password("carol", "correct horse"), peer: nil, from: "1.1.1.1", protocol: "pop3")))
-            #expect(!isMember(await login.login(password("carol", "correct horse"), peer: nil, from: "2.2.2.2", protocol: "pop3")))
+            for _ in 0..<2 {
+                _ = await login.login(password("carol", "wrong one"), peer: nil, from: "1.1.1.1", protocol: "pop3")
+            }
+            #expect(
+                !isMember(await login.login(password("carol", "correct horse"), peer: nil, from: "1.1.1.1", protocol: "pop3")))
+            #expect(
+                !isMember(await login.login(password("carol", "correct horse"), peer: nil, from: "2.2.2.2", protocol: "pop3")))
             world.time.advance(by: .seconds(60))
-            #expect(isMember(await login.login(password("carol", "correct horse"), peer: nil, from: "1.1.1.1", protocol: "pop3")))
+            #expect(
+                isMember(await login.login(password("carol", "correct horse"), peer: nil, from: "1.1.1.1", protocol: "pop3")))
         }
     }
 
@@ -44,10 +49,15 @@ import Testing
         try await withWorld { world in
             try await world.addPasswordMember("carol")
             let login = strict(world)
-            #expect(isMember(await login.login(password("carol", "correct horse"), peer: nil, from: "1.1.1.1", protocol: "pop3")))
-            for _ in 0..<2 { _ = await login.login(password("CAROL@node.test", "wrong one"), peer: nil, from: "6.6.6.6", protocol: "pop3") }
-            #expect(isMember(await login.login(password("carol", "correct horse"), peer: nil, from: "1.1.1.1", protocol: "pop3")))
-            #expect(!isMember(await login.login(password("carol", "correct horse"), peer: nil, from: "3.3.3.3", protocol: "pop3")))
+            #expect(
+                isMember(await login.login(password("carol", "correct horse"), peer: nil, from: "1.1.1.1", protocol: "pop3")))
+            for _ in 0..<2 {
+                _ = await login.login(password("CAROL@node.test", "wrong one"), peer: nil, from: "6.6.6.6", protocol: "pop3")
+            }
+            #expect(
+                isMember(await login.login(password("carol", "correct horse"), peer: nil, from: "1.1.1.1", protocol: "pop3")))
+            #expect(
+                !isMember(await login.login(password("carol", "correct horse"), peer: nil, from: "3.3.3.3", protocol: "pop3")))
         }
     }
 
@@ -57,7 +67,8 @@ import Testing
             let login = strict(world)
             for index in 0..<6 {
                 let stranger = TLSPeer(version: "TLSv1.3", keyHash: Array(repeating: UInt8(index), count: 32))
-                _ = await login.login(.external(authzid: index % 2 == 0 ? nil : "bob"), peer: stranger, from: "6.6.6.\(index)", protocol: "pop3")
+                _ = await login.login(
+                    .external(authzid: index % 2 == 0 ? nil : "bob"), peer: stranger, from: "6.6.6.\(index)", protocol: "pop3")
             }
             let peer = TLSPeer(version: "TLSv1.3", keyHash: bob.device.keyHash)
             #expect(isMember(await login.login(.external(authzid: nil), peer: peer, from: "1.1.1.1", protocol: "pop3")))
@@ -80,7 +91,8 @@ import Testing
             try await world.addPasswordMember("carol")
             // The check waits on its thread until the change is stored.
             let gate = Gate()
-            let login = LoginService(store: world.store, services: world.services, failuresPerMinute: 10) { password, verifier in
+            let login = LoginService(store: world.store, services: world.services, failuresPerMinute: 10) {
+                password, verifier in
                 gate.hasBegun.store(true, ordering: .releasing)
                 while !gate.isChanged.load(ordering: .acquiring) { sched_yield() }
                 return PasswordVerifier.verify(password: password, verifier: verifier)
@@ -107,15 +119,19 @@ import Testing
             try await world.addKeyMember("bob")
             try await world.store.change { d throws(Failure) in try d.settingSuspended("dora", true) }
             let checks = Checks()
-            let login = LoginService(store: world.store, services: world.services, failuresPerMinute: 100, verify: { _, verifier in
-                checks.verifiers.withLock { $0.append(verifier) }
-                return true
-            }, pause: { _ in })
+            let login = LoginService(
+                store: world.store, services: world.services, failuresPerMinute: 100,
+                verify: { _, verifier in
+                    checks.verifiers.withLock { $0.append(verifier) }
+                    return true
+                }, pause: { _ in })
             // Even where the check says yes, only carol comes in.
             var admitted: [String] = []
             let names = ["carol", "dora", "bob", "nobody", "", "\(String(repeating: "x", count: 500))"]
             for name in names {
-                if isMember(await login.login(password(name, "correct horse"), peer: nil, from: "1.1.1.1", protocol: "pop3")) { admitted.append(name) }
+                if isMember(await login.login(password(name, "correct horse"), peer: nil, from: "1.1.1.1", protocol: "pop3")) {
+                    admitted.append(name)
+                }
             }
             #expect(admitted == ["carol"])
             let made = checks.verifiers.withLock { $0 }
@@ -131,7 +147,9 @@ import Testing
             let login = LoginService(
                 store: world.store, services: world.services, failuresPerMinute: 100, verify: { _, _ in false },
                 pause: { pause in pauses.withLock { $0.append(pause) } })
-            func fails(_ name: String, from host: String) async { _ = await login.login(password(name, "x"), peer: nil, from: host, protocol: "pop3") }
+            func fails(_ name: String, from host: String) async {
+                _ = await login.login(password(name, "x"), peer: nil, from: host, protocol: "pop3")
+            }
             let steps: [Duration] = [.milliseconds(500), .seconds(1), .seconds(2)]
             // One address, always another name.
             for index in 0..<5 { await fails("n\(index)", from: "1.1.1.1") }
@@ -156,12 +174,17 @@ import Testing
         try await withWorld { world in
             let bob = try await world.addKeyMember("bob")
             let verifier = try PasswordVerifier.make(password: Array("correct horse".utf8))
-            func comesIn() async -> Bool { isMember(await world.login.login(password("bob", "correct horse"), peer: nil, from: "1.1.1.1", protocol: "pop3")) }
+            func comesIn() async -> Bool {
+                isMember(
+                    await world.login.login(password("bob", "correct horse"), peer: nil, from: "1.1.1.1", protocol: "pop3"))
+            }
             #expect(await !comesIn())
             try await world.store.change { _ throws(Failure) in [.passwordLogin(name: "bob", verifier: verifier)] }
             #expect(await comesIn())
             let peer = TLSPeer(version: "TLSv1.3", keyHash: bob.device.keyHash)
-            #expect(isMember(await world.login.login(.external(authzid: nil), peer: peer, from: "1.1.1.1", protocol: "pop3")), "the key still does")
+            #expect(
+                isMember(await world.login.login(.external(authzid: nil), peer: peer, from: "1.1.1.1", protocol: "pop3")),
+                "the key still does")
             let before = world.account("bob")
             #expect(before?.usesKey == true, "and what bob sends has to be sealed")
             try await world.store.change { _ throws(Failure) in [.passwordLogin(name: "bob", verifier: nil)] }
@@ -169,7 +192,10 @@ import Testing
             #expect(world.context.current(before) == nil, "a session that came in by it ends")
             // A new key ends it too.
             try await world.store.change { _ throws(Failure) in
-                [.passwordLogin(name: "bob", verifier: verifier), .accessGranted(name: "bob", login: .deviceKey("00"), recipient: "\(bob.mailbox.recipient)")]
+                [
+                    .passwordLogin(name: "bob", verifier: verifier),
+                    .accessGranted(name: "bob", login: .deviceKey("00"), recipient: "\(bob.mailbox.recipient)"),
+                ]
             }
             #expect(await !comesIn())
         }
@@ -180,7 +206,8 @@ import Testing
             try await world.addPasswordMember("carol")
             let tries = (0..<8).map { index in
                 Task { @LoopActor in
-                    await world.login.login(password("carol", "correct horse"), peer: nil, from: "1.1.1.\(index)", protocol: "pop3")
+                    await world.login.login(
+                        password("carol", "correct horse"), peer: nil, from: "1.1.1.\(index)", protocol: "pop3")
                 }
             }
             var unavailable = 0

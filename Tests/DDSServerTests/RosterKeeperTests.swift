@@ -75,7 +75,8 @@ import Testing
                 case "key":
                     [
                         .accessGranted(
-                            name: "bob", login: .deviceKey(Hex.encode(bob.device.keyHash)), recipient: "\(bob.mailbox.recipient)")
+                            name: "bob", login: .deviceKey(Hex.encode(bob.device.keyHash)),
+                            recipient: "\(bob.mailbox.recipient)")
                     ]
                 case "suspended": try d.settingSuspended("bob", true)
                 case "resumed": try d.settingSuspended("bob", false)
@@ -146,14 +147,16 @@ import Testing
             #expect(world.store.directory.groupsWithDueRoster == ["board"])
             _ = await world.delivery.rosters.makeAll()
             try await state(2, identity: identity, recipient: second)
-            #expect(world.store.directory.groupsWithDueRoster.isEmpty && world.store.directory.groupsWithStaleRoster == ["board"])
+            #expect(
+                world.store.directory.groupsWithDueRoster.isEmpty && world.store.directory.groupsWithStaleRoster == ["board"])
             world.time.advance(by: .seconds(3599))
             _ = await world.delivery.rosters.makeAll()
             #expect(try await world.rosters("alice").count == 1)
             world.time.advance(by: .seconds(1))
             _ = await world.delivery.rosters.makeAll()
             let bobs = try await world.rosters("alice").compactMap { $0.roster.members.first { $0.display == "bob" } }
-            #expect(bobs.map(\.keyNumber) == [1, 2] && bobs.map { $0.identity.map { Hex.encode($0) } } == [identity, identity])
+            #expect(
+                bobs.map(\.keyNumber) == [1, 2] && bobs.map { $0.identity.map { Hex.encode($0) } } == [identity, identity])
             #expect(bobs.last?.recipient == second && world.store.directory.groupsWithStaleRoster.isEmpty)
             try await state(1, identity: String(repeating: "b1", count: 32), recipient: second)
             #expect(world.store.directory.groupsWithDueRoster == ["board"])
@@ -240,13 +243,16 @@ import Testing
             _ = await world.delivery.deliver(try world.message(id: "01"), author: "alice", destinations: [.group("board")])
             let head = try #require(world.store.directory.rosterHead(of: "board"))
             #expect(world.held.map(\.cause) == [.noKey])
-            if isRemoved { try await world.store.change { d throws(Failure) in try d.removingMembers(["dora"], from: "board") } }
+            if isRemoved {
+                try await world.store.change { d throws(Failure) in try d.removingMembers(["dora"], from: "board") }
+            }
             let dora = try Person("dora")
             try await world.store.change { d throws(Failure) in
                 _ = d
                 return [
                     .accessGranted(
-                        name: "dora", login: .deviceKey(Hex.encode(dora.device.keyHash)), recipient: "\(dora.mailbox.recipient)")
+                        name: "dora", login: .deviceKey(Hex.encode(dora.device.keyHash)), recipient: "\(dora.mailbox.recipient)"
+                    )
                 ]
             }
             await world.delivery.held.retry { _ in true }
@@ -288,7 +294,8 @@ extension World {
     }
 
     /// What the own headers of a member's messages say, oldest first.
-    func messageNotes(_ name: String, as given: Person? = nil) async throws -> [(rosters: [RosterNote], authors: [AuthorNote])] {
+    func messageNotes(_ name: String, as given: Person? = nil) async throws -> [(rosters: [RosterNote], authors: [AuthorNote])]
+    {
         guard let person = given ?? people[name] else { return [] }
         var found: [(rosters: [RosterNote], authors: [AuthorNote])] = []
         for entry in try await waiting(name) where !entry.isControl {

@@ -20,12 +20,16 @@ import Testing
             let bob = try await world.addKeyMember("bob")
             try await world.addGroup("board", members: ["alice", "bob"])
             let client = try await world.submission(alice)
-            let reply = try await client.submit(from: "alice", to: ["board@node.test", "bob@node.test"], try world.sealed("X-DDS-Submission: 1\r\n" + Self.text))
+            let reply = try await client.submit(
+                from: "alice", to: ["board@node.test", "bob@node.test"], try world.sealed("X-DDS-Submission: 1\r\n" + Self.text)
+            )
             #expect(reply.hasPrefix("250 2.0.0 sealed for 1"))
             #expect(try await world.opened(bob) == ["X-DDS-Submission: 1\r\n" + Self.text])
             #expect(try await world.waiting("alice").isEmpty)
             // The session takes the next one, and a resend is recognised.
-            let again = try await client.submit(from: "alice", to: ["board@node.test", "bob@node.test"], try world.sealed("X-DDS-Submission: 1\r\n" + Self.text))
+            let again = try await client.submit(
+                from: "alice", to: ["board@node.test", "bob@node.test"], try world.sealed("X-DDS-Submission: 1\r\n" + Self.text)
+            )
             #expect(again.contains("was accepted before"))
         }
     }
@@ -38,7 +42,8 @@ import Testing
             let message = try world.sealed(Self.text)
             var reply: String?
             world.spool.hold()
-            let submitting = Task { @LoopActor in reply = try await client.submit(from: "alice", to: ["bob@node.test"], message) }
+            let submitting = Task { @LoopActor in reply = try await client.submit(from: "alice", to: ["bob@node.test"], message)
+            }
             await world.spool.waitUntilHeld()
             for _ in 0..<50 { await Task.yield() }
             #expect(reply == nil)
@@ -60,11 +65,13 @@ import Testing
             try await world.deliver(String(repeating: "x\r\n", count: 500), to: "full")
             let client = try await world.submission(alice)
             for (to, expected) in [
-                ("nobody@node.test", "550 5.1.1"), ("board@node.test", "550 5.7.1 only members"), ("news@node.test", "550 5.7.1 only owners"),
+                ("nobody@node.test", "550 5.1.1"), ("board@node.test", "550 5.7.1 only members"),
+                ("news@node.test", "550 5.7.1 only owners"),
                 ("away@node.test", "550 5.7.1"), ("dave@node.test", "450 4.2.1"), ("full@node.test", "452 4.2.2"),
                 ("bob@elsewhere.test", "550 5.7.1"), ("enrol@node.test", "550 5.1.1"), ("bob@node.test", "250 2.0.0"),
             ] {
-                #expect(try await client.submit(from: "alice", to: [to], try world.sealed(Self.text)).hasPrefix(expected), "\(to)")
+                #expect(
+                    try await client.submit(from: "alice", to: [to], try world.sealed(Self.text)).hasPrefix(expected), "\(to)")
             }
         }
     }
@@ -74,7 +81,9 @@ import Testing
             let alice = try await world.addKeyMember("alice")
             try await world.addKeyMember("bob")
             let client = try await world.submission(alice)
-            #expect(try await client.command("MAIL FROM:<bob@node.test>")[0].hasPrefix("550 5.7.1 you are logged in as alice@node.test"))
+            #expect(
+                try await client.command("MAIL FROM:<bob@node.test>")[0].hasPrefix(
+                    "550 5.7.1 you are logged in as alice@node.test"))
             #expect(try await client.command("MAIL FROM:<alice@elsewhere.test>")[0].hasPrefix("550 5.7.1"))
             #expect(try await client.command("MAIL FROM:<>")[0].hasPrefix("550 5.7.1"))
             #expect(try await client.command("MAIL FROM:<Alice@Node.Test>")[0].hasPrefix("250"))
@@ -118,8 +127,12 @@ import Testing
             try await world.addKeyMember("bob")
             let client = try await world.submission(alice)
             world.spool.failNext(.full, .stopped("x"))
-            #expect(try await client.submit(from: "alice", to: ["bob@node.test"], try world.sealed(Self.text)).hasPrefix("452 4.3.1"))
-            #expect(try await client.submit(from: "alice", to: ["bob@node.test"], try world.sealed(Self.text)).hasPrefix("451 4.3.0"))
+            #expect(
+                try await client.submit(from: "alice", to: ["bob@node.test"], try world.sealed(Self.text)).hasPrefix(
+                    "452 4.3.1"))
+            #expect(
+                try await client.submit(from: "alice", to: ["bob@node.test"], try world.sealed(Self.text)).hasPrefix(
+                    "451 4.3.0"))
             #expect(try await client.submit(from: "alice", to: ["bob@node.test"], try world.sealed(Self.text)).hasPrefix("250"))
         }
     }
@@ -187,9 +200,11 @@ import Testing
     // MARK: Enrolment
 
     @LoopActor private func enrol(
-        _ client: LineClient, _ world: World, number: UInt32, secret: [UInt8], recipient: String, credential: MemberCredential? = nil
+        _ client: LineClient, _ world: World, number: UInt32, secret: [UInt8], recipient: String,
+        credential: MemberCredential? = nil
     ) async throws -> String {
-        let request = EnrolmentRequest(inviteNumber: number, secret: Redacted(secret), recipient: recipient, credential: credential)
+        let request = EnrolmentRequest(
+            inviteNumber: number, secret: Redacted(secret), recipient: recipient, credential: credential)
         return try await client.submit(
             from: "enrol", to: ["enrol@node.test"], try world.sealed(String(decoding: request.message, as: UTF8.self)))
     }
@@ -204,7 +219,9 @@ import Testing
 
     @LoopActor private func invite(_ world: World, _ name: String, number: UInt32, secret: [UInt8]) async throws {
         try await world.store.change { d throws(Failure) in
-            try d.creatingInvite(for: name, number: number, secretHash: EnrolmentRequest.secretHash(secret), expires: world.time.wall + .seconds(600))
+            try d.creatingInvite(
+                for: name, number: number, secretHash: EnrolmentRequest.secretHash(secret),
+                expires: world.time.wall + .seconds(600))
         }
     }
 
@@ -220,8 +237,10 @@ import Testing
             _ = try await client.command("MAIL FROM:<enrol@node.test>")
             #expect(try await client.command("RCPT TO:<board@node.test>")[0].hasPrefix("550 5.7.1 enrol first"))
             _ = try await client.command("RSET")
-            let reply = try await enrol(client, world, number: 7, secret: [1, 2, 3, 4, 5], recipient: "\(dave.mailbox.recipient)")
-            #expect(reply.contains("welcome dave@node.test") && reply.contains("display Dave") && reply.contains("groups board"))
+            let reply = try await enrol(
+                client, world, number: 7, secret: [1, 2, 3, 4, 5], recipient: "\(dave.mailbox.recipient)")
+            #expect(
+                reply.contains("welcome dave@node.test") && reply.contains("display Dave") && reply.contains("groups board"))
             #expect(try await world.pop3(dave).ask("NOOP") == "+OK")
             // The reply got lost: the same device asks again, on a new connection, and is told the same.
             let again = try await enrol(
@@ -240,7 +259,8 @@ import Testing
             try await invite(world, "dave", number: 7, secret: [1, 2, 3, 4, 5])
             func credential(invite: UInt32 = 7, device: [UInt8]? = nil, by signer: SigningKey? = nil) -> MemberCredential {
                 let statement = MailboxStatement.first(
-                    invite: invite, domain: World.domain, device: device ?? dave.device.keyHash, recipient: key, now: world.time.wall)
+                    invite: invite, domain: World.domain, device: device ?? dave.device.keyHash, recipient: key,
+                    now: world.time.wall)
                 return MemberCredential(identity: identity.publicKey, statement: statement.signed(by: signer ?? identity))
             }
             for (wrong, words) in [
@@ -303,7 +323,8 @@ import Testing
             let dave = try Person("dave")
             let client = try await newcomer(world, dave)
             for number in 0..<10 {
-                _ = try await enrol(client, world, number: UInt32(number), secret: [0, 0, 0, 0, 0], recipient: "\(dave.mailbox.recipient)")
+                _ = try await enrol(
+                    client, world, number: UInt32(number), secret: [0, 0, 0, 0, 0], recipient: "\(dave.mailbox.recipient)")
             }
             let next = try await world.connect(.submissions, as: dave)
             _ = try await next.command("EHLO c.test")
@@ -313,7 +334,9 @@ import Testing
 }
 
 @Suite(.timeLimit(.minutes(5))) struct LMTPSessionTests {
-    @LoopActor private func hand(_ world: World, to recipients: [String], _ message: String, change: @LoopActor () async throws -> Void = {}) async throws -> [String] {
+    @LoopActor private func hand(
+        _ world: World, to recipients: [String], _ message: String, change: @LoopActor () async throws -> Void = {}
+    ) async throws -> [String] {
         let client = try await world.connect(.lmtp)
         _ = try await client.command("LHLO mta.test")
         _ = try await client.command("MAIL FROM:<>")

@@ -29,7 +29,9 @@ import Testing
             try await tryJoin(wrongNode.link).publicText, try await tryJoin(wrongPort.link).publicText,
             try await tryJoin(String(good.dropLast())).publicText,
         ]
-        for (sentence, word) in zip(sentences, ["used already", "secret", "has not the key", "does not answer", "no whole invite"]) {
+        for (sentence, word) in zip(
+            sentences, ["used already", "secret", "has not the key", "does not answer", "no whole invite"])
+        {
             #expect(sentence.contains(word), "\(sentence)")
         }
         village.time.putForward(by: .seconds(8 * 86400))
@@ -42,7 +44,9 @@ import Testing
         let wrong = try await refusal { try await bob.call("agent.join", ["invite": .text(fresh), "passphrase": "another"]) }
         #expect(wrong.code == .permission)
         _ = try await bob.call("agent.join", ["invite": .text(fresh), "passphrase": Village.passphrase])
-        let second = try await refusal { try await bob.call("agent.join", ["invite": .text(fresh), "passphrase": Village.passphrase]) }
+        let second = try await refusal {
+            try await bob.call("agent.join", ["invite": .text(fresh), "passphrase": Village.passphrase])
+        }
         #expect(second.code == .cannotCreate)
         await village.close()
     }
@@ -81,7 +85,8 @@ import Testing
         let folder = AgentFolder(stateDir: village.folder + "/alice/state")
         try HostFiles.makeFolders(folder.path)
         try HostFiles.write(folder.deviceKey, [UInt8](repeating: 9, count: 32))
-        let joined = try await village.startAgent("alice").call("agent.join", ["invite": .text(link), "passphrase": Village.passphrase])
+        let joined = try await village.startAgent("alice").call(
+            "agent.join", ["invite": .text(link), "passphrase": Village.passphrase])
         #expect(joined["address"]?.string == "alice@node.test")
         #expect(try HostFiles.read(folder.deviceKey) == [UInt8](repeating: 9, count: 32))
         await village.close()

@@ -34,14 +34,16 @@ import Testing
         let spool = try #require(bob.role.agent?.spool)
         let folder = AgentFolder(stateDir: village.folder + "/bob/state")
         let early = try await keys(of: folder)
+        let account = try #require(bob.role.agent?.account)
         let intake = StoreIntake(
-            seal: StoreSeal(key: .random(32), random: SystemRandom()), account: try #require(bob.role.agent?.account))
+            seal: StoreSeal(key: .random(32), random: SystemRandom()), account: account,
+            judge: SignatureJudge(server: Array(account.nodeKeyHash.prefix(8)), me: account.address, ownKey: ""))
         var recorded: [UInt8] = []
         try await until {
             // The node may have told of the message of the joining too.
             for entry in try await spool.entries(in: AgentMailbox.inbox) {
                 let wrapped = try await spool.read(entry.uid, offset: 0, count: .max)
-                let opened = try intake.opened(wrapped, from: entry.uid, identities: early, at: Loop.time.wall)
+                let opened = try intake.opened(wrapped, from: entry.uid, identities: early, at: Loop.time.wall, Trust())
                 if opened.summary.subject == "Before" { recorded = wrapped }
             }
             return !recorded.isEmpty
@@ -64,8 +66,11 @@ import Testing
         #expect(live.map(\.recipient) == stolen.map(\.recipient))
         // The copy from before opens what was recorded: what follows is not true of any other reason.
         let kept = try await keys(of: before)
-        #expect(try intake.opened(recorded, from: uid, identities: kept, at: Loop.time.wall).summary.subject == "Before")
-        #expect(throws: AgeError.noMatch) { try intake.opened(recorded, from: uid, identities: stolen, at: Loop.time.wall) }
+        #expect(
+            try intake.opened(recorded, from: uid, identities: kept, at: Loop.time.wall, Trust()).summary.subject == "Before")
+        #expect(throws: AgeError.noMatch) {
+            try intake.opened(recorded, from: uid, identities: stolen, at: Loop.time.wall, Trust())
+        }
         // Nor do the files hold what they held: the old file of keys, or the record of the message.
         let old = try HostFiles.read(before.mailboxKeys)
         for name in try FileManager.default.subpathsOfDirectory(atPath: folder.path) {

@@ -23,7 +23,8 @@ import Testing
     init(_ kind: Kind.Type, folder: String, config text: String, time: any TimeSource = Loop.time) throws {
         self.folder = folder
         let config = try Config.load(
-            text: text + "\n[node]\nname = \"node.test\"\nhost = \"127.0.0.1\"\nstate_dir = \"\(folder)/state\"\nruntime_dir = \"\(folder)/run\"\n",
+            text: text
+                + "\n[node]\nname = \"node.test\"\nhost = \"127.0.0.1\"\nstate_dir = \"\(folder)/state\"\nruntime_dir = \"\(folder)/run\"\n",
             fileName: "test.toml", environment: [:], roleOverride: [kind.name], knownRoles: ["server", "agent"])
         commands = ControlCommands()
         bus = NodeBus(time: time)

@@ -31,7 +31,8 @@ struct AgentAccount: Hashable, Sendable {
 
     var json: JSONValue {
         var fields: [String: JSONValue] = [
-            "version": 1, "address": .text("\(address)"), "display": .text(display), "groups": .texts(groups), "host": .text(host),
+            "version": 1, "address": .text("\(address)"), "display": .text(display), "groups": .texts(groups),
+            "host": .text(host),
             "pop3s_port": .number(Int64(pop3sPort)), "submissions_port": .number(Int64(submissionsPort)),
             "node_key": .text(Hex.encode(nodeKeyHash)), "node_recipient": .text(nodeRecipient),
             "own_recipient": .text(ownRecipient),
@@ -90,7 +91,8 @@ extension AgentAccount {
         if let address = MailAddress(config.address) { account.address = address }
         if !config.nodeKey.isEmpty {
             guard let hash = InviteLink.nodeKeyHash(config.nodeKey) else {
-                throw Failure(.configuration, "agent.node_key is no node key; copy the 26 characters between / and # of an invite")
+                throw Failure(
+                    .configuration, "agent.node_key is no node key; copy the 26 characters between / and # of an invite")
             }
             account.nodeKeyHash = hash
         }

@@ -27,7 +27,9 @@ import DDSWire
     /// files made so far stay and are used again by the next try with the same passphrase.
     func run(passphrase: SecretBytes, progress: @LoopActor (String) -> Void) async throws(Failure) -> AgentAccount {
         if let account = try folder.loadAccount() {
-            throw Failure(.cannotCreate, "this state folder belongs to \(account.address) already; use another --config for a second account")
+            throw Failure(
+                .cannotCreate,
+                "this state folder belongs to \(account.address) already; use another --config for a second account")
         }
         if let lost = folder.lostKey { throw lost }
         let deviceSeed = try prepareFolder()
@@ -63,7 +65,9 @@ import DDSWire
         do {
             try HostFiles.makeFolders(folder.path)
             // A try that was killed while writing a key leaves a part of it under another name.
-            for name in try HostFiles.list(folder.path) where name.hasSuffix(".tmp") { try HostFiles.remove(folder.path + "/" + name) }
+            for name in try HostFiles.list(folder.path) where name.hasSuffix(".tmp") {
+                try HostFiles.remove(folder.path + "/" + name)
+            }
             for path in [folder.deviceKey, folder.spoolKey] where !HostFiles.exists(path) {
                 try SecretBytes.random(32).withExposed { bytes throws(DiskError) in try HostFiles.create(path, bytes) }
             }
@@ -116,7 +120,8 @@ import DDSWire
         case .refused(_, let reply, let permanent):
             throw Failure(permanent ? .badInput : .tryAgain, reply.lines.joined(separator: " "))
         case .lost, .offered:
-            throw Failure(.unavailable, "the connection to \(invite.host) was lost (\(detail)); run join again with the same invite")
+            throw Failure(
+                .unavailable, "the connection to \(invite.host) was lost (\(detail)); run join again with the same invite")
         }
     }
 
@@ -152,7 +157,9 @@ import DDSWire
             let domain = capabilities.first?.split(separator: " ").first
         else {
             if detail.contains("pin") || detail.contains("tls") {
-                throw Failure(.protocolError, "the node at \(invite.host) has not the key that the invite names (\(detail)); ask who invited you")
+                throw Failure(
+                    .protocolError,
+                    "the node at \(invite.host) has not the key that the invite names (\(detail)); ask who invited you")
             }
             throw Failure(.unavailable, "\(invite.host) did not answer as a ddsnode does (\(outcome)); check the invite")
         }
@@ -171,7 +178,9 @@ extension AgentFolder {
     func loadSecret(_ path: String) throws(Failure) -> SecretBytes {
         do {
             var bytes = try HostFiles.read(path, limit: 4096)
-            guard bytes.count == 32 else { throw Failure(.badInput, "\(path) is damaged; restore it from a backup, nothing was changed") }
+            guard bytes.count == 32 else {
+                throw Failure(.badInput, "\(path) is damaged; restore it from a backup, nothing was changed")
+            }
             if let status = HostFiles.status(path), !status.isPrivate {
                 throw Failure(.permission, "\(path) can be read by others; run: chmod 600 \(path)")
             }

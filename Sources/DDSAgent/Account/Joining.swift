@@ -41,6 +41,7 @@ import DDSSeal
                 throw Failure(.interrupted, "interrupted")
             }
         }
-        throw Failure(.unavailable, "you are registered, but the test message did not come back within 30 s; see: ddsnode status")
+        throw Failure(
+            .unavailable, "you are registered, but the test message did not come back within 30 s; see: ddsnode status")
     }
 }

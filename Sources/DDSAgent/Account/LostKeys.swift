@@ -10,10 +10,13 @@ extension AgentFolder {
     var lostKey: Failure? {
         let hasSpool = (try? HostFiles.list(spool).isEmpty) == false
         let hasVault = HostFiles.exists(vault)
-        let keys = [(vault, hasSpool, spool), (spoolKey, hasSpool || hasVault, hasSpool ? spool : vault), (deviceKey, hasVault, vault)]
+        let keys = [
+            (vault, hasSpool, spool), (spoolKey, hasSpool || hasVault, hasSpool ? spool : vault), (deviceKey, hasVault, vault),
+        ]
         for (key, isNeeded, witness) in keys where isNeeded && !HostFiles.exists(key) {
             return Failure(
-                .fileMissing, "\(witness) is there, but its key \(key) is missing; put it back from a backup. Nothing was changed; to begin "
+                .fileMissing,
+                "\(witness) is there, but its key \(key) is missing; put it back from a backup. Nothing was changed; to begin "
                     + "anew, use another state folder")
         }
         return nil

@@ -13,7 +13,13 @@ package enum RecoveryDesk {
         /// By the end of a file's name; nil for others than `.html`, `.htm` and `.txt`.
         package init?(fileName: String) {
             let name = fileName.lowercased()
-            if name.hasSuffix(".html") || name.hasSuffix(".htm") { self = .html } else if name.hasSuffix(".txt") { self = .text } else { return nil }
+            if name.hasSuffix(".html") || name.hasSuffix(".htm") {
+                self = .html
+            } else if name.hasSuffix(".txt") {
+                self = .text
+            } else {
+                return nil
+            }
         }
     }
 

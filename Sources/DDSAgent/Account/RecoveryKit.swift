@@ -89,14 +89,18 @@ struct RecoveryKit: Sendable {
         }
         guard identitySeed == keys.identitySeed else {
             throw Failure(
-                .badInput, "this kit is of an identity that \(address) had before; it brings back nothing. Make a new one: ddsnode key backup FILE")
+                .badInput,
+                "this kit is of an identity that \(address) had before; it brings back nothing. Make a new one: ddsnode key backup FILE"
+            )
         }
         let now = RecoveryKit(account: account, identitySeed: keys.identitySeed)
-        let isSame = host == now.host && pop3sPort == now.pop3sPort && submissionsPort == now.submissionsPort
+        let isSame =
+            host == now.host && pop3sPort == now.pop3sPort && submissionsPort == now.submissionsPort
             && nodeKeyHash == now.nodeKeyHash && (nodeIdentity == nil || nodeIdentity == now.nodeIdentity)
         guard isSame else {
             throw Failure(
-                .badInput, "the identity in this kit is yours, but the node's place or key has changed since it was made. Make a new one: "
+                .badInput,
+                "the identity in this kit is yours, but the node's place or key has changed since it was made. Make a new one: "
                     + "ddsnode key backup FILE")
         }
     }

@@ -53,9 +53,11 @@ struct RecoveryPage {
     /// The code in groups of four characters, behind its mark, which stays in one piece.
     private func lines(_ code: [UInt8]) -> [String] {
         let begin = (code.lastIndex(of: 0x2d) ?? 0) + 2
-        let groups = [String(decoding: code[..<begin], as: UTF8.self)] + stride(from: begin, to: code.count, by: 4).map {
-            String(decoding: code[$0..<min($0 + 4, code.count)], as: UTF8.self)
-        }
+        let groups =
+            [String(decoding: code[..<begin], as: UTF8.self)]
+            + stride(from: begin, to: code.count, by: 4).map {
+                String(decoding: code[$0..<min($0 + 4, code.count)], as: UTF8.self)
+            }
         return stride(from: 0, to: groups.count, by: Self.groupsPerLine).map {
             groups[$0..<min($0 + Self.groupsPerLine, groups.count)].joined(separator: " ")
         }

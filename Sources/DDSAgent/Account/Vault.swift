@@ -26,7 +26,8 @@ struct Vault: Sendable {
     /// Writes a new vault. An existing one is never overwritten.
     func create(_ keys: VaultKeys, passphrase: SecretBytes, workFactor: Int, random: any RandomSource) async throws(Failure) {
         let taken = Failure(
-            .cannotCreate, "there is a key file already at \(path); it was left as it is. Use another state folder to join again")
+            .cannotCreate,
+            "there is a key file already at \(path); it was left as it is. Use another state folder to join again")
         guard !exists else { throw taken }
         do {
             let file = try await Loop.offload {
@@ -65,28 +66,34 @@ struct Vault: Sendable {
 extension Vault {
     var missing: Failure {
         Failure(
-            .fileMissing, "there is no key file at \(path); put it back from a backup of the state folder. Nothing was changed: what is "
+            .fileMissing,
+            "there is no key file at \(path); put it back from a backup of the state folder. Nothing was changed: what is "
                 + "stored here opens with that key only")
     }
 
     /// It was opened and holds no keys.
     var foreign: Failure {
-        Failure(.badInput, "the key file \(path) was opened but is not one of ddsnode's; restore it from a backup, nothing was changed")
+        Failure(
+            .badInput,
+            "the key file \(path) was opened but is not one of ddsnode's; restore it from a backup, nothing was changed")
     }
 
     func failure(_ error: VaultError) -> Failure {
         let remedy = "restore it from a backup, nothing was changed"
         return switch error {
         case .wrongPassphrase:
-            Failure(.permission, "that passphrase did not open the key; look at caps lock and the keyboard's layout, and try again")
+            Failure(
+                .permission, "that passphrase did not open the key; look at caps lock and the keyboard's layout, and try again")
         case .wrongOrDamaged:
             Failure(
-                .badInput, "the key file \(path) is damaged at its beginning, or another program made it and the passphrase is wrong; "
+                .badInput,
+                "the key file \(path) is damaged at its beginning, or another program made it and the passphrase is wrong; "
                     + "try again, else \(remedy)")
         case .damaged(let words): Failure(.badInput, "the key file \(path) is damaged (\(words)); \(remedy)")
         case .tooCostly(let factor):
             Failure(
-                .badInput, "the key file \(path) asks for more work than any of ddsnode's (2^\(factor) KiB of memory, 2^\(WorkFactor.maximum) "
+                .badInput,
+                "the key file \(path) asks for more work than any of ddsnode's (2^\(factor) KiB of memory, 2^\(WorkFactor.maximum) "
                     + "at most), and was not tried; it was altered: \(remedy)")
         case .memoryShort: Failure(.system, "the key file \(path) was not opened: \(error); end other programs and try again")
         }

@@ -47,7 +47,9 @@ final class VaultKeys: Sendable {
         content.withExposed { bytes in
             for line in bytes.split(separator: 0x0a) {
                 let words = line.split(separator: 0x20)
-                if words.count == 3 { fields[String(decoding: words[1], as: UTF8.self)] = String(decoding: words[2], as: UTF8.self) }
+                if words.count == 3 {
+                    fields[String(decoding: words[1], as: UTF8.self)] = String(decoding: words[2], as: UTF8.self)
+                }
             }
         }
         guard let text = fields["mailbox"], let mailbox = try? AgeIdentity(text),

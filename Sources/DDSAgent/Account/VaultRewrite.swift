@@ -89,7 +89,9 @@ struct VaultRewrite {
             throw .notReplaced("\(error)")
         }
         defer { disk.close(file) }
-        guard try opened(file, with: passphrase) == content else { throw .notReplaced("the new file came back different from the disk") }
+        guard try opened(file, with: passphrase) == content else {
+            throw .notReplaced("the new file came back different from the disk")
+        }
     }
 
     /// The old file has no name any more: whatever happens here, the new one counts.
@@ -129,7 +131,8 @@ extension Vault {
             throw foreign
         } catch VaultRewrite.Problem.uncertain(let error) {
             throw Failure(
-                .inputOutput, "the disk failed while the key file \(path) was being replaced (\(error)); it opens with the new passphrase or "
+                .inputOutput,
+                "the disk failed while the key file \(path) was being replaced (\(error)); it opens with the new passphrase or "
                     + "with the old one: try both")
         } catch VaultRewrite.Problem.notReplaced(let words) {
             throw Failure(.inputOutput, "the passphrase was not changed, and the old one goes on to open the key (\(words))")

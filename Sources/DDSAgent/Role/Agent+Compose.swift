@@ -37,7 +37,8 @@ extension Agent {
     }
 
     /// What this person's signature of a message for `recipients` says, and the key to make it with.
-    private func signer(_ submission: [UInt8], for recipients: [MailAddress]) throws(Failure) -> (SignatureContext, MinisignKey) {
+    private func signer(_ submission: [UInt8], for recipients: [MailAddress]) throws(Failure) -> (SignatureContext, MinisignKey)
+    {
         let unlocked = try opened()
         let store = unlocked.store
         let groups = recipients.map(\.local).filter { isGroup($0, store) }
@@ -46,7 +47,8 @@ extension Agent {
             groups.count == 1 && recipients.count == 1
             ? store.trust.groups[groups[0]]?.last?.hash : SignatureContext.audience(of: recipients)
         let context = SignatureContext(
-            server: Array(account.nodeKeyHash.prefix(SignatureContext.serverBytes)), groups: groups, submission: Hex.encode(submission),
+            server: Array(account.nodeKeyHash.prefix(SignatureContext.serverBytes)), groups: groups,
+            submission: Hex.encode(submission),
             sequence: store.nextSequence(groups.first), time: services.time.wall, audience: audience)
         return (context, MinisignKey(SigningKey(seed: unlocked.keys.identitySeed)))
     }
@@ -73,7 +75,9 @@ extension Agent {
                     from: author, date: services.time.wall, messageID: freshMessageID(), submission: services.random.bytes(16)))
         } catch {
             switch error {
-            case .malformedLine(let line): throw Failure(.badInput, "line \(line) of the message is no header field; is the empty line before the text missing?")
+            case .malformedLine(let line):
+                throw Failure(
+                    .badInput, "line \(line) of the message is no header field; is the empty line before the text missing?")
             case .headerTooLarge: throw Failure(.badInput, "the header of the message is longer than 256 KiB")
             }
         }
@@ -82,7 +86,9 @@ extension Agent {
         }
         guard !message.recipients.isEmpty else { throw Failure(.usage, "the message names no recipient in To, Cc or Bcc") }
         let (context, key) = try signer(message.submission, for: message.recipients)
-        let signed = try? await Heavy.perform(octets: message.bytes.count) { SignedMessage.made(of: message.bytes, context, by: key) }
+        let signed = try? await Heavy.perform(octets: message.bytes.count) {
+            SignedMessage.made(of: message.bytes, context, by: key)
+        }
         guard let signed else { throw Failure(.bug, "the message cannot be signed") }
         return (try await send(signed, to: message.recipients), message.recipients)
     }
@@ -92,7 +98,9 @@ extension Agent {
         var found: [MailAddress] = []
         for text in texts.flatMap({ $0.split(separator: ",") }) {
             var word = text.trimmingSpaces
-            if let open = word.lastIndex(of: "<"), word.hasSuffix(">") { word = String(word[word.index(after: open)...].dropLast()) }
+            if let open = word.lastIndex(of: "<"), word.hasSuffix(">") {
+                word = String(word[word.index(after: open)...].dropLast())
+            }
             if word.hasPrefix("#") { word.removeFirst() }
             guard !word.isEmpty else { continue }
             guard let address = MailAddress(word) ?? MailAddress(local: word, domain: account.address.domain) else {
@@ -115,13 +123,17 @@ extension Agent {
 
     /// Sends a message to oneself; returns its id in the store.
     func sendLoopMessage() async throws(Failure) -> String {
-        try await send(Letter(recipients: [account.address], subject: Self.loopSubject, body: "This message went through the node and came back.\n"))
+        try await send(
+            Letter(
+                recipients: [account.address], subject: Self.loopSubject,
+                body: "This message went through the node and came back.\n"))
     }
 
     /// True when the message with that id has come back; both copies are then removed from the store.
     func takeLoopMessage(_ id: String) async throws(Failure) -> Bool {
         guard let store = unlocked?.store, let own = store.items[id]?.summary else { return false }
-        guard let back = store.summaries.first(where: { $0.messageID == own.messageID && !$0.isOwn }), own.sendState == .sent else { return false }
+        guard let back = store.summaries.first(where: { $0.messageID == own.messageID && !$0.isOwn }), own.sendState == .sent
+        else { return false }
         do throws(SpoolError) {
             try await store.remove([id, back.id])
         } catch {

@@ -11,7 +11,8 @@ extension Agent {
     /// file was overwritten.
     func changePassphrase(from old: SecretBytes, to new: SecretBytes) async throws(Failure) -> Bool {
         guard old != new else { throw Failure(.badInput, "the new passphrase is the old one; nothing was changed") }
-        try PassphraseStrength.require(new, known: [account.address.local, account.address.domain, account.display, account.host])
+        try PassphraseStrength.require(
+            new, known: [account.address.local, account.address.domain, account.display, account.host])
         await unlockGate.enter()
         defer { unlockGate.leave() }
         let isOverwritten = try await Vault(path: folder.vault).changePassphrase(from: old, to: new, services: services)
@@ -20,4 +21,3 @@ extension Agent {
         return isOverwritten
     }
 }
-

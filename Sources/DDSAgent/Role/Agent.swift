@@ -59,7 +59,8 @@ import Logging
         }
         Vault(path: folder.vault).tidy()
         let deviceSeed = try folder.loadSecret(folder.deviceKey)
-        let link = try NodeLink(host: account.host, nodeKeyHash: account.nodeKeyHash, deviceSeed: deviceSeed, time: services.time)
+        let link = try NodeLink(
+            host: account.host, nodeKeyHash: account.nodeKeyHash, deviceSeed: deviceSeed, time: services.time)
         let spool = try await EmbeddedSpool.open(
             folder: folder.spool, keys: .fixed(try folder.loadSecret(folder.spoolKey)), acceptLoss: services.config.acceptLoss,
             random: services.random, time: services.time, onStopped: onSpoolStopped)
@@ -86,7 +87,8 @@ import Logging
             spool: spool, services: services, account: account, link: link, watch: watch,
             onMail: { [weak self] in await self?.mailCame() }, onRound: { [weak self] in self?.tendKeys() })
         let outbox = Outbox(
-            spool: spool, services: services, submit: { [weak self] in await self?.submit($0) ?? .unreachable("the agent is stopping") },
+            spool: spool, services: services,
+            submit: { [weak self] in await self?.submit($0) ?? .unreachable("the agent is stopping") },
             onOutcome: { [weak self] in await self?.outcomeCame() })
         self.fetcher = fetcher
         self.outbox = outbox
@@ -202,13 +204,16 @@ extension Agent {
             importTrouble = nil
         } catch {
             guard unlocked?.store === store else { return }
-            importTrouble = error == .full
+            importTrouble =
+                error == .full
                 ? "the disk is full; free some space, fetched mail is kept but not shown until then"
                 : "fetched mail could not be taken in, it is kept; see the log"
             services.log.error("fetched mail not taken in, it is kept", metadata: ["error": "\(error)"])
         }
         if store.order.count != before.0 { unlocked?.keeper?.mailCame() }
-        if before != (store.order.count, store.trust.changeCount) { services.bus.publish(.storeChanged(unread: store.unreadCount)) }
+        if before != (store.order.count, store.trust.changeCount) {
+            services.bus.publish(.storeChanged(unread: store.unreadCount))
+        }
     }
 
     private func outcomeCame() async {
@@ -223,10 +228,12 @@ extension Agent {
     }
 
     private func submit(_ submission: QueuedSubmission) async -> SubmissionResult {
-        var envelope = Envelope(reversePath: .address(submission.sender), recipients: submission.recipients.map { Recipient($0) })
+        var envelope = Envelope(
+            reversePath: .address(submission.sender), recipients: submission.recipients.map { Recipient($0) })
         envelope.parameters.smtpUTF8 = !([submission.sender] + submission.recipients).allSatisfy(\.isASCII)
         let configuration = SMTPClientConfiguration(
-            clientName: "[127.0.0.1]", tls: .implicit, credentials: .external(authzid: account.address.local), envelope: envelope,
+            clientName: "[127.0.0.1]", tls: .implicit, credentials: .external(authzid: account.address.local),
+            envelope: envelope,
             message: submission.message)
         do throws(Failure) {
             let (outcome, detail) = try await SubmissionClient.run(
@@ -245,12 +252,18 @@ extension Agent {
     /// `draft` names the draft that this was; it is erased in the same transaction.
     func send(_ message: [UInt8], to recipients: [MailAddress], draft: String? = nil) async throws(Failure) -> String {
         let unlocked = try opened()
-        guard !recipients.isEmpty else { throw Failure(.usage, "name at least one recipient, like board@\(account.address.domain)") }
+        guard !recipients.isEmpty else {
+            throw Failure(.usage, "name at least one recipient, like board@\(account.address.domain)")
+        }
         for recipient in recipients where recipient.domain != account.address.domain {
-            throw Failure(.badInput, "\(recipient) is not at \(account.address.domain); this node serves its own members and groups only")
+            throw Failure(
+                .badInput, "\(recipient) is not at \(account.address.domain); this node serves its own members and groups only")
         }
         guard message.count <= services.config.server.limits.messageSize else {
-            throw Failure(.badInput, "the message has \(message.count >> 20) MiB; the limit is \(services.config.server.limits.messageSize >> 20) MiB")
+            throw Failure(
+                .badInput,
+                "the message has \(message.count >> 20) MiB; the limit is \(services.config.server.limits.messageSize >> 20) MiB"
+            )
         }
         let (sealed, prepared) = try await made(message, to: recipients, draft: draft, store: unlocked.store)
         let id = prepared.summary.id
@@ -261,7 +274,8 @@ extension Agent {
         }
         // A second click came while the first was being made ready.
         if unlocked.store.items[id] != nil { return id }
-        let queued = QueuedSubmission(messageTag: prepared.tag, sender: account.address, recipients: recipients, message: sealed)
+        let queued = QueuedSubmission(
+            messageTag: prepared.tag, sender: account.address, recipients: recipients, message: sealed)
         let erasures = draft.flatMap { unlocked.drafts.record(of: $0) }.map { [$0] } ?? []
         do throws(SpoolError) {
             let records = try await spool.commit(

@@ -37,13 +37,17 @@ import Logging
     }
 
     private func agent() throws(Failure) -> Agent {
-        guard let agent = role.agent else { throw Failure(.fileMissing, "nobody has joined a node from here yet; run: ddsnode join INVITE") }
+        guard let agent = role.agent else {
+            throw Failure(.fileMissing, "nobody has joined a node from here yet; run: ddsnode join INVITE")
+        }
         return agent
     }
 
     private func join(_ request: ControlRequest, _ output: any ControlOutput) async throws(Failure) -> JSONValue {
         let invite = try InviteLink(request.text("invite"))
-        let agent = try await role.join(invite, passphrase: try AgentMailCommands.passphrase(request)) { output.event(["step": .text($0)]) }
+        let agent = try await role.join(invite, passphrase: try AgentMailCommands.passphrase(request)) {
+            output.event(["step": .text($0)])
+        }
         return AgentMailCommands.welcome(agent, page: role.page?.makeOpenAddress())
     }
 
@@ -58,7 +62,8 @@ import Logging
         if request.arguments["accept_head"]?.boolean ?? false { await agent.watch?.accept() }
         guard let outcome = await agent.fetcher?.fetchNow() else { throw Failure(.unavailable, "the agent is stopping") }
         guard case .completed = outcome.end else {
-            throw Failure(.unavailable, agent.fetcher?.lastTrouble ?? "the node did not finish the session; see: ddsnode status")
+            throw Failure(
+                .unavailable, agent.fetcher?.lastTrouble ?? "the node did not finish the session; see: ddsnode status")
         }
         return ["fetched": .number(outcome.stored.count), "locked": .bool(agent.isLocked)]
     }
@@ -85,18 +90,24 @@ import Logging
 
     private static func send(_ agent: Agent, _ request: ControlRequest) async throws(Failure) -> JSONValue {
         if let raw = request.arguments["raw"]?.string {
-            guard let bytes = Base64.decode(Array(raw.utf8)) else { throw Failure(.protocolError, "the message is not in base64") }
+            guard let bytes = Base64.decode(Array(raw.utf8)) else {
+                throw Failure(.protocolError, "the message is not in base64")
+            }
             let (id, recipients) = try await agent.send(raw: bytes)
             return ["id": .text(id), "recipients": .texts(recipients.map { "\($0)" })]
         }
         let recipients = try agent.recipients(request.arguments["recipients"]?.strings ?? [])
         var letter = Agent.Letter(
-            recipients: recipients, subject: request.arguments["subject"]?.string ?? "", body: request.arguments["body"]?.string ?? "")
+            recipients: recipients, subject: request.arguments["subject"]?.string ?? "",
+            body: request.arguments["body"]?.string ?? "")
         for file in request.arguments["attachments"]?.array ?? [] {
-            guard let name = file["name"]?.string, let content = file["content"]?.string.flatMap({ Base64.decode(Array($0.utf8)) }) else {
+            guard let name = file["name"]?.string,
+                let content = file["content"]?.string.flatMap({ Base64.decode(Array($0.utf8)) })
+            else {
                 throw Failure(.protocolError, "an attachment needs name and content in base64")
             }
-            letter.attachments.append(MessageBuilder.Attachment(fileName: name, type: "application/octet-stream", content: content))
+            letter.attachments.append(
+                MessageBuilder.Attachment(fileName: name, type: "application/octet-stream", content: content))
         }
         let id = try await agent.send(letter)
         return ["id": .text(id), "recipients": .texts(recipients.map { "\($0)" })]
@@ -111,7 +122,8 @@ import Logging
     private nonisolated static func describe(_ summary: StoredSummary) -> JSONValue {
         [
             "id": .text(summary.id), "subject": .text(summary.subject), "from": .text(summary.fromAddress),
-            "from_name": .text(summary.fromName), "to": .texts(summary.recipients), "group": summary.group.map { .text($0) } ?? .null,
+            "from_name": .text(summary.fromName), "to": .texts(summary.recipients),
+            "group": summary.group.map { .text($0) } ?? .null,
             "date": .text(CivilTime(secondsSinceEpoch: summary.date).rfc3339), "unread": .bool(summary.isUnread),
             "state": .text(summary.sendState?.rawValue ?? "received"), "note": summary.note.map { .text($0) } ?? .null,
             "recipients": summary.isOwn ? .list((summary.copies ?? []).map(\.json)) : .null,
@@ -128,7 +140,9 @@ import Logging
         guard let signed = SignedMessage(message), let signature = signed.signature else {
             throw Failure(.badInput, "message \(id) is not signed")
         }
-        let key = store.items[id]?.summary.signature?.key.flatMap { Hex.decode($0) }.map { MinisignPublicKey(key: $0) } ?? signed.claimedKey
+        let key =
+            store.items[id]?.summary.signature?.key.flatMap { Hex.decode($0) }.map { MinisignPublicKey(key: $0) }
+            ?? signed.claimedKey
         return [
             "id": .text(id), "content": .text(String(decoding: Base64.encode(signed.content), as: UTF8.self)),
             "signature": .text(signature.text), "key": key.map { .text("\($0)") } ?? .null,
@@ -162,7 +176,8 @@ import Logging
         guard let summary = store.items[id]?.summary, case .object(var fields) = describe(summary) else {
             throw Failure(.unknownName, "no message \(id); see: ddsnode list")
         }
-        guard let parsed = try? await Heavy.perform(octets: message.count, { ParsedMessage(SignedMessage.inner(of: message)) }) else {
+        guard let parsed = try? await Heavy.perform(octets: message.count, { ParsedMessage(SignedMessage.inner(of: message)) })
+        else {
             throw Failure(.bug, "the message cannot be taken apart")
         }
         fields["readers"] = store.trust.readers(of: summary)?.json ?? .null

@@ -47,7 +47,8 @@ import Logging
             services: services,
             onSpoolStopped: { [services] reason in
                 services.log.critical("the local store stopped", metadata: ["error": "\(reason)"])
-                services.bus.publish(.spoolProblem(text: "a write failed; nothing more is accepted until the agent has read its disk again"))
+                services.bus.publish(
+                    .spoolProblem(text: "a write failed; nothing more is accepted until the agent has read its disk again"))
                 services.requestStop(Failure.Code.bug.rawValue)
             })
         self.agent = agent
@@ -77,13 +78,16 @@ import Logging
     }
 
     /// Joins and begins to work, as the command line's `join` asks a running agent to.
-    func join(_ invite: InviteLink, passphrase: SecretBytes, progress: @LoopActor (String) -> Void) async throws(Failure) -> Agent {
+    func join(_ invite: InviteLink, passphrase: SecretBytes, progress: @LoopActor (String) -> Void) async throws(Failure)
+        -> Agent
+    {
         guard agent == nil, !isJoining else {
             throw Failure(.cannotCreate, "this agent belongs to somebody already; use another --config for a second account")
         }
         isJoining = true
         defer { isJoining = false }
-        try await Joining.run(services: services, invite: invite, passphrase: passphrase, workFactor: workFactor, progress: progress)
+        try await Joining.run(
+            services: services, invite: invite, passphrase: passphrase, workFactor: workFactor, progress: progress)
         try await startAgent()
         guard let agent else { throw Failure(.bug, "the agent did not start") }
         try await Joining.prove(agent, passphrase: passphrase, services: services, progress: progress)
@@ -130,14 +134,17 @@ extension Agent {
         let kept = await unopenedCount()
         if let words = Self.unopenedWords(kept) { problems.append("\(words); see: ddsnode store check") }
         if let count = unlocked?.drafts.unreadable, count > 0 {
-            problems.append("\(count) draft\(count == 1 ? " does" : "s do") not open; kept, restore the state folder from a backup")
+            problems.append(
+                "\(count) draft\(count == 1 ? " does" : "s do") not open; kept, restore the state folder from a backup")
         }
         if let importTrouble { problems.append(importTrouble) }
         if let keyTrouble = keyTrouble ?? unlocked?.keeper?.trouble { problems.append("mailbox keys: \(keyTrouble)") }
         var fields: [String: JSONValue] = [
             "joined": true, "address": .text("\(account.address)"), "locked": .bool(isLocked), "groups": .texts(account.groups),
-            "node": .text(account.host), "outbox": .number(outbox?.waiting.count ?? 0), "fetched": .number(fetcher?.fetchedCount ?? 0),
-            "page": page.map { .text($0) } ?? .null, "renews_on_lock": .bool(services.handover.isOffered), "store_bytes": .number(statistics?.liveBytes ?? 0),
+            "node": .text(account.host), "outbox": .number(outbox?.waiting.count ?? 0),
+            "fetched": .number(fetcher?.fetchedCount ?? 0),
+            "page": page.map { .text($0) } ?? .null, "renews_on_lock": .bool(services.handover.isOffered),
+            "store_bytes": .number(statistics?.liveBytes ?? 0),
             "last_fetch": fetcher?.lastSuccess.map { .text(CivilTime(secondsSinceEpoch: $0.seconds).rfc3339) } ?? .null,
         ]
         fields["unopened"] = .number(kept)

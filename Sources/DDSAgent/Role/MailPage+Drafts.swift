@@ -27,7 +27,9 @@ extension MailPage {
     private static var quotedCharactersMax: Int { 100_000 }
 
     private static func quoted(_ message: [UInt8], from original: StoredSummary) async -> String {
-        let text = (try? await Heavy.perform(octets: message.count) { ParsedMessage(SignedMessage.inner(of: message)).bestPlainText }) ?? ""
+        let text =
+            (try? await Heavy.perform(octets: message.count) { ParsedMessage(SignedMessage.inner(of: message)).bestPlainText })
+            ?? ""
         let quoted = text.prefix(quotedCharactersMax).split(separator: "\n", omittingEmptySubsequences: false)
             .map { $0.hasPrefix(">") ? ">\($0)" : "> \($0)" }.joined(separator: "\n")
         let who = original.fromName.isEmpty ? original.fromAddress : original.fromName
@@ -52,7 +54,9 @@ extension MailPage {
             agent.services.log.error("draft not kept", metadata: ["error": "\(error)"])
             guard agent.unlocked?.drafts === drafts else { return nil }
             let reason = error == .full ? "the disk is full" : "the local store has a problem"
-            note([DraftProblem(field: .body, text: "Not saved: \(reason). Your text is here until the agent is locked.")], at: id)
+            note(
+                [DraftProblem(field: .body, text: "Not saved: \(reason). Your text is here until the agent is locked.")], at: id
+            )
             return nil
         }
     }
@@ -63,8 +67,10 @@ extension MailPage {
         let index = await desk.current()
         guard !agent.isLocked else { return nil }
         return DraftModel(
-            id: id, fields: fields, attachments: draft.attachments.map { AttachmentModel(id: $0.id, name: $0.name, size: $0.content.count) },
-            problems: problems(of: id), audience: audience(draft.recipients), thread: draft.repliesTo.flatMap { index.thread($0)?.id },
+            id: id, fields: fields,
+            attachments: draft.attachments.map { AttachmentModel(id: $0.id, name: $0.name, size: $0.content.count) },
+            problems: problems(of: id), audience: audience(draft.recipients),
+            thread: draft.repliesTo.flatMap { index.thread($0)?.id },
             savedAt: WallTime(milliseconds: draft.saved))
     }
 
@@ -77,7 +83,8 @@ extension MailPage {
 
     func recipients() async -> [RecipientChoice] {
         let domain = agent.account.address.domain
-        let people = Set(agent.unlocked?.store.summaries.map(\.fromAddress).filter { $0.hasSuffix("@\(domain)") } ?? []).sorted()
+        let people = Set(agent.unlocked?.store.summaries.map(\.fromAddress).filter { $0.hasSuffix("@\(domain)") } ?? [])
+            .sorted()
         return groupNames.map { RecipientChoice(value: "\($0)@\(domain)", label: "#\($0)") }
             + people.map { RecipientChoice(value: $0, label: $0) }
     }
@@ -160,7 +167,9 @@ extension MailPage {
         let recipients = try agent.recipients([draft.recipients])
         guard !recipients.isEmpty else { throw Failure(.badInput, "Name somebody to send this to, a person or a group.") }
         var letter = Agent.Letter(recipients: recipients, subject: draft.subject, body: draft.body)
-        letter.attachments = draft.attachments.map { MessageBuilder.Attachment(fileName: $0.name, type: $0.type, content: [UInt8]($0.content)) }
+        letter.attachments = draft.attachments.map {
+            MessageBuilder.Attachment(fileName: $0.name, type: $0.type, content: [UInt8]($0.content))
+        }
         letter.repliesTo = draft.repliesTo.flatMap { agent.unlocked?.store.items[$0]?.summary }
         return letter
     }
@@ -170,9 +179,11 @@ extension MailPage {
         var found: [DraftProblem] = []
         let own = draft.body.split(separator: "\n").filter { !$0.hasPrefix(">") }.joined(separator: "\n").lowercased()
         if draft.attachments.isEmpty, own.contains("attached") || own.contains("attachment") {
-            found.append(DraftProblem(field: .attachments, text: "The text speaks of an attachment, and there is none.", isWarning: true))
+            found.append(
+                DraftProblem(field: .attachments, text: "The text speaks of an attachment, and there is none.", isWarning: true)
+            )
         }
-        if let original = letter.repliesTo?.group, !letter.recipients.contains(where: { $0.local == original }) ,
+        if let original = letter.repliesTo?.group, !letter.recipients.contains(where: { $0.local == original }),
             letter.recipients.contains(where: { groupNames.contains($0.local) }), draft.body.contains("\n>")
         {
             found.append(DraftProblem(field: .recipients, text: "This quotes #\(original) in another group.", isWarning: true))

@@ -15,7 +15,8 @@ extension MailPage {
         var models: [MessageModel] = []
         var depths: [String: Int] = [:]
         for summary in thread.messages {
-            let depth = (summary.inReplyTo + summary.references.reversed()).lazy.compactMap { depths[$0] }.first.map { $0 + 1 } ?? 0
+            let depth =
+                (summary.inReplyTo + summary.references.reversed()).lazy.compactMap { depths[$0] }.first.map { $0 + 1 } ?? 0
             depths[summary.messageID] = depth
             models.append(await message(summary, depth: min(depth, 3), store: store))
         }
@@ -26,7 +27,9 @@ extension MailPage {
         return ThreadModel(
             id: thread.id, subject: first.subject, group: thread.group.map(group),
             readers: thread.group.map { Self.people(store.trust.roster(of: $0)) } ?? Self.people(thread), messages: models,
-            events: thread.group.map { Self.events(thread, store.trust.events(in: $0, since: WallTime(milliseconds: first.received))) }
+            events: thread.group.map {
+                Self.events(thread, store.trust.events(in: $0, since: WallTime(milliseconds: first.received)))
+            }
                 ?? [])
     }
 
@@ -51,7 +54,8 @@ extension MailPage {
     private func message(_ summary: StoredSummary, depth: Int, store: MessageStore) async -> MessageModel {
         var model = MessageModel(
             id: summary.id, senderName: summary.fromName, senderAddress: summary.fromAddress, recipients: summary.recipients,
-            messageID: summary.messageID, time: WallTime(milliseconds: summary.isOwn ? summary.received : summary.date * 1000), body: "",
+            messageID: summary.messageID, time: WallTime(milliseconds: summary.isOwn ? summary.received : summary.date * 1000),
+            body: "",
             isUnread: summary.isUnread, isOwn: summary.isOwn, depth: depth, sent: sentState(summary),
             nodeWords: summary.mode?.words)
         do throws(SpoolError) {
@@ -90,7 +94,8 @@ extension MailPage {
         case .verified, .known: nil
         case .firstSeen: .unknownKey
         case .changed:
-            signature.reason == nil ? signature.since.map { .keyChanged(since: WallTime(milliseconds: $0)) } : .signature(signature.words)
+            signature.reason == nil
+                ? signature.since.map { .keyChanged(since: WallTime(milliseconds: $0)) } : .signature(signature.words)
         case .bad: .signature(signature.words)
         case .unsigned: signature.attested == nil && signature.reason == nil ? .notSigned : .signature(signature.words)
         }
@@ -123,7 +128,8 @@ extension MailPage {
 
     private func mark(_ messages: [String], read: Bool) async {
         guard let store = agent.unlocked?.store else { return }
-        let changing = messages.filter { id in store.items[id].map { $0.summary.isUnread == read && !$0.summary.isOwn } ?? false }
+        let changing = messages.filter { id in store.items[id].map { $0.summary.isUnread == read && !$0.summary.isOwn } ?? false
+        }
         guard !changing.isEmpty else { return }
         do throws(SpoolError) {
             try await store.update(changing) { $0.isUnread = !read }

@@ -100,7 +100,8 @@ import DDSSpool
 
     /// The account's groups and those that mail has come for, sorted.
     var groupNames: [String] {
-        Set(agent.account.groups).union(desk.index.unread.groups.keys).union(agent.unlocked?.store.trust.groupNames ?? []).sorted()
+        Set(agent.account.groups).union(desk.index.unread.groups.keys).union(agent.unlocked?.store.trust.groupNames ?? [])
+            .sorted()
     }
 
     /// Threads that a turn of the loop may look through.
@@ -182,7 +183,8 @@ import DDSSpool
         let drafts = agent.unlocked?.drafts.open ?? []
         let rows = drafts.map { draft in
             ThreadRowModel(
-                id: draft.id, senders: [draft.recipients], messageCount: 1, subject: draft.subject, snippet: String(draft.body.prefix(120)),
+                id: draft.id, senders: [draft.recipients], messageCount: 1, subject: draft.subject,
+                snippet: String(draft.body.prefix(120)),
                 group: nil, time: WallTime(milliseconds: draft.saved), hasAttachment: !draft.attachments.isEmpty)
         }
         return ThreadListModel(rows: rows, total: rows.count)
@@ -198,7 +200,8 @@ import DDSSpool
         let last = thread.messages[thread.messages.count - 1]
         return ThreadRowModel(
             id: thread.id, senders: senders, messageCount: thread.messages.count, subject: thread.messages[0].subject,
-            snippet: last.snippet, group: thread.group, time: WallTime(milliseconds: thread.lastActivity), isUnread: thread.isUnread,
+            snippet: last.snippet, group: thread.group, time: WallTime(milliseconds: thread.lastActivity),
+            isUnread: thread.isUnread,
             hasAttachment: thread.messages.contains(where: \.hasAttachments), sent: sentState(last),
             isDoubtful: thread.messages.contains { $0.warning != nil || $0.signature?.isException == true })
     }

@@ -61,7 +61,9 @@ struct GroupRosters: Hashable, Sendable, Codable {
                 return .taken
             case .truncated, .malformed, .oversized, .newerVersion, .wrongGroup, .fork:
                 let octets = Data(document.bytes)
-                guard disputes.count < Self.disputesMax, !disputes.contains(where: { $0.octets == octets }) else { return .known }
+                guard disputes.count < Self.disputesMax, !disputes.contains(where: { $0.octets == octets }) else {
+                    return .known
+                }
                 disputes.append(Dispute(words: error.words, received: wall.milliseconds, octets: octets))
                 return .disputed
             }
@@ -72,7 +74,8 @@ struct GroupRosters: Hashable, Sendable, Codable {
         let roster = document.roster
         steps.append(
             Step(
-                number: roster.number, hash: Hex.encode(document.hash), time: roster.time.milliseconds, received: wall.milliseconds,
+                number: roster.number, hash: Hex.encode(document.hash), time: roster.time.milliseconds,
+                received: wall.milliseconds,
                 readers: roster.members.count, includesMe: roster.member(me) != nil,
                 changes: last.map { RosterChanges(from: $0.roster, to: roster) } ?? RosterChanges(), missing: missing))
         last = document

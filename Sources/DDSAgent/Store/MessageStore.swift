@@ -45,7 +45,8 @@ import DDSSpool
     let importGate = LoopGate()
 
     private init(
-        spool: any SpoolEngine, keys: VaultKeys, account: AgentAccount, random: any RandomSource, time: any TimeSource, gate: LoopGate
+        spool: any SpoolEngine, keys: VaultKeys, account: AgentAccount, random: any RandomSource, time: any TimeSource,
+        gate: LoopGate
     ) {
         self.spool = spool
         self.keys = keys
@@ -125,7 +126,8 @@ import DDSSpool
                 }
             }
             order = items.values.sorted { $0.messageRecord.rawValue < $1.messageRecord.rawValue }.map(\.summary.id)
-            leftovers += InboxImport.finished(fetched, origins: Set(items.values.compactMap { $0.summary.origin.map { SpoolUID(rawValue: $0) } }))
+            leftovers += InboxImport.finished(
+                fetched, origins: Set(items.values.compactMap { $0.summary.origin.map { SpoolUID(rawValue: $0) } }))
         }
     }
 
@@ -230,7 +232,9 @@ extension MessageStore {
     }
 
     /// The same for a caller who is inside the gate, with other records that go in the same transaction.
-    func write(_ ids: [String], alsoErasing erasures: [SpoolUID], _ change: (inout StoredSummary) -> Void) async throws(SpoolError) {
+    func write(_ ids: [String], alsoErasing erasures: [SpoolUID], _ change: (inout StoredSummary) -> Void)
+        async throws(SpoolError)
+    {
         var transaction = SpoolTransaction(erasures: erasures)
         var changed: [Item] = []
         for id in ids {
@@ -239,7 +243,8 @@ extension MessageStore {
             change(&item.summary)
             guard item.summary != before else { continue }
             transaction.appends.append(
-                .record(mailbox: AgentMailbox.summaries, tag: item.tag, flags: 0, body: try sealed(item.summary, tag: item.tag)))
+                .record(mailbox: AgentMailbox.summaries, tag: item.tag, flags: 0, body: try sealed(item.summary, tag: item.tag))
+            )
             transaction.erasures.append(item.summaryRecord)
             changed.append(item)
         }
@@ -277,7 +282,8 @@ extension MessageStore {
 
     /// Writes what the node reports into the summaries and forgets the report, in one transaction. The caller is inside the gate.
     func apply(_ report: DeliveryReport, from record: SpoolUID) async throws(SpoolError) {
-        let messages = Dictionary(report.messages.filter { !$0.submission.isEmpty }.map { ($0.submission, $0) }, uniquingKeysWith: { $1 })
+        let messages = Dictionary(
+            report.messages.filter { !$0.submission.isEmpty }.map { ($0.submission, $0) }, uniquingKeysWith: { $1 })
         let ids = items.values.filter { $0.summary.submission.map { messages[$0] != nil } ?? false }.map(\.summary.id)
         try await write(ids, alsoErasing: [record]) { summary in
             if let message = summary.submission.flatMap({ messages[$0] }) { summary.apply(message) }

@@ -114,7 +114,9 @@ struct SignatureJudge: Sendable {
     ) -> Judgement {
         guard let signed else {
             var stored = StoredSignature(verdict: .unsigned, attested: attested)
-            if let attested, author.lowercased() != attested { stored.reason = "it names \(author.isEmpty ? "nobody" : author) as its author" }
+            if let attested, author.lowercased() != attested {
+                stored.reason = "it names \(author.isEmpty ? "nobody" : author) as its author"
+            }
             return Judgement(signature: stored)
         }
         var result = holder(of: signed, author: author, trust)
@@ -152,15 +154,22 @@ struct SignatureJudge: Sendable {
         let known = isOwn ? KnownKeys.Entry(key: ownKey, since: 0, isFromNode: true) : trust.keys[author]
         if let known, isBy(known.key) {
             var stored = StoredSignature(verdict: .known, key: known.key, since: known.since)
-            if known.compared == known.key { stored.verdict = .verified } else if !known.former.isEmpty { stored.verdict = .changed }
+            if known.compared == known.key {
+                stored.verdict = .verified
+            } else if !known.former.isEmpty {
+                stored.verdict = .changed
+            }
             return Judgement(signature: stored)
         }
         if let former = known?.former.last(where: isBy) {
             return Judgement(
                 signature: StoredSignature(
-                    verdict: .changed, reason: "it is a key that \(author) does not have any more", key: former, since: known?.since))
+                    verdict: .changed, reason: "it is a key that \(author) does not have any more", key: former,
+                    since: known?.since))
         }
-        guard let claimed = signed.claimedKey.map({ Hex.encode($0.key) }), isBy(claimed) else { return bad("it does not fit to the message") }
+        guard let claimed = signed.claimedKey.map({ Hex.encode($0.key) }), isBy(claimed) else {
+            return bad("it does not fit to the message")
+        }
         if let owner = claimed == ownKey ? "\(me)" : trust.keys.owner(of: claimed), owner != author.lowercased() {
             return bad("it is by the key of \(owner)", key: claimed)
         }

@@ -76,7 +76,8 @@ struct StoreReport: Hashable, Sendable {
 
     private static func isSealed(_ mailbox: MailboxID) -> Bool {
         [
-            AgentMailbox.messages, AgentMailbox.summaries, AgentMailbox.drafts, AgentMailbox.sheltered, AgentMailbox.rosters, AgentMailbox.knownKeys,
+            AgentMailbox.messages, AgentMailbox.summaries, AgentMailbox.drafts, AgentMailbox.sheltered, AgentMailbox.rosters,
+            AgentMailbox.knownKeys,
         ].contains(mailbox)
     }
 

@@ -48,7 +48,9 @@ struct StoreIntake: Sendable {
     }
 
     /// Opens what the node sealed to this member. Throws when it is not sealed, not to this key, or damaged.
-    func opened(_ wrapped: [UInt8], from record: SpoolUID, identities: [AgeIdentity], at wall: WallTime, _ trust: Trust) throws -> Prepared {
+    func opened(_ wrapped: [UInt8], from record: SpoolUID, identities: [AgeIdentity], at wall: WallTime, _ trust: Trust) throws
+        -> Prepared
+    {
         var reader = SealedWrapperReader()
         var opener = AgeDecryptor(identities: identities)
         let armor = try reader.feed(wrapped) + reader.finish()
@@ -61,11 +63,15 @@ struct StoreIntake: Sendable {
         let seal = SealNote.keys(in: opener.stanzas)
         let mode = ModeNote.mode(in: opener.stanzas)
         let roster = RosterNote.notes(in: opener.stanzas).first { $0.group == group }.map { StoredRoster($0.head) }
-        switch ControlMail.read(Padding.strip(message), node: account.address.domain, to: account.address, key: account.nodeIdentity) {
+        switch ControlMail.read(
+            Padding.strip(message), node: account.address.domain, to: account.address, key: account.nodeIdentity)
+        {
         case .ordinary:
             let signed = SignedMessage(message)
             let submission = (try? HeaderSection(of: signed?.message ?? message))?.first("X-DDS-Submission")?.text
-            let author = AuthorNote.notes(in: opener.stanzas).first { $0.group == group }.map { "\($0.author)@\(account.address.domain)" }
+            let author = AuthorNote.notes(in: opener.stanzas).first { $0.group == group }.map {
+                "\($0.author)@\(account.address.domain)"
+            }
             var judgement: SignatureJudge.Judgement?
             var prepared = try prepared(message, id: id, sendState: nil, group: group, at: wall) {
                 let found = judge.judge(
@@ -92,7 +98,8 @@ struct StoreIntake: Sendable {
         case .genuine(let mail):
             // Who shows an old one again shows the same message.
             var prepared = try prepared(
-                message, id: OpaqueID.derived(Array("control".utf8), Array(mail.id.utf8)), sendState: nil, group: group, at: wall
+                message, id: OpaqueID.derived(Array("control".utf8), Array(mail.id.utf8)), sendState: nil, group: group,
+                at: wall
             ) {
                 $0.origin = record.rawValue
                 $0.isFromNode = true
@@ -134,7 +141,9 @@ struct StoreIntake: Sendable {
 
     /// Of a message written here: what it is known by when somebody brings it back.
     private func noteSignature(of message: [UInt8], in summary: inout StoredSummary) {
-        guard let signed = SignedMessage(message), let context = signed.signature.flatMap({ SignatureContext($0.trustedComment) }) else {
+        guard let signed = SignedMessage(message),
+            let context = signed.signature.flatMap({ SignatureContext($0.trustedComment) })
+        else {
             return
         }
         summary.sequence = context.sequence
@@ -150,11 +159,14 @@ struct StoreIntake: Sendable {
         let recipients = (parsed.to + parsed.cc).map(\.address)
         return StoredSummary(
             id: id, subject: String(parsed.subject.text.prefix(Self.subjectCharactersMax)),
-            fromName: String((parsed.from?.name.text ?? "").prefix(Self.nameCharactersMax)), fromAddress: parsed.from?.address ?? "",
-            recipients: recipients, group: known ?? group(of: recipients, isOwn: sendState != nil), date: parsed.date?.seconds ?? wall.seconds,
+            fromName: String((parsed.from?.name.text ?? "").prefix(Self.nameCharactersMax)),
+            fromAddress: parsed.from?.address ?? "",
+            recipients: recipients, group: known ?? group(of: recipients, isOwn: sendState != nil),
+            date: parsed.date?.seconds ?? wall.seconds,
             received: wall.milliseconds, isUnread: sendState == nil, sendState: sendState, note: nil,
             messageID: parsed.messageID ?? "", inReplyTo: parsed.inReplyTo, references: parsed.references,
-            snippet: String(parsed.bestPlainText.prefix(Self.snippetCharactersMax)), hasAttachments: !parsed.attachments.isEmpty,
+            snippet: String(parsed.bestPlainText.prefix(Self.snippetCharactersMax)),
+            hasAttachments: !parsed.attachments.isEmpty,
             size: message.count)
     }
 

@@ -102,7 +102,8 @@ enum OpaqueID {
 
     /// The same id for the same `parts`: what is imported or sent again after a crash is recognised by it.
     static func derived(_ parts: [UInt8]...) -> String {
-        let digest = Hash.blake2b(parts.flatMap { Hash.blake2b($0, count: 32) }, key: Array("ddsnode/v1/message-id".utf8), count: 16)
+        let digest = Hash.blake2b(
+            parts.flatMap { Hash.blake2b($0, count: 32) }, key: Array("ddsnode/v1/message-id".utf8), count: 16)
         return text(digest[..<8].reduce(0) { $0 << 8 | UInt64($1) })
     }
 

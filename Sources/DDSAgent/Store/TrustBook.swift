@@ -72,7 +72,8 @@ import DDSSpool
         // What is not taken over teaches nothing.
         if rosters.last == document { keys.learn(document.roster, at: wall) }
         let newKeys = try change(to: keys)
-        let appends = [SpoolAppend.record(mailbox: AgentMailbox.rosters, tag: tag, flags: 0, body: body)] + (newKeys.map { [$0] } ?? [])
+        let appends =
+            [SpoolAppend.record(mailbox: AgentMailbox.rosters, tag: tag, flags: 0, body: body)] + (newKeys.map { [$0] } ?? [])
         let tags = [tag] + (newKeys == nil ? [] : [Self.keysTag])
         let stored = try await spool.commit(
             SpoolTransaction(appends: appends, erasures: tags.compactMap { records[$0] } + [record]))
@@ -147,11 +148,14 @@ import DDSSpool
     func events(in group: String, since: WallTime) -> [GroupEvent] {
         guard let rosters = groups[group] else { return [] }
         var events = rosters.steps.filter { $0.received >= since.milliseconds }.flatMap { step in
-            step.sentences.map { GroupEvent(received: step.received, time: WallTime(milliseconds: step.time), text: $0, isAlarming: false) }
+            step.sentences.map {
+                GroupEvent(received: step.received, time: WallTime(milliseconds: step.time), text: $0, isAlarming: false)
+            }
         }
         events += rosters.disputes.filter { $0.received >= since.milliseconds }.map { dispute in
             GroupEvent(
-                received: dispute.received, time: WallTime(milliseconds: dispute.received), text: dispute.words, isAlarming: true)
+                received: dispute.received, time: WallTime(milliseconds: dispute.received), text: dispute.words,
+                isAlarming: true)
         }
         return Array(events.sorted { $0.received < $1.received }.suffix(Self.eventsMax))
     }

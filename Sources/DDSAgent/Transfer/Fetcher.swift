@@ -128,12 +128,15 @@ import Logging
                 }
             }
         }
-        lastTrouble = failure?.publicText ?? Self.trouble(outcome.end) ?? storeTrouble ?? refusedTrouble(outcome) ?? tooLargeTrouble
+        lastTrouble =
+            failure?.publicText ?? Self.trouble(outcome.end) ?? storeTrouble ?? refusedTrouble(outcome) ?? tooLargeTrouble
         return outcome
     }
 
     private var tooLargeTrouble: String? {
-        tooLargeCount == 0 ? nil : "\(tooLargeCount) message\(tooLargeCount == 1 ? "" : "s") at the node larger than \(messageOctetsMax >> 20) MiB, left there"
+        tooLargeCount == 0
+            ? nil
+            : "\(tooLargeCount) message\(tooLargeCount == 1 ? "" : "s") at the node larger than \(messageOctetsMax >> 20) MiB, left there"
     }
 
     private func refusedTrouble(_ outcome: POP3FetchOutcome) -> String? {
@@ -222,7 +225,8 @@ extension Fetcher {
             ledger.kept(tag, try await spool.commit(ledger.keeping(tag, bytes)))
         } catch {
             services.log.error("fetched mail not stored, it stays at the node", metadata: ["error": "\(error)"])
-            storeTrouble = error == .full
+            storeTrouble =
+                error == .full
                 ? "the disk is full; free some space, new mail stays at the node until then"
                 : "fetched mail could not be stored and stays at the node; see the log"
             return .notStored

@@ -39,7 +39,10 @@ import Glibc
     package func perform(_ request: ControlRequest, output: any ControlOutput) async throws(Failure) -> JSONValue {
         guard let handler = handlers[request.command] else {
             if let failure = explainMissing?(request.command) { throw failure }
-            throw Failure(.usage, "this process has no role for \"\(request.command.split(separator: ".").joined(separator: " "))\"; check --config and --role")
+            throw Failure(
+                .usage,
+                "this process has no role for \"\(request.command.split(separator: ".").joined(separator: " "))\"; check --config and --role"
+            )
         }
         return try await handler(request, output)
     }

@@ -74,7 +74,8 @@ import Glibc
         unsafe execve("/proc/self/exe", CommandLine.unsafeArgv, environ)
         let words = unsafe strerror(errno).map { unsafe String(cString: $0) } ?? "error \(errno)"
         return Failure(
-            .system, "the keys are wiped, but the program could not be executed anew (\(words)), so this process ends; start it again")
+            .system,
+            "the keys are wiped, but the program could not be executed anew (\(words)), so this process ends; start it again")
     }
 
     // MARK: Signals

@@ -130,7 +130,9 @@ package import Logging
             requestStop: { [weak self] code in self?.requestStop(code) }, handover: handover)
         for name in config.roles {
             guard let type = registry.first(where: { $0.name == name }) else {
-                throw Failure(.configuration, "this program has no role \"\(name)\"; it has: \(registry.map { $0.name }.joined(separator: ", "))")
+                throw Failure(
+                    .configuration,
+                    "this program has no role \"\(name)\"; it has: \(registry.map { $0.name }.joined(separator: ", "))")
             }
             let role = try type.init(services: services)
             roles.append(role)
@@ -139,14 +141,16 @@ package import Logging
             log.notice("role started", metadata: ["role": "\(name)"])
         }
         try makeRuntimeFolder()
-        controlServer = try ControlServer(path: config.node.runtimeDirectory + "/control.sock", commands: commands, adopting: handover.take("control").first)
+        controlServer = try ControlServer(
+            path: config.node.runtimeDirectory + "/control.sock", commands: commands, adopting: handover.take("control").first)
     }
 
     private func makeRuntimeFolder() throws(Failure) {
         do {
             try HostFiles.makeFolders(config.node.runtimeDirectory)
         } catch {
-            throw Failure(.cannotCreate, "cannot make the runtime folder \(config.node.runtimeDirectory): \(error); set node.runtime_dir")
+            throw Failure(
+                .cannotCreate, "cannot make the runtime folder \(config.node.runtimeDirectory): \(error); set node.runtime_dir")
         }
     }
 

@@ -61,7 +61,7 @@ extension ServerAdmin {
         let policy = try postQuantumPolicy(request)
         let mode = try groupMode(request)
         let title = request.arguments["title"]?.string
-        try await store.change { directory throws(Failure) in 
+        try await store.change { directory throws(Failure) in
             try directory.changingGroup(name, title: title, mode: mode, posting: posting, pq: policy)
         }
         publish(.groupChanged)
@@ -79,7 +79,8 @@ extension ServerAdmin {
         let name = try request.text("name")
         let members = request.arguments["members"]?.strings ?? []
         let asOwners = request.arguments["owner"]?.boolean ?? false
-        try await store.change { directory throws(Failure) in try directory.addingMembers(members, to: name, asOwners: asOwners) }
+        try await store.change { directory throws(Failure) in try directory.addingMembers(members, to: name, asOwners: asOwners)
+        }
         publish(.groupChanged)
         return .object(try describeGroup(name))
     }

@@ -68,7 +68,9 @@ extension ServerAdmin {
     func setUser(_ request: ControlRequest) async throws(Failure) -> JSONValue {
         let account = try store.directory.member(try request.text("name"))
         let wants = try Self.passwordLogin(request)
-        if let wants, !wants || request.arguments["recipient"] == nil { return try await setPasswordLogin(account, wants, request) }
+        if let wants, !wants || request.arguments["recipient"] == nil {
+            return try await setPasswordLogin(account, wants, request)
+        }
         guard wants == true || !account.usesKey || request.arguments["password"] == nil else {
             throw Failure(
                 .badInput,
@@ -76,7 +78,10 @@ extension ServerAdmin {
                     + "To let a password in all the same: ddsnode user set \(account.name) --password-login on")
         }
         guard let access = try await ordinaryAccess(request) else {
-            throw Failure(.usage, "give --recipient and --password-file; a member with an agent gets a new invite: ddsnode invite new \(account.name)")
+            throw Failure(
+                .usage,
+                "give --recipient and --password-file; a member with an agent gets a new invite: ddsnode invite new \(account.name)"
+            )
         }
         try await store.change { directory throws(Failure) in
             let name = try directory.member(account.name).name
@@ -98,7 +103,9 @@ extension ServerAdmin {
     }
 
     /// A password beside the device key of a member who has an agent.
-    private func setPasswordLogin(_ account: Account, _ isOn: Bool, _ request: ControlRequest) async throws(Failure) -> JSONValue {
+    private func setPasswordLogin(_ account: Account, _ isOn: Bool, _ request: ControlRequest) async throws(Failure)
+        -> JSONValue
+    {
         guard account.usesKey else {
             throw Failure(
                 .badInput,

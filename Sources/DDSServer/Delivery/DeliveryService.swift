@@ -106,7 +106,9 @@ enum DeliveryOutcome: Hashable, Sendable {
             let served = try await self.served(receipts)
             var wanted: [Directory.Destination] = []
             for destination in destinations where !wanted.contains(destination) {
-                if submission.map({ served.destinations.contains($0.tag(of: destination)) }) != true { wanted.append(destination) }
+                if submission.map({ served.destinations.contains($0.tag(of: destination)) }) != true {
+                    wanted.append(destination)
+                }
             }
             if wanted.isEmpty { return (.alreadyAccepted, nil) }
             try await rosters.settle(wanted.compactMap { if case .group(let name) = $0 { name } else { nil } })
@@ -125,7 +127,8 @@ enum DeliveryOutcome: Hashable, Sendable {
             let receipt = submission.map { submission in
                 SubmissionLedger.append(
                     SubmissionReceipt(
-                        destinations: wanted.map(submission.tag(of:)), readers: plan.copies.map { submission.tag(of: $0.mailbox) }),
+                        destinations: wanted.map(submission.tag(of:)),
+                        readers: plan.copies.map { submission.tag(of: $0.mailbox) }),
                     of: submission.tag)
             }
             let stored = try await commit(message, plan, receipt: receipt)
@@ -227,7 +230,9 @@ enum DeliveryOutcome: Hashable, Sendable {
                 held.stored(uid, plan.id, heldCopy, day: plan.day, payload: stored[0])
                 // The key or the room may have come while this was being stored.
                 let isFull = book.isFull(MailboxID(rawValue: copy.mailbox))
-                if store.directory.accounts[copy.member]?.recipient != copy.recipient || isFull != copy.isFull { held.retry(member: copy.mailbox) }
+                if store.directory.accounts[copy.member]?.recipient != copy.recipient || isFull != copy.isFull {
+                    held.retry(member: copy.mailbox)
+                }
                 continue
             }
             book.stored(MailboxID(rawValue: copy.mailbox), bytes: (copy.header?.count ?? 0) + message.payload.count)

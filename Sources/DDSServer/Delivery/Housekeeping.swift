@@ -75,7 +75,8 @@ import Logging
         // A session that lists these messages now may still fetch them; the next round finds them again otherwise.
         guard !expired.isEmpty, book.lease(mailbox) else { return }
         defer { book.release(mailbox) }
-        try await expire(expired.map { .init(uid: $0.uid, id: $0.tag, day: $0.day, isControl: $0.isControl) }, of: account) { [self] uids in
+        try await expire(expired.map { .init(uid: $0.uid, id: $0.tag, day: $0.day, isControl: $0.isControl) }, of: account) {
+            [self] uids in
             delivery.erased(expired.filter { uids.contains($0.uid) }, from: mailbox)
         }
     }
@@ -85,7 +86,8 @@ import Logging
         for (member, items) in Dictionary(grouping: delivery.held.items.values.filter { hasExpired($0.day) }, by: \.member) {
             // Without an account it goes when it is tried again.
             guard let account = store.directory.account(mailbox: member) else { continue }
-            try await expire(items.map { .init(uid: $0.uid, id: $0.id, day: $0.day, isControl: false) }, of: account) { [self] uids in
+            try await expire(items.map { .init(uid: $0.uid, id: $0.id, day: $0.day, isControl: false) }, of: account) {
+                [self] uids in
                 delivery.held.erased(uids)
             }
         }
@@ -120,7 +122,9 @@ import Logging
                 var mails: [ControlCopy] = []
                 for span in plan.spans {
                     let notice = ExpiryNotice(group: span.group, count: span.ids.count, days: span.days)
-                    if let mail = await delivery.mailer.mail(.expiry(notice), to: account, group: span.group) { mails.append(mail) }
+                    if let mail = await delivery.mailer.mail(.expiry(notice), to: account, group: span.group) {
+                        mails.append(mail)
+                    }
                 }
                 let stored = try await spool.commit(plan.transaction(mails: mails))
                 for (entry, uid) in zip(plan.records, stored) { delivery.ledger.replaced(entry.id, by: uid) }

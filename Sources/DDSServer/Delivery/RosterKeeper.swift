@@ -109,7 +109,8 @@ import Logging
         try await store.change(together: { [self] directory async throws(Failure) in
             // Another caller may have made it while this one waited.
             guard directory.isRosterDue(name) || directory.rosters[name]?.isStale == true, let group = directory.groups[name],
-                let document = directory.nextRoster(of: group, domain: services.config.node.name.lowercased(), time: services.time.wall)
+                let document = directory.nextRoster(
+                    of: group, domain: services.config.node.name.lowercased(), time: services.time.wall)
             else { return ([], []) }
             let mail = await mailer.mail(document, to: directory.rosterReaders(of: group))
             told = mail
@@ -120,7 +121,8 @@ import Logging
         madeCount += 1
         for copy in told?.copies ?? [] {
             guard store.directory.account(mailbox: copy.mailbox) != nil else { continue }
-            book.stored(MailboxID(rawValue: copy.mailbox), bytes: copy.header.count + (told?.payload.count ?? 0), isControl: true)
+            book.stored(
+                MailboxID(rawValue: copy.mailbox), bytes: copy.header.count + (told?.payload.count ?? 0), isControl: true)
             services.bus.publish(.newMailFor(mailbox: copy.mailbox))
         }
     }

@@ -11,7 +11,9 @@ extension Directory {
 
     /// Creates an invite for a member. `secretHash` is the hash of the secret the caller has drawn; earlier open invites of the
     /// member are revoked, so that one link at a time is valid.
-    func creatingInvite(for name: String, number: UInt32, secretHash: String, expires: WallTime) throws(Failure) -> [DirectoryEvent] {
+    func creatingInvite(for name: String, number: UInt32, secretHash: String, expires: WallTime) throws(Failure)
+        -> [DirectoryEvent]
+    {
         let account = try member(name)
         precondition(invites[number] == nil, "the caller draws a free number")
         let older = invites.values.filter { $0.user == account.name && !$0.isUsed && !$0.isRevoked }.map(\.number).sorted()
@@ -27,7 +29,10 @@ extension Directory {
         guard let invite = invites[number] else {
             throw Failure(.unknownName, "no invite \(number); see: ddsnode invite list")
         }
-        if invite.isUsed { throw Failure(.badInput, "invite \(number) was used already; to lock \(invite.user) out: ddsnode user suspend \(invite.user)") }
+        if invite.isUsed {
+            throw Failure(
+                .badInput, "invite \(number) was used already; to lock \(invite.user) out: ddsnode user suspend \(invite.user)")
+        }
         return invite.isRevoked ? [] : [.inviteRevoked(number: number)]
     }
 
@@ -59,7 +64,8 @@ extension Directory {
         if invite.triesLeft <= 0 { return .refused([], "this invite was tried too often with a wrong secret; \(ask)") }
         if now.milliseconds >= invite.expires { return .refused([], "this invite has expired; \(ask)") }
         guard secretHash == invite.secretHash else {
-            return .refused([.inviteTried(number: inviteNumber)], "the secret of this invite is wrong; copy the whole line again")
+            return .refused(
+                [.inviteTried(number: inviteNumber)], "the secret of this invite is wrong; copy the whole line again")
         }
         if self.account(deviceKey: deviceKey) != nil {
             return .refused([], "this device already belongs to a member; use a fresh state folder")

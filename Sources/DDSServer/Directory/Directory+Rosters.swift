@@ -28,7 +28,9 @@ extension Directory {
             accounts[name].map { $0.recipient == recipient && $0.identity == nil } == true ? [] : groupNames(of: name)
         case .keyStated(let name, let identity, _, _, _): accounts[name]?.identity == identity ? [] : groupNames(of: name)
         case .accountSuspended(let name), .accountResumed(let name), .accountRemoved(let name): groupNames(of: name)
-        case .accountAdded, .passwordLogin, .groupRemoved, .inviteCreated, .inviteTried, .inviteUsed, .inviteRevoked, .rosterMade, .checkpoint: []
+        case .accountAdded, .passwordLogin, .groupRemoved, .inviteCreated, .inviteTried, .inviteUsed, .inviteRevoked,
+            .rosterMade, .checkpoint:
+            []
         }
     }
 
@@ -48,7 +50,9 @@ extension Directory {
 
     /// The last roster of an existing group.
     func rosterHead(of group: String) -> RosterHead? {
-        guard groups[group] != nil, let state = rosters[group], let hash = Hex.decode(state.hash), hash.count == 32 else { return nil }
+        guard groups[group] != nil, let state = rosters[group], let hash = Hex.decode(state.hash), hash.count == 32 else {
+            return nil
+        }
         return RosterHead(number: state.number, hash: hash)
     }
 
@@ -59,13 +63,15 @@ extension Directory {
             MailAddress(local: account.name, domain: domain).map { address in
                 Roster.Member(
                     address: address, display: account.display, role: group.owners.contains(account.name) ? .owner : .member,
-                    identity: account.identity.flatMap { Hex.decode($0) }, recipient: account.recipient, keyNumber: account.keyNumber)
+                    identity: account.identity.flatMap { Hex.decode($0) }, recipient: account.recipient,
+                    keyNumber: account.keyNumber)
             }
         }
         let state = rosters[group.name] ?? RosterState()
         return RosterDocument(
             Roster(
-                group: address, number: state.number + 1, previous: state.number == 0 ? nil : Hex.decode(state.hash), time: time,
+                group: address, number: state.number + 1, previous: state.number == 0 ? nil : Hex.decode(state.hash),
+                time: time,
                 settings: Roster.Settings(
                     mode: group.mode.rawValue, posting: group.posting.rawValue, pq: group.policy.rawValue,
                     senderAuth: group.senderAuthentication.rawValue), members: members))

@@ -138,7 +138,8 @@ struct Directory: Hashable, Sendable, Codable {
             groups[name]?.posting = posting
             groups[name]?.pq = pq
         case .groupRemoved(let name): groups[name] = nil
-        case .rosterMade(let group, let number, let hash): rosters[group] = RosterState(number: number, hash: hash, isDue: false)
+        case .rosterMade(let group, let number, let hash):
+            rosters[group] = RosterState(number: number, hash: hash, isDue: false)
         case .memberAdded(let group, let member, let isOwner):
             groups[group]?.members.insert(member)
             if isOwner { groups[group]?.owners.insert(member) }

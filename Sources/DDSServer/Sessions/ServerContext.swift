@@ -42,7 +42,8 @@ import Logging
         domain = services.config.node.name.lowercased()
         messageBytesMax = services.config.server.limits.messageSize
         quota = SenderQuota(
-            messagesPerHour: services.config.server.limits.messagesPerHour, bytesPerDay: services.config.server.limits.bytesPerDay)
+            messagesPerHour: services.config.server.limits.messagesPerHour,
+            bytesPerDay: services.config.server.limits.bytesPerDay)
         book.quota = services.config.server.spool.mailboxQuota
     }
 
@@ -61,7 +62,8 @@ import Logging
         guard let account = store.directory.accounts[address.local],
             book.isFull(MailboxID(rawValue: account.mailbox))
         else { return nil }
-        return SMTPReply(452, EnhancedCode(4, 2, 2), "the maildrop of \(account.name) is full; it is free again when they have fetched")
+        return SMTPReply(
+            452, EnhancedCode(4, 2, 2), "the maildrop of \(account.name) is full; it is free again when they have fetched")
     }
 
     /// Takes a newcomer's enrolment; the reply says in words what came of it.
@@ -69,7 +71,8 @@ import Logging
         if let credential = request.credential {
             do throws(StatementRefusal) {
                 _ = try credential.checked(
-                    invite: request.inviteNumber, domain: domain, device: Hex.decode(deviceKey) ?? [], recipient: request.recipient)
+                    invite: request.inviteNumber, domain: domain, device: Hex.decode(deviceKey) ?? [],
+                    recipient: request.recipient)
             } catch {
                 return SMTPReply(550, EnhancedCode(5, 6, 0), error.description)
             }
@@ -125,6 +128,7 @@ import Logging
             ])
         services.bus.publish(
             .sessionClosed(
-                sid: summary.id, protocol: name, reason: summary.reason.rawValue, bytesIn: summary.bytesIn, bytesOut: summary.bytesOut))
+                sid: summary.id, protocol: name, reason: summary.reason.rawValue, bytesIn: summary.bytesIn,
+                bytesOut: summary.bytesOut))
     }
 }

@@ -77,7 +77,8 @@ import Logging
         let own = newcomerKey != nil ? EnrolmentRequest.localPart : account?.name
         guard address.domain == server.domain, address.local == own else {
             return .declined(
-                SMTPReply(550, EnhancedCode(5, 7, 1), "you are logged in as \(own ?? "-")@\(server.domain); send from that address"))
+                SMTPReply(
+                    550, EnhancedCode(5, 7, 1), "you are logged in as \(own ?? "-")@\(server.domain); send from that address"))
         }
         if let account, let refusal = server.quota.refusal(account.name, size: size, now: server.services.time.now) {
             return .declined(refusal.reply(now: server.services.time.wall))
@@ -95,10 +96,12 @@ import Logging
         guard let account = server.current(account) else { return .declined(Self.accountChanged) }
         if isForNode(address) || envelope.recipients.contains(where: { isForNode($0.address) }) {
             guard envelope.recipients.isEmpty else {
-                return .declined(SMTPReply(550, EnhancedCode(5, 7, 1), "what is for the node itself has one recipient; send it alone"))
+                return .declined(
+                    SMTPReply(550, EnhancedCode(5, 7, 1), "what is for the node itself has one recipient; send it alone"))
             }
             guard account.usesKey else {
-                return .declined(SMTPReply(550, EnhancedCode(5, 7, 1), "only a member's agent has something to say to the node itself"))
+                return .declined(
+                    SMTPReply(550, EnhancedCode(5, 7, 1), "only a member's agent has something to say to the node itself"))
             }
             return .accepted
         }
@@ -157,7 +160,9 @@ import Logging
             return SMTPReply(451, EnhancedCode(4, 3, 0), "the mode of a group was changed meanwhile; send it again")
         }
         guard message.wasSealed || !account.usesKey else {
-            return SMTPReply(550, EnhancedCode(5, 7, 1), "seal it to this node's key first: your account uses a key, and your agent does that")
+            return SMTPReply(
+                550, EnhancedCode(5, 7, 1),
+                "seal it to this node's key first: your account uses a key, and your agent does that")
         }
         let now = server.services.time.now
         if let refusal = server.quota.refusal(account.name, size: message.plainBytes, now: now) {

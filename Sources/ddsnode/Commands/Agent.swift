@@ -55,7 +55,8 @@ struct LockCommand: NodeCommand {
             }
             try? await Loop.sleep(for: .milliseconds(10))
         }
-        throw Failure(.unavailable, "your key is wiped, but the agent did not come back; see its log, and start it with: ddsnode run")
+        throw Failure(
+            .unavailable, "your key is wiped, but the agent did not come back; see its log, and start it with: ddsnode run")
     }
 }
 

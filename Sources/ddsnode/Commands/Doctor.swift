@@ -11,14 +11,17 @@ import Glibc
 struct DoctorCommand: NodeCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor", abstract: "Look for what is wrong, and say what mends it.",
-        discussion: "The exit status is 0 when all is well and 1 when there are warnings. Works with the daemon running or stopped.")
+        discussion:
+            "The exit status is 0 when all is well and 1 when there are warnings. Works with the daemon running or stopped.")
 
-    @Argument(help: "Only these checks: \(Doctor.checks.joined(separator: ", ")).", completion: .list(Doctor.checks)) var check: [String] = []
+    @Argument(help: "Only these checks: \(Doctor.checks.joined(separator: ", ")).", completion: .list(Doctor.checks)) var check:
+        [String] = []
     @OptionGroup(title: "Global options") var globals: GlobalOptions
 
     func perform(_ context: Context) async throws(Failure) -> Int32 {
         if let unknown = check.first(where: { !Doctor.checks.contains($0) }) {
-            throw Failure(.usage, "there is no check \"\(SafeWord.text(unknown))\"; there are: \(Doctor.checks.joined(separator: ", "))")
+            throw Failure(
+                .usage, "there is no check \"\(SafeWord.text(unknown))\"; there are: \(Doctor.checks.joined(separator: ", "))")
         }
         let found = try await findings(context).filter { check.isEmpty || check.contains($0.check) }
         context.output.result(["findings": .list(found.map(\.json))]) {
@@ -45,8 +48,10 @@ struct DoctorCommand: NodeCommand {
             found.append(
                 Doctor.memory(
                     SecretMemory.Figures(
-                        held: Int(memory["secret_bytes"]?.integer ?? 0), unlocked: Int(memory["unlocked_bytes"]?.integer ?? 0))))
-            found.append(Doctor.core(traceable: memory["traceable"]?.boolean ?? true, dumpsCore: memory["core_dumps"]?.boolean ?? true))
+                        held: Int(memory["secret_bytes"]?.integer ?? 0), unlocked: Int(memory["unlocked_bytes"]?.integer ?? 0)))
+            )
+            found.append(
+                Doctor.core(traceable: memory["traceable"]?.boolean ?? true, dumpsCore: memory["core_dumps"]?.boolean ?? true))
         } else {
             let probe = SecretBytes.random(4096)
             found.append(withExtendedLifetime(probe) { Doctor.memory(SecretMemory.figures) })
@@ -56,7 +61,9 @@ struct DoctorCommand: NodeCommand {
         found += Doctor.swap(swaps, isEncrypted: Self.isEncrypted)
         found += Doctor.files(Self.privateFiles(config))
         found.append(Doctor.disk(free: Self.freeBytes(config.node.stateDirectory), folder: config.node.stateDirectory))
-        if let program = HostFiles.status(Self.program) { found.append(Doctor.clock(now: Loop.time.wall, installed: program.modified)) }
+        if let program = HostFiles.status(Self.program) {
+            found.append(Doctor.clock(now: Loop.time.wall, installed: program.modified))
+        }
         return found
     }
 

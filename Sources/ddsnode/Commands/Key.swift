@@ -50,7 +50,8 @@ extension KeyCommand {
             discussion: "The old key file stays until the new one was opened again from the disk. An agent that runs goes on.")
 
         @Option(
-            help: ArgumentHelp("A file with the passphrase of now; - is standard input.", valueName: "file"), completion: .file())
+            help: ArgumentHelp("A file with the passphrase of now; - is standard input.", valueName: "file"),
+            completion: .file())
         var passphraseFile: String?
         @Option(
             help: ArgumentHelp("A file with the new passphrase; - is standard input.", valueName: "file"), completion: .file())
@@ -74,7 +75,8 @@ extension KeyCommand {
             let result = try await Dispatch.store(context, unlocking: { nil }) { ask throws(Failure) in try await ask(request) }
             context.output.result(result) { "the passphrase was changed" }
             if result["overwritten"]?.boolean != true {
-                context.output.complain("warning: the old key file could not be overwritten; a copy of it opens with the old passphrase")
+                context.output.complain(
+                    "warning: the old key file could not be overwritten; a copy of it opens with the old passphrase")
             }
             return 0
         }
@@ -96,7 +98,9 @@ extension KeyCommand {
         func perform(_ context: Context) async throws(Failure) -> Int32 {
             let config = try context.config(for: AgentRole.name)
             guard let form = RecoveryDesk.Form(fileName: file) else {
-                throw Failure(.usage, "\(file): a recovery kit is a page to print (.html) or a text (.txt); choose by the end of the name")
+                throw Failure(
+                    .usage, "\(file): a recovery kit is a page to print (.html) or a text (.txt); choose by the end of the name"
+                )
             }
             let taken = Failure(.cannotCreate, "\(file) is there already and was left as it is; choose another name")
             guard !HostFiles.exists(file) else { throw taken }
@@ -109,7 +113,9 @@ extension KeyCommand {
                 throw error.kind == .exists ? taken : Failure(.cannotCreate, "cannot write \(file): \(error)")
             }
             let result = try await RecoveryDesk.rehearse(try KeyCommand.kit(file), config) { passphrase }
-            context.output.result(result) { "\(file) is written, read again and compared. Print it, then delete it: whoever has it is you." }
+            context.output.result(result) {
+                "\(file) is written, read again and compared. Print it, then delete it: whoever has it is you."
+            }
             context.output.next("ddsnode key rehearse FILE, with what you type from the paper")
             return 0
         }
@@ -134,7 +140,9 @@ extension KeyCommand {
             let result = try await RecoveryDesk.rehearse(try KeyCommand.kit(file), config) { () throws(Failure) in
                 try context.terminal.secret(file: passphraseFile, option: "--passphrase-file", question: "Passphrase")
             }
-            context.output.result(result) { "this kit brings back \(SafeWord.text(result["address"])) at \(SafeWord.text(result["node"]))" }
+            context.output.result(result) {
+                "this kit brings back \(SafeWord.text(result["address"])) at \(SafeWord.text(result["node"]))"
+            }
             return 0
         }
     }

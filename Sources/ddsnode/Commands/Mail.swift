@@ -143,7 +143,8 @@ struct ShowCommand: NodeCommand {
     @Argument(help: "The message's id, as list shows it.") var id: String
     @Flag(help: "Print the message byte for byte (RFC 5322).") var raw = false
     @Option(
-        help: ArgumentHelp("Write what was signed, its signature and the key into this folder, for minisign.", valueName: "dir"),
+        help: ArgumentHelp(
+            "Write what was signed, its signature and the key into this folder, for minisign.", valueName: "dir"),
         completion: .directory)
     var export: String?
     @OptionGroup var opening: PassphraseOption
@@ -171,7 +172,9 @@ struct ShowCommand: NodeCommand {
             let signature = result["signature"]?.string
         else { throw Failure(.protocolError, "the agent did not answer with a signed message") }
         var files = [("\(id).eml", content), ("\(id).eml.minisig", Array(signature.utf8))]
-        if let key = result["key"]?.string { files.append(("\(id).pub", Array("untrusted comment: minisign public key\n\(key)\n".utf8))) }
+        if let key = result["key"]?.string {
+            files.append(("\(id).pub", Array("untrusted comment: minisign public key\n\(key)\n".utf8)))
+        }
         for (name, bytes) in files {
             do {
                 try HostFiles.write("\(folder)/\(name)", bytes)

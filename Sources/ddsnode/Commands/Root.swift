@@ -18,7 +18,8 @@ struct Root: NodeCommand {
             """,
         version: ProgramVersion.text,
         subcommands: [
-            InitCommand.self, RunCommand.self, StatusCommand.self, DoctorCommand.self, ReloadCommand.self, StopCommand.self, ConfigCommand.self,
+            InitCommand.self, RunCommand.self, StatusCommand.self, DoctorCommand.self, ReloadCommand.self, StopCommand.self,
+            ConfigCommand.self,
             UserCommand.self, GroupCommand.self, InviteCommand.self, QueueCommand.self, SpoolCommand.self, KeyringCommand.self,
             BackupCommand.self, EventsCommand.self, JoinCommand.self, OpenCommand.self, LockCommand.self, UnlockCommand.self,
             FetchCommand.self, SendCommand.self, ListCommand.self, ShowCommand.self, StoreCommand.self, KeyCommand.self,

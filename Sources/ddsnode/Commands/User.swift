@@ -90,15 +90,19 @@ extension UserCommand {
     }
 
     struct Set: NodeCommand {
-        static let configuration = CommandConfiguration(abstract: "Give a member access with an ordinary mail program.",
-            discussion: "A member with an agent logs in with its key alone, unless --password-login on lets a password in besides.")
+        static let configuration = CommandConfiguration(
+            abstract: "Give a member access with an ordinary mail program.",
+            discussion:
+                "A member with an agent logs in with its key alone, unless --password-login on lets a password in besides.")
         @Argument(help: "The member's name.") var name: String
         @Option(help: ArgumentHelp("The age recipient (age1..., age1pq1...) of the member's mail.", valueName: "age1..."))
         var recipient: String?
         @Option(
             help: ArgumentHelp("A file with the password; - is standard input.", valueName: "file"), completion: .file())
         var passwordFile: String?
-        @Option(help: ArgumentHelp("Whether a member with an agent may log in with a password too: on or off.", valueName: "on|off"))
+        @Option(
+            help: ArgumentHelp("Whether a member with an agent may log in with a password too: on or off.", valueName: "on|off")
+        )
         var passwordLogin: String?
         @OptionGroup(title: "Global options") var globals: GlobalOptions
 
