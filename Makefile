@@ -86,10 +86,10 @@ tsan: swift ## The unit tests under ThreadSanitizer.
 	    scripts/unit-tests.sh --sanitize=thread --scratch-path .build-tsan
 
 .PHONY: fuzz
-fuzz: swift ## Feed many mutations to the readers of age files, armor, signatures and wrappers. N=200000 runs each.
+fuzz: swift ## Feed many mutations to the readers of everything that comes sealed, signed or typed. N=200000 runs each.
 	swift build --build-tests
-	@mark=$$(mktemp); DDSNODE_RUNS=$(or $(N),200000) DDSNODE_FUZZ_MARK=$$mark SWIFT_BACKTRACE=enable=no \
-	    swift test --skip-build --filter FuzzTests || { echo "the last one: $$(cat $$mark)"; exit 1; }
+	@mark=$$(mktemp -d); DDSNODE_RUNS=$(or $(N),200000) DDSNODE_FUZZ_MARK=$$mark SWIFT_BACKTRACE=enable=no \
+	    swift test --skip-build --filter FuzzTests || { echo "where they were:"; cat $$mark/*; exit 1; }; rmdir $$mark
 
 .PHONY: bench
 bench: build ## Measure the release binary, each figure beside what the machine itself gives.

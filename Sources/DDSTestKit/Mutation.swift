@@ -1,10 +1,11 @@
 // Mutations of bytes for tests that feed readers what nobody meant: deterministic, so that a seed replays one.
 
 import DDSTorture
+import Foundation
 
 package enum Mutation {
     /// Seeds for a run: the one of `DDSNODE_SEED`, or the first `DDSNODE_RUNS`.
-    package static func seeds(_ environment: [String: String], standard: UInt64) -> ClosedRange<UInt64> {
+    static func seeds(_ environment: [String: String], standard: UInt64) -> ClosedRange<UInt64> {
         if let seed = environment["DDSNODE_SEED"].flatMap({ UInt64($0) }) { return seed...seed }
         return 1...max(1, environment["DDSNODE_RUNS"].flatMap { UInt64($0) } ?? standard)
     }
@@ -52,5 +53,23 @@ package enum Mutation {
         case 6: bytes.insert(contentsOf: random.bytes(random.below(32)), at: place)
         default: bytes.insert(contentsOf: Array(repeating: bytes[place], count: random.below(4000)), at: place)
         }
+    }
+}
+
+/// Runs of a test under many seeds.
+package enum MutationRun {
+    /// Calls `body` with the randomness of each seed and with the words that replay it. A trap ends the process before anything can
+    /// be said: the seed that a test is at lies in the folder `DDSNODE_FUZZ_MARK` meanwhile.
+    package static func each(
+        _ test: String, standard: UInt64 = 1500, _ body: (SeededRandom, _ replay: String) throws -> Void
+    ) throws {
+        let environment = ProcessInfo.processInfo.environment
+        let mark = environment["DDSNODE_FUZZ_MARK"].map { $0 + "/" + test.replacing("/", with: ".") }
+        for seed in Mutation.seeds(environment, standard: standard) {
+            let replay = "replay: DDSNODE_SEED=\(seed) swift test --filter \(test)"
+            if let mark { try Data((replay + "\n").utf8).write(to: URL(fileURLWithPath: mark)) }
+            try body(SeededRandom(seed: seed), replay)
+        }
+        if let mark { try FileManager.default.removeItem(atPath: mark) }
     }
 }

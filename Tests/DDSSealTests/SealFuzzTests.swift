@@ -4,7 +4,6 @@
 import DDSCore
 import DDSTestKit
 import DDSTorture
-import Foundation
 import Testing
 
 @testable import DDSSeal
@@ -13,23 +12,14 @@ import Testing
     .enabled(if: Corpus.isPresent, Comment(rawValue: Corpus.absence)),
     .enabled(if: AgeVector.canUnpack, "python3 is absent: the age test kit cannot be unpacked"))
 struct SealFuzzTests {
-    private static let seeds = Mutation.seeds(ProcessInfo.processInfo.environment, standard: 3000)
     /// Longer ones take their time and have no more places that decide.
     private static let files = AgeVector.all.map(\.file).filter { $0.count < 100_000 }
     private static let armored = AgeVector.all.filter { $0.isArmored }.map(\.file)
     private static let identities = Array(Set(AgeVector.all.flatMap(\.identities))).sorted().compactMap { try? AgeIdentity($0) }
 
-    /// Runs `body` with each seed's randomness; says how to replay one before a trap can end the process.
-    private func each(_ name: String, _ body: (SeededRandom) throws -> Void) throws {
-        let mark = ProcessInfo.processInfo.environment["DDSNODE_FUZZ_MARK"]
-        for seed in Self.seeds {
-            if let mark {
-                try? Data("DDSNODE_SEED=\(seed) swift test --filter SealFuzzTests/\(name)\n".utf8).write(
-                    to: URL(fileURLWithPath: mark))
-            }
-            #expect(throws: Never.self, "replay: DDSNODE_SEED=\(seed) swift test --filter SealFuzzTests/\(name)") {
-                try body(SeededRandom(seed: seed))
-            }
+    private func each(_ test: String, _ body: (SeededRandom) throws -> Void) throws {
+        try MutationRun.each("SealFuzzTests/\(test)") { random, replay in
+            #expect(throws: Never.self, Comment(rawValue: replay)) { try body(random) }
         }
     }
 

@@ -1,0 +1,136 @@
+// Readers of what agents and nodes say to each other on mutations of it: an answer or a refusal, never a trap, and nothing signed
+// passes as other than it was signed. `make fuzz` runs many.
+
+import DDSCore
+import DDSMail
+import DDSSeal
+import DDSTestKit
+import DDSTorture
+import Testing
+
+@testable import DDSNode
+
+@Suite struct NodeFuzzTests {
+    private static let identity = SigningKey(seed: fixedSecret(1))
+    private static let node = MinisignKey(SigningKey(seed: fixedSecret(2)))
+
+    private static func fixedSecret(_ octet: UInt8) -> SecretBytes {
+        var bytes = [UInt8](repeating: octet, count: 32)
+        return SecretBytes(consuming: &bytes)
+    }
+
+    private func address(_ text: String) throws -> MailAddress { try #require(MailAddress(text)) }
+
+    private func each(_ test: String, _ body: (SeededRandom) throws -> Void) throws {
+        try MutationRun.each("NodeFuzzTests/\(test)") { random, replay in
+            #expect(throws: Never.self, Comment(rawValue: replay)) { try body(random) }
+        }
+    }
+
+    private func statements() throws -> [[UInt8]] {
+        let first = MailboxStatement.first(
+            invite: 12, domain: "node.test", device: .init(repeating: 3, count: 32), recipient: "age1xyz",
+            now: WallTime(milliseconds: 1_764_000_000_000)
+        ).signed(by: Self.identity)
+        let second = MailboxStatement(
+            holder: .member(try address("dave@node.test")), device: .init(repeating: 3, count: 32), number: 2,
+            notBefore: WallTime(milliseconds: 1_764_100_000_000), notAfter: WallTime(milliseconds: 1_766_000_000_000),
+            recipient: "age1pq1" + String(repeating: "q", count: 1950), previous: MailboxStatement.hash(of: first))
+        return [first, second.signed(by: Self.identity)]
+    }
+
+    private func roster(_ number: UInt64, after previous: [UInt8]?) throws -> RosterDocument {
+        let alice = Roster.Member(
+            address: try address("alice@node.test"), display: "Alice", role: .owner, identity: Self.identity.publicKey,
+            recipient: "age1xyz", keyNumber: 3)
+        let bob = Roster.Member(address: try address("bob@node.test"), display: "B\u{fc}b \"", role: .member)
+        return RosterDocument(
+            Roster(
+                group: try address("board@node.test"), number: number, previous: previous,
+                time: WallTime(milliseconds: 1_764_000_000_123),
+                settings: .init(mode: "relay", posting: "members", pq: "prefer", senderAuth: "attested"), members: [alice, bob])
+        )
+    }
+
+    @Test func mutatedStatements_areRefused_orWhatWasSigned() throws {
+        let samples = try statements()
+        try each("mutatedStatements_areRefused_orWhatWasSigned") { random in
+            let bytes = Mutation.mutated(samples, random)
+            if (try? MailboxStatement(bytes, by: Self.identity.publicKey)) != nil { #expect(samples.contains(bytes)) }
+            // What comes before the signature is read the same way when somebody signs the nonsense.
+            let content = Array(bytes.dropLast(SigningKey.signatureBytes))
+            _ = try? MailboxStatement(content + Self.identity.sign(content), by: Self.identity.publicKey)
+            _ = KeyStanding(line: String(decoding: bytes, as: UTF8.self))
+        }
+    }
+
+    @Test func mutatedRosters_areReadOrRefused_andFollowOnlyTheirOwn() throws {
+        let first = try roster(1, after: nil)
+        let samples = [first.bytes, try roster(2, after: first.hash).bytes]
+        try each("mutatedRosters_areReadOrRefused_andFollowOnlyTheirOwn") { random in
+            let bytes = Mutation.mutated(samples, random)
+            guard let document = try? RosterDocument(parsing: bytes) else { return }
+            #expect(document.bytes == bytes)
+            var chain = RosterChain(group: first.roster.group)
+            try chain.take(first)
+            guard (try? chain.take(document)) != nil else { return }
+            #expect(document.roster.number == 2 && document.roster.previous == first.hash)
+        }
+    }
+
+    @Test func mutatedMailOfTheNode_isDoubted_orWhatWasSigned() throws {
+        let me = try address("alice@node.test")
+        let contents: [ControlMail.Content] = [
+            .roster(try roster(1, after: nil)), .expiry(ExpiryNotice(group: "board", count: 3, days: 20_575...20_582)),
+        ]
+        let mails = contents.map {
+            ControlMail(
+                id: "00112233445566778899aabbccddeeff", node: "node.test", to: me, date: WallTime(milliseconds: 0), content: $0)
+        }
+        let samples = mails.map { $0.message(signedBy: Self.node) }
+        try each("mutatedMailOfTheNode_isDoubted_orWhatWasSigned") { random in
+            let bytes = Mutation.mutated(samples, random)
+            if case .genuine(let mail) = ControlMail.read(
+                bytes, node: "node.test", to: me, key: Self.node.publicKey.key)
+            {
+                #expect(mails.contains(mail))
+            }
+        }
+    }
+
+    @Test func mutatedSignedMessages_areTakenApartOrNone_andVouchForTheirContentOnly() throws {
+        let context = SignatureContext(
+            server: [1, 2, 3, 4, 5, 6, 7, 8], groups: ["board"], submission: "00ff", sequence: 12,
+            time: WallTime(milliseconds: 1_764_000_000_123), audience: [UInt8](repeating: 0xab, count: 32))
+        let key = MinisignKey(Self.identity)
+        let text = Array("From: Bob <bob@node.test>\r\nSubject: x\r\n\r\nHello.\r\n".utf8)
+        let samples = [SignedMessage.made(of: text, context, by: key), SignedMessage.made(of: text + text, context, by: key)]
+        let contents = samples.compactMap { SignedMessage($0)?.content }
+        #expect(contents.count == 2)
+        try each("mutatedSignedMessages_areTakenApartOrNone_andVouchForTheirContentOnly") { random in
+            guard let signed = SignedMessage(Mutation.mutated(samples, random)) else { return }
+            if signed.signature?.isValid(for: signed.content, by: key.publicKey) == true {
+                #expect(contents.contains(signed.content))
+            }
+            if let comment = signed.signature?.trustedComment { _ = SignatureContext(comment) }
+        }
+    }
+
+    @Test func mutatedRequests_areReadOrNone() throws {
+        let statement = try statements()[0]
+        let credential = MemberCredential(identity: Self.identity.publicKey, statement: statement)
+        let samples = [
+            EnrolmentRequest(
+                inviteNumber: 7, secret: Redacted([1, 2, 3, 4, 5]), recipient: "age1xyz", credential: credential
+            ).message, KeyStating(identity: Self.identity.publicKey, statement: statement).message,
+        ]
+        try each("mutatedRequests_areReadOrNone") { random in
+            let bytes = Mutation.mutated(samples, random)
+            if let request = EnrolmentRequest(message: bytes) {
+                #expect(request.secret.exposed.count == 5 && request.credential?.identity.count ?? 32 == 32)
+            }
+            if let stating = KeyStating(message: bytes) { #expect(stating.identity.count == 32) }
+            _ = EnrolmentWelcome(lines: String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init))
+        }
+    }
+}
