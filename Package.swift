@@ -79,7 +79,7 @@ let package = Package(
         .executableTarget(
             name: "ddsbench",
             dependencies: [
-                "COpenSSL", "CSodium", "DDSCore", "DDSLoop", "DDSTLS", "DDSSeal", "DDSMail", "DDSNode",
+                "COpenSSL", "CSodium", "DDSCore", "DDSLoop", "DDSTLS", "DDSSeal", "DDSMail", "DDSNode", "DDSServer",
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             path: "Tests/Bench/ddsbench", swiftSettings: dialect),

@@ -151,7 +151,7 @@ connections_per_ip = 10000
 ROWS = []
 
 
-def row(figure, value, unit, machine, base, base_unit=None, better="more"):
+def row(figure, value, unit, machine, base, base_unit=None):
     """`base` is the machine's own; the ratio says how near the node comes to it."""
     ratio = None
     if base:
@@ -218,6 +218,17 @@ def figure_fanout():
     readers = GROUP - 1
     row(f"fan-out to a group of {GROUP:,}", done["accepted"] * readers / done["elapsed_us"] * 1e6, "deliveries/s",
         f"2 X25519 + HKDF + AEAD + HMAC, {cores} cores", raw["classical_raw_per_second"])
+
+
+def figure_modes():
+    """Passing a message on to 100 members on one core, each figure over what it has to cost at least: the nearer to 1 the better."""
+    large, small = bench("modes"), bench("modes", "--bytes", 10 << 10)
+    for kind, words in (("classical", "X25519"), ("hybrid", "hybrid")):
+        relay = large[f"relay_{kind}_us"] / 1000
+        row(f"relay of 10 MiB to 100, {words}", relay, "ms", "to one: decrypted and encrypted once", large["alone_us"] / 1000)
+        row("  the same", relay, "ms", "ChaCha20-Poly1305 there and back, no armor, no header", large["once_us"] / 1000)
+        row(f"blind of 10 MiB to 100, {words}", large[f"blind_{kind}_us"] / 1000, "ms", "blind of 10 KiB, and 14 MiB of armor decoded",
+            (small[f"blind_{kind}_us"] + large["armor_us"]) / 1000)
 
 
 def figure_drain():

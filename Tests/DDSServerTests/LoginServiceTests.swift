@@ -86,9 +86,11 @@ import Testing
         }
     }
 
-    @Test @LoopActor func aPasswordChangedDuringTheCheck_isNoLogin() async throws {
+    @Test(arguments: ["suspended", "another password"])
+    @LoopActor func whatChangesDuringTheCheck_isNoLogin(_ change: String) async throws {
         try await withWorld { world in
             try await world.addPasswordMember("carol")
+            let other = try PasswordVerifier.make(password: Array("another horse".utf8))
             // The check waits on its thread until the change is stored.
             let gate = Gate()
             let login = LoginService(store: world.store, services: world.services, failuresPerMinute: 10) {
@@ -99,7 +101,15 @@ import Testing
             }
             async let checking = login.login(password("carol", "correct horse"), peer: nil, from: "1.1.1.1", protocol: "pop3")
             try await until { gate.hasBegun.load(ordering: .acquiring) }
-            try await world.store.change { d throws(Failure) in try d.settingSuspended("carol", true) }
+            try await world.store.change { d throws(Failure) in
+                guard change == "suspended" else {
+                    return [
+                        .accessGranted(
+                            name: "carol", login: .password(other), recipient: world.account("carol")?.recipient ?? "")
+                    ]
+                }
+                return try d.settingSuspended("carol", true)
+            }
             gate.isChanged.store(true, ordering: .releasing)
             #expect(!isMember(await checking))
         }

@@ -2,32 +2,32 @@
 // chunk of plaintext is ever held: a sealed submission is opened with the node's key, a plain one is taken as it is. In mode
 // blind only the header is opened, and the author's payload is taken as it is.
 
-import DDSCore
+package import DDSCore
 import DDSMail
-import DDSNode
-import DDSSeal
+package import DDSNode
+package import DDSSeal
 
 /// What came in, sealed for nobody yet.
-struct SealedMessage {
+package struct SealedMessage {
     /// The age payload: nonce and STREAM.
-    var payload: [UInt8]
-    var fileKey: AgeFileKey
+    package var payload: [UInt8]
+    package var fileKey: AgeFileKey
     /// What was done with it.
-    var mode: GroupMode
+    package var mode: GroupMode
     /// True when the author sealed it to the node.
-    var wasSealed: Bool
+    package var wasSealed: Bool
     /// True when the author sealed it to a hybrid key of the node and to no classical one.
-    var wasHybrid: Bool
+    package var wasHybrid: Bool
     /// The author's own id of this submission, for recognising a resend: from the header `X-DDS-Submission`, and of a message that
     /// was not opened from its `SubmissionNote`.
-    var submissionID: String?
+    package var submissionID: String?
     /// `Received` fields in its header: the hosts it has passed.
-    var hops: Int
-    var plainBytes: Int
+    package var hops: Int
+    package var plainBytes: Int
 }
 
 /// Why a message cannot be taken; each is one SMTP reply.
-enum IntakeFailure: Error, Hashable {
+package enum IntakeFailure: Error, Hashable {
     /// The seal does not open: not sealed to this node's key, cut off, or damaged.
     case notOpened
     /// Plain, and a group among the readers takes what is sealed only.
@@ -35,7 +35,7 @@ enum IntakeFailure: Error, Hashable {
 }
 
 /// One message's way through the node's memory. Fed in order; the first failure stands.
-struct MessageIntake {
+package struct MessageIntake {
     static let submissionHeader = "X-DDS-Submission"
 
     private var wrapper = SealedWrapperReader()
@@ -46,7 +46,7 @@ struct MessageIntake {
     private var failure: IntakeFailure?
 
     /// `prefix` is put in front of the message, as LMTP's Return-Path and Received are.
-    init(mode: GroupMode = .relay, identities: [AgeIdentity], random: any RandomSource, prefix: [UInt8] = []) {
+    package init(mode: GroupMode = .relay, identities: [AgeIdentity], random: any RandomSource, prefix: [UInt8] = []) {
         switch mode {
         case .relay:
             var resealer = Resealer(identities: identities, random: random)
@@ -58,7 +58,7 @@ struct MessageIntake {
         }
     }
 
-    mutating func take(_ bytes: [UInt8]) {
+    package mutating func take(_ bytes: [UInt8]) {
         guard failure == nil else { return }
         do {
             try route(wrapper.feed(bytes))
@@ -67,7 +67,7 @@ struct MessageIntake {
         }
     }
 
-    mutating func finish() throws(IntakeFailure) -> SealedMessage {
+    package mutating func finish() throws(IntakeFailure) -> SealedMessage {
         if let failure { throw failure }
         let isSealed: Bool
         do {

@@ -85,6 +85,11 @@ struct Options {
                 folder: try options.text("folder"), count: options.number("count", 1_000_000)))
     case "spool-rotate": Report.line(try await SpoolBench.rotate(folder: try options.text("folder")))
     case "headers": Report.line(try await Headers.measure(threads: options.number("threads", 1), seconds: options.seconds(1)))
+    case "modes":
+        Report.line(
+            try await Modes.measure(
+                bytes: options.number("bytes", 10 << 20), readers: options.number("readers", 100),
+                rounds: options.number("rounds", 15)))
     case "opening":
         Report.line(try Opening.spool(folder: try options.text("folder"), records: options.number("records", 0)))
     case "scrypt": Report.line(try await Opening.scrypt())
