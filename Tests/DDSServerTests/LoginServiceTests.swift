@@ -105,7 +105,8 @@ import Testing
                 guard change == "suspended" else {
                     return [
                         .accessGranted(
-                            name: "carol", login: .password(other), recipient: world.account("carol")?.recipient ?? "")
+                            name: "carol", login: .password(verifier: other), recipient: world.account("carol")?.recipient ?? ""
+                        )
                     ]
                 }
                 return try d.settingSuspended("carol", true)
