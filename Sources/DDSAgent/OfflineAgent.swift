@@ -15,7 +15,7 @@ import DDSSeal
     private init(_ agent: Agent, _ services: Services) {
         self.agent = agent
         self.services = services
-        for (name, action) in AgentMailCommands.all + AgentStoreCommands.all + AgentKeyCommands.all {
+        for (name, action) in AgentMailCommands.everything {
             commands.register(name) { request, _ throws(Failure) in try await action(agent, request) }
         }
     }

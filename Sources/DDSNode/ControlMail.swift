@@ -13,6 +13,17 @@ package struct ControlMail: Hashable, Sendable {
         case expiry(ExpiryNotice)
         /// Addressed to the group: all members get the same one.
         case roster(RosterDocument)
+        /// Addressed to the group too.
+        case rosterConfirmed(RosterConfirmation)
+
+        /// The group whose members all get the same mail; nil for what is for one member.
+        package var group: MailAddress? {
+            switch self {
+            case .roster(let document): document.roster.group
+            case .rosterConfirmed(let confirmation): confirmation.group
+            case .deliveryState, .expiry: nil
+            }
+        }
     }
 
     /// 32 hexadecimal digits.
@@ -42,6 +53,7 @@ package struct ControlMail: Hashable, Sendable {
         case .deliveryState: "delivery-state"
         case .expiry: "expiry"
         case .roster: "roster"
+        case .rosterConfirmed: "roster-confirmation"
         }
     }
 
@@ -74,6 +86,8 @@ package struct ControlMail: Hashable, Sendable {
         case .deliveryState(let report): report.messages.count == 1 ? "Delivery of your message" : "Delivery of your messages"
         case .expiry(let notice): notice.words
         case .roster(let document): "Members of #\(document.roster.group.local), roster \(document.roster.number)"
+        case .rosterConfirmed(let confirmation):
+            "Members of #\(confirmation.group.local), roster \(confirmation.head.number), are confirmed"
         }
     }
 
@@ -83,6 +97,7 @@ package struct ControlMail: Hashable, Sendable {
         case .deliveryState(let report): report.text
         case .expiry(let notice): notice.text
         case .roster(let document): document.roster.text
+        case .rosterConfirmed(let confirmation): confirmation.text
         }
     }
 
@@ -94,6 +109,7 @@ package struct ControlMail: Hashable, Sendable {
             case .expiry(let notice): ("8bit", notice.json.pretty)
             // Its octets count, and it is one line.
             case .roster(let document): ("base64", Self.base64(document.bytes))
+            case .rosterConfirmed(let confirmation): ("8bit", confirmation.json.pretty)
             }
         let text = """
             Content-Type: multipart/mixed; boundary="\(boundary)"
@@ -151,8 +167,7 @@ package struct ControlMail: Hashable, Sendable {
         } catch {
             return .doubtful(error.words)
         }
-        // A roster is for all members of its group.
-        let to = if case .roster(let document) = content { document.roster.group } else { to }
+        let to = content.group ?? to
         guard to.domain == node, signature.trustedComment == comment(node: node, to: to, id: id) else {
             return .doubtful("the node signed it for somebody else or as another message")
         }
@@ -186,6 +201,10 @@ package struct ControlMail: Hashable, Sendable {
                 return .roster(try RosterDocument(parsing: bytes))
             } catch {
                 throw Unreadable(words: error.words)
+            }
+        case "roster-confirmation":
+            if let confirmation = JSONValue(parsing: part.body).flatMap({ RosterConfirmation(json: $0) }) {
+                return .rosterConfirmed(confirmation)
             }
         default: break
         }

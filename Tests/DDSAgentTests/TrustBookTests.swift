@@ -15,7 +15,7 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct TrustBookTests {
     static func roster(
         _ number: UInt64 = 1, after previous: RosterDocument? = nil, _ names: [String] = ["alice", "bob"],
-        identities: [String: [UInt8]] = [:]
+        identities: [String: [UInt8]] = [:], owners: Set<String> = []
     ) throws -> RosterDocument {
         RosterDocument(
             Roster(
@@ -25,7 +25,8 @@ import Testing
                 settings: .init(mode: "relay", posting: "members", pq: "prefer", senderAuth: "attested"),
                 members: try names.map { name in
                     Roster.Member(
-                        address: try #require(MailAddress("\(name)@node.test")), display: name.capitalized, role: .member,
+                        address: try #require(MailAddress("\(name)@node.test")), display: name.capitalized,
+                        role: owners.contains(name) ? .owner : .member,
                         identity: identities[name], recipient: "age1x")
                 }))
     }
@@ -117,6 +118,80 @@ import Testing
             #expect(events.map(\.isAlarming) == [true] && events[0].text.contains("different members different things"))
             #expect(store.trust.problems.count == 1)
             #expect(try await fixture.store().trust.problems == store.trust.problems)
+        }
+    }
+
+    // MARK: Owners
+
+    private func word(_ document: RosterDocument, by key: SigningKey, owner: String = "bob") throws -> RosterConfirmation {
+        RosterConfirmation(
+            group: document.roster.group, head: document.head, owner: try #require(MailAddress("\(owner)@node.test")),
+            time: WallTime(milliseconds: 5_000), signedBy: key)
+    }
+
+    @Test @LoopActor func anOwnersWord_isSaidWithTheMessages_andKept() async throws {
+        try await withStore { fixture, store in
+            let bob = SigningKey.generate()
+            let first = try Self.roster(identities: ["bob": bob.publicKey], owners: ["bob"])
+            let second = try Self.roster(
+                2, after: first, ["alice", "bob", "carol"], identities: ["bob": bob.publicKey], owners: ["bob"])
+            for content in [
+                ControlMail.Content.roster(first), .rosterConfirmed(try word(first, by: bob)), .roster(second),
+                .rosterConfirmed(try word(first, by: bob)),
+            ] {
+                try await fixture.deliver(fixture.control(content, to: "board@node.test"))
+            }
+            for (subject, head) in [("one", first), ("two", second)] {
+                try await fixture.deliver(mail(subject: subject), group: "board", notes: [note(head)])
+            }
+            try await store.importFetched()
+            #expect(store.summaries.map(\.subject) == ["one", "two"], "the word itself is no message")
+            @LoopActor func said(_ store: MessageStore) -> [String?] { store.summaries.map { store.trust.confirmation(of: $0) } }
+            #expect(said(store) == ["bob@node.test, an owner, confirmed who is in it", "no owner has confirmed who is in it"])
+            #expect(store.trust.groups["board"]?.unconfirmedChanges == ["Carol <carol@node.test> was added"])
+            let events = store.trust.events(in: "board", since: WallTime(milliseconds: 0))
+            #expect(events.count { $0.text == "bob@node.test, an owner, confirmed who is in the group, roster 1" } == 1)
+            #expect(events.allSatisfy { !$0.isAlarming })
+            let again = try await fixture.store()
+            #expect(said(again) == said(store))
+        }
+    }
+
+    @Test @LoopActor func aWordThatDoesNotHold_isSaid_andConfirmsNothing() async throws {
+        try await withStore { fixture, store in
+            let bob = SigningKey.generate()
+            let first = try Self.roster(identities: ["bob": bob.publicKey], owners: ["bob"])
+            let other = try Self.roster(1, ["alice", "bob", "eve"], identities: ["bob": bob.publicKey], owners: ["bob"])
+            for content in [
+                ControlMail.Content.roster(first), .rosterConfirmed(try word(first, by: .generate())),
+                .rosterConfirmed(try word(other, by: bob)), .rosterConfirmed(try word(first, by: bob, owner: "alice")),
+            ] {
+                try await fixture.deliver(fixture.control(content, to: "board@node.test"))
+            }
+            try await fixture.deliver(mail(subject: "one"), group: "board", notes: [note(first)])
+            try await store.importFetched()
+            #expect(store.summaries.map { store.trust.confirmation(of: $0) } == ["no owner has confirmed who is in it"])
+            let events = store.trust.events(in: "board", since: WallTime(milliseconds: 0))
+            #expect(events.count { $0.isAlarming && $0.text.contains("does not hold") } == 3)
+        }
+    }
+
+    @Test @LoopActor func whoVouchesForThemselves_isNotTakenForAnOwnerOfBefore() async throws {
+        try await withStore { fixture, store in
+            let bob = SigningKey.generate()
+            let eve = SigningKey.generate()
+            let first = try Self.roster(identities: ["bob": bob.publicKey], owners: ["bob"])
+            let second = try Self.roster(
+                2, after: first, ["alice", "bob", "eve"], identities: ["bob": bob.publicKey, "eve": eve.publicKey],
+                owners: ["bob", "eve"])
+            for content in [
+                ControlMail.Content.roster(first), .roster(second), .rosterConfirmed(try word(second, by: eve, owner: "eve")),
+            ] {
+                try await fixture.deliver(fixture.control(content, to: "board@node.test"))
+            }
+            try await store.importFetched()
+            let events = store.trust.events(in: "board", since: WallTime(milliseconds: 0))
+            #expect(events.contains { $0.isAlarming && $0.text.hasPrefix("eve@node.test, an owner only since this roster,") })
         }
     }
 

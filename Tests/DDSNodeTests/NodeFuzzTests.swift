@@ -81,7 +81,12 @@ import Testing
     @Test func mutatedMailOfTheNode_isDoubted_orWhatWasSigned() throws {
         let me = try address("alice@node.test")
         let contents: [ControlMail.Content] = [
-            .roster(try roster(1, after: nil)), .expiry(ExpiryNotice(group: "board", count: 3, days: 20_575...20_582)),
+            .roster(try roster(1, after: nil)),
+            .rosterConfirmed(
+                RosterConfirmation(
+                    group: try address("board@node.test"), head: try roster(1, after: nil).head, owner: me,
+                    time: WallTime(milliseconds: 1), signedBy: Self.identity)),
+            .expiry(ExpiryNotice(group: "board", count: 3, days: 20_575...20_582)),
         ]
         let mails = contents.map {
             ControlMail(
@@ -123,12 +128,17 @@ import Testing
             EnrolmentRequest(
                 inviteNumber: 7, secret: Redacted([1, 2, 3, 4, 5]), recipient: "age1xyz", credential: credential
             ).message, KeyStating(identity: Self.identity.publicKey, statement: statement).message,
+            RosterConfirmation(
+                group: try address("board@node.test"), head: try roster(1, after: nil).head,
+                owner: try address("alice@node.test"), time: WallTime(milliseconds: 1), signedBy: Self.identity
+            ).message,
         ]
         try each("mutatedRequests_areReadOrNone") { random in
             let bytes = Mutation.mutated(samples, random)
             if let request = EnrolmentRequest(message: bytes) {
                 #expect(request.secret.exposed.count == 5 && request.credential?.identity.count ?? 32 == 32)
             }
+            if let confirmation = RosterConfirmation(message: bytes) { #expect(confirmation.signature.count == 64) }
             if let stating = KeyStating(message: bytes) { #expect(stating.identity.count == 32) }
             _ = EnrolmentWelcome(lines: String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init))
         }

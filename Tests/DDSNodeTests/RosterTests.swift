@@ -33,6 +33,56 @@ import Testing
             members: try members ?? [member("bob", key: nil), member("alice", .owner, key: "age1pq1y", identity: identity)])
     }
 
+    // MARK: Confirmations
+
+    private func confirmation(by identity: SigningKey) throws -> RosterConfirmation {
+        RosterConfirmation(
+            group: try address("board@node.test"), head: RosterDocument(try roster()).head,
+            owner: try address("alice@node.test"),
+            time: WallTime(milliseconds: 1_764_000_000_456), signedBy: identity)
+    }
+
+    @Test func aConfirmation_readsBack_andHoldsForItsOwnerOnly() throws {
+        let alice = SigningKey.generate()
+        let made = try confirmation(by: alice)
+        let read = try #require(RosterConfirmation(message: made.message))
+        #expect(read == made && read.isValid(by: alice.publicKey) && !read.isValid(by: SigningKey.generate().publicKey))
+        let mail = ControlMail(
+            id: String(repeating: "0a", count: 16), node: "node.test", to: made.group, date: WallTime(milliseconds: 0),
+            content: .rosterConfirmed(made))
+        let reading = ControlMail.read(
+            mail.message(signedBy: key), node: "node.test", to: try address("bob@node.test"), key: key.publicKey.key)
+        guard case .genuine(let genuine) = reading else {
+            Issue.record("\(reading)")
+            return
+        }
+        #expect(genuine.content == .rosterConfirmed(made))
+    }
+
+    @Test(arguments: [
+        ("group", JSONValue.text("family@node.test")), ("number", 2), ("hash", .text(String(repeating: "0", count: 64))),
+        ("owner", .text("bob@node.test")), ("time", 1_764_000_000_457),
+    ])
+    func anyOtherValue_breaksAConfirmation(field: String, value: JSONValue) throws {
+        let alice = SigningKey.generate()
+        guard case .object(var fields) = try confirmation(by: alice).json else { return }
+        fields[field] = value
+        #expect(RosterConfirmation(json: .object(fields))?.isValid(by: alice.publicKey) == false)
+    }
+
+    @Test(arguments: [
+        ("version", JSONValue.number(2)), ("number", 0), ("number", -1), ("hash", "00"), ("signature", "00"),
+        ("group", "board"),
+        ("owner", "alice@elsewhere.test"), ("time", -1),
+    ])
+    func otherForms_areNoConfirmation(field: String, value: JSONValue) throws {
+        guard case .object(var fields) = try confirmation(by: .generate()).json else { return }
+        fields[field] = value
+        #expect(RosterConfirmation(json: .object(fields)) == nil)
+        fields[field] = nil
+        #expect(RosterConfirmation(json: .object(fields)) == nil)
+    }
+
     // MARK: Octets
 
     @Test func theOctets_areThese() throws {

@@ -269,6 +269,88 @@ import Testing
         }
     }
 
+    // MARK: Owners
+
+    /// Carol owns #board; her identity is known to the node.
+    @LoopActor private func withOwner(_ body: @LoopActor (World, SigningKey) async throws -> Void) async throws {
+        try await withBoard { world in
+            let carol = SigningKey.generate()
+            let recipient = world.account("carol")?.recipient ?? ""
+            try await world.store.change { _ throws(Failure) in
+                [
+                    .keyStated(
+                        name: "carol", identity: Hex.encode(carol.publicKey), number: 1, recipient: recipient, statement: "")
+                ]
+            }
+            _ = await world.delivery.rosters.makeAll()
+            try await body(world, carol)
+        }
+    }
+
+    @LoopActor private func confirmation(
+        _ world: World, by key: SigningKey, owner: String = "carol", group: String = "board", domain: String = World.domain,
+        _ change: (inout RosterHead) -> Void = { _ in }
+    ) throws -> RosterConfirmation {
+        var head = try #require(world.store.directory.rosterHead(of: "board"))
+        change(&head)
+        return RosterConfirmation(
+            group: try #require(MailAddress(local: group, domain: domain)), head: head,
+            owner: try #require(MailAddress(local: owner, domain: World.domain)), time: WallTime(milliseconds: 7), signedBy: key
+        )
+    }
+
+    @Test @LoopActor func anOwnersWord_isPassedOnOnce_withTheDirectorysRecord() async throws {
+        try await withOwner { world, carol in
+            let word = try confirmation(world, by: carol)
+            let before = world.spool.commitCount
+            #expect(try await world.delivery.rosters.confirm(word, by: "carol") == nil)
+            #expect(world.spool.commitCount == before + 1, "the word and everybody's mail are one transaction")
+            #expect(world.store.directory.rosters["board"]?.confirmedBy == ["carol"])
+            for name in ["alice", "bob", "carol"] { #expect(try await world.confirmations(name) == [word], "\(name)") }
+            // The answer may get lost: the second time is the same.
+            #expect(try await world.delivery.rosters.confirm(word, by: "carol") == nil)
+            #expect(world.spool.commitCount == before + 1)
+            // What changes then is not confirmed.
+            _ = try await world.addKeyMember("dora", groups: ["board"])
+            _ = await world.delivery.rosters.makeAll()
+            #expect(world.store.directory.rosters["board"]?.confirmedBy == nil)
+        }
+    }
+
+    @Test @LoopActor func whatIsNotAnOwnersWordAboutTheLastRoster_isRefusedAndToldNobody() async throws {
+        try await withOwner { world, carol in
+            func refusal(_ word: RosterConfirmation, by member: String = "carol") async throws -> String {
+                try await world.delivery.rosters.confirm(word, by: member) ?? "none"
+            }
+            let before = world.spool.commitCount
+            #expect(try await refusal(confirmation(world, by: carol), by: "alice").contains("only an owner"))
+            #expect(try await refusal(confirmation(world, by: carol, owner: "alice")).contains("only an owner"))
+            #expect(try await refusal(confirmation(world, by: .generate())).contains("signature"))
+            #expect(try await refusal(confirmation(world, by: carol) { $0.number += 1 }).contains("changed since"))
+            #expect(
+                try await refusal(confirmation(world, by: carol) { $0.hash = [UInt8](repeating: 0, count: 32) }).contains(
+                    "changed since"))
+            #expect(try await refusal(confirmation(world, by: carol, group: "nobody")).contains("no such group"))
+            #expect(try await refusal(confirmation(world, by: carol, domain: "elsewhere.test")).contains("no such group"))
+            #expect(world.spool.commitCount == before)
+            // A change that no roster tells of yet.
+            let word = try confirmation(world, by: carol)
+            try await world.store.change { d throws(Failure) in try d.removingMembers(["bob"], from: "board") }
+            #expect(try await refusal(word).contains("changed since"))
+            #expect(try await world.confirmations("alice").isEmpty)
+        }
+    }
+
+    @Test @LoopActor func aFullDisk_leavesNothingOfAnOwnersWord() async throws {
+        try await withOwner { world, carol in
+            let word = try confirmation(world, by: carol)
+            world.spool.failNext(.full)
+            await #expect(throws: Failure.self) { try await world.delivery.rosters.confirm(word, by: "carol") }
+            #expect(world.store.directory.rosters["board"]?.confirmedBy == nil)
+            #expect(try await world.confirmations("alice").isEmpty)
+        }
+    }
+
     @Test @LoopActor func mailToPersons_namesNoRoster() async throws {
         try await withBoard { world in
             _ = await world.delivery.deliver(try world.message(), author: "alice", destinations: [.member("bob")])
@@ -279,16 +361,25 @@ import Testing
 }
 
 extension World {
+    /// The words of owners that wait for a member with an agent.
+    func confirmations(_ name: String) async throws -> [RosterConfirmation] {
+        try await controlMails(name).compactMap { if case .rosterConfirmed(let word) = $0.content { word } else { nil } }
+    }
+
     /// The rosters that wait for a member with an agent, oldest first.
     func rosters(_ name: String) async throws -> [RosterDocument] {
+        try await controlMails(name).compactMap { if case .roster(let document) = $0.content { document } else { nil } }
+    }
+
+    private func controlMails(_ name: String) async throws -> [ControlMail] {
         guard let person = people[name], let address = MailAddress(local: name, domain: Self.domain) else { return [] }
-        var found: [RosterDocument] = []
+        var found: [ControlMail] = []
         for entry in try await waiting(name) where entry.isControl {
             guard let payload = entry.payload else { continue }
             let file = try await spool.read(entry.uid, offset: 0, count: .max) + spool.read(payload, offset: 0, count: .max)
             let reading = ControlMail.read(
                 Array(try person.open(file).utf8), node: Self.domain, to: address, key: context.keys.nodeIdentity.publicKey)
-            if case .genuine(let mail) = reading, case .roster(let document) = mail.content { found.append(document) }
+            if case .genuine(let mail) = reading { found.append(mail) }
         }
         return found
     }

@@ -113,6 +113,31 @@ def members_come_and_go(checks, node, bob):
     checks.ok("the agent has it without being asked", known, bob.status()["agent"])
 
 
+def an_owner_confirms(checks, node, alice, bob):
+    """Alice owns a group; what she signs is shown by the others, and what came after it is not confirmed."""
+    node.must("group", "add", "club", "--owner", "alice", "--member", "bob")
+    known = until(lambda: alice.status()["agent"]["rosters"].get("club") and bob.status()["agent"]["rosters"].get("club"), pause=0.2)
+    checks.ok("its roster comes", known)
+    roster = alice.json("roster", "show", "club")
+    checks.ok("the owner sees who is in it", [m["address"] for m in roster["members"]] == [alice.address, bob.address], roster)
+    checks.equal("nobody has confirmed it", roster["confirmed"], "no owner has confirmed who is in it")
+    words = bob.cli("roster", "confirm", "club", "--yes")
+    checks.ok("only an owner may", words.code == 77 and "only an owner" in words.all, words.all)
+    asked = alice.cli("roster", "confirm", "club")
+    checks.ok("without --yes nobody is there to ask", asked.code == 64 and "--yes" in asked.all, asked.all)
+    checks.ok("the owner confirms", "its members are told" in alice.must("roster", "confirm", "club", "--yes").text)
+    wanted = f"{alice.address}, an owner, confirmed who is in it"
+    checks.ok("the other member learns it", until(lambda: bob.json("roster", "show", "club")["confirmed"] == wanted, pause=0.2))
+    checks.equal("the node says so", node.json("group", "show", "club")["confirmed_by"], ["alice"])
+    subject = token()
+    alice.send(subject, "hello\n", f"club@{DOMAIN}")
+    row = bob.waits_for(subject)
+    checks.ok("and each message", wanted in bob.must("show", row["id"]).text, bob.must("show", row["id"]).text)
+    node.must("group", "member", "add", "club", "carol")
+    changed = until(lambda: bob.json("roster", "show", "club")["unconfirmed_changes"], pause=0.2)
+    checks.ok("who comes later is not confirmed", changed and "was added" in changed[0], changed)
+
+
 def main():
     checks = nodekit.Checks("signatures")
     if not requires(checks, "signatures", "age", "age-keygen"):
@@ -134,6 +159,7 @@ def main():
     by_minisign(checks, bob, row)
     checks.part(somebody_passes_it_on, carol, bob, message, subject)
     checks.part(somebody_writes_in_her_name, carol, bob, alice)
+    checks.part(an_owner_confirms, node, alice, bob)
     checks.part(members_come_and_go, node, bob)
     checks.equal("the node has no problems", node.status()["problems"], [])
     for agent in agents:

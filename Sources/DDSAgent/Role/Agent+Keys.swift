@@ -62,22 +62,27 @@ extension Agent {
     }
 
     private func tell(_ stating: KeyStating) async -> MailboxKeeper.Answer {
-        guard let node = MailAddress(local: KeyStating.localPart, domain: account.address.domain) else {
-            preconditionFailure("a plain name at a domain is an address")
-        }
         do throws(Failure) {
-            let message = try Submission.sealed(
-                stating.message, from: account.address, to: [node], nodeRecipient: account.nodeRecipient, services: services)
-            let configuration = SMTPClientConfiguration(
-                clientName: "[127.0.0.1]", tls: .implicit, credentials: .external(authzid: account.address.local),
-                envelope: Envelope(reversePath: .address(account.address), recipients: [Recipient(node)]), message: message)
-            let (outcome, detail) = try await SubmissionClient.run(
-                configuration, link: link.at(account.submissionsHost), port: account.submissionsPort,
-                id: Hex.encode(services.random.bytes(8)))
+            let (outcome, detail) = try await say(stating.message)
             return Self.answer(outcome, detail)
         } catch {
             return .unreachable(error.publicText)
         }
+    }
+
+    /// Seals what the node itself is told and submits it at once.
+    func say(_ message: [UInt8]) async throws(Failure) -> (outcome: SMTPOutcome, detail: String) {
+        guard let node = MailAddress(local: KeyStating.localPart, domain: account.address.domain) else {
+            preconditionFailure("a plain name at a domain is an address")
+        }
+        let message = try Submission.sealed(
+            message, from: account.address, to: [node], nodeRecipient: account.nodeRecipient, services: services)
+        let configuration = SMTPClientConfiguration(
+            clientName: "[127.0.0.1]", tls: .implicit, credentials: .external(authzid: account.address.local),
+            envelope: Envelope(reversePath: .address(account.address), recipients: [Recipient(node)]), message: message)
+        return try await SubmissionClient.run(
+            configuration, link: link.at(account.submissionsHost), port: account.submissionsPort,
+            id: Hex.encode(services.random.bytes(8)))
     }
 
     private static func answer(_ outcome: SMTPOutcome, _ detail: String) -> MailboxKeeper.Answer {

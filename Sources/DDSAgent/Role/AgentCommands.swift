@@ -31,7 +31,7 @@ import Logging
             guard let page = role.page else { throw Failure(.unavailable, "there is no page yet; run: ddsnode join INVITE") }
             return ["url": .text(page.makeOpenAddress()), "address": .text(page.gate.site.address)]
         }
-        for (name, action) in AgentMailCommands.all + AgentStoreCommands.all + AgentKeyCommands.all {
+        for (name, action) in AgentMailCommands.everything {
             commands.register(name) { [self] request, _ throws(Failure) in try await action(agent(), request) }
         }
     }
@@ -73,7 +73,10 @@ import Logging
 @LoopActor enum AgentMailCommands {
     typealias Action = @LoopActor (Agent, ControlRequest) async throws(Failure) -> JSONValue
 
-    static let all: [(String, Action)] = [("agent.send", send), ("agent.list", list), ("agent.show", show)]
+    /// All of them.
+    static let everything = all + AgentStoreCommands.all + AgentKeyCommands.all + AgentRosterCommands.all
+
+    private static let all: [(String, Action)] = [("agent.send", send), ("agent.list", list), ("agent.show", show)]
 
     static func passphrase(_ request: ControlRequest, _ name: String = "passphrase") throws(Failure) -> SecretBytes {
         var bytes = Array(try request.text(name).utf8)
@@ -181,6 +184,7 @@ import Logging
             throw Failure(.bug, "the message cannot be taken apart")
         }
         fields["readers"] = store.trust.readers(of: summary)?.json ?? .null
+        fields["confirmed"] = store.trust.confirmation(of: summary).map { .text($0) } ?? .null
         fields["text"] = .text(TextSafety.body(parsed.bestPlainText))
         fields["files"] = .list(parsed.attachments.map { ["name": .text($0.fileName.text), "size": .number($0.size)] })
         return .object(fields)

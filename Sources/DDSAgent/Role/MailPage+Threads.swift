@@ -66,7 +66,7 @@ extension MailPage {
             if parsed.hasHTML { model.marks.append(.hasHTML) }
             if summary.seal == .classical { model.marks.append(.notPostQuantum) }
             if let readers = store.trust.readers(of: summary) {
-                model.readers = readers.words
+                model.readers = [readers.words, store.trust.confirmation(of: summary)].compactMap { $0 }.joined(separator: "; ")
                 if readers.isAlarming { model.marks.append(.readersInDoubt(readers.words)) }
             }
             if let signature = summary.signature, !summary.isOwn || signature.repeats != nil {

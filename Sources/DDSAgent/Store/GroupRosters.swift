@@ -20,6 +20,23 @@ struct GroupRosters: Hashable, Sendable, Codable {
         var changes = RosterChanges()
         /// How many between the one before and this one did not come; nil for the first that came here.
         var missing: UInt64?
+        /// How many owners it names; nil in what an earlier version stored.
+        var owners: Int?
+        var confirmations: [Confirmation]?
+    }
+
+    /// An owner has signed a roster.
+    struct Confirmation: Hashable, Sendable, Codable {
+        /// The owner's address.
+        var owner: String
+        /// The key it was signed with, in hexadecimal.
+        var key: String
+        /// By the owner's clock, milliseconds since 1970; shown.
+        var time: Int64
+        /// When it came in.
+        var received: Int64
+        /// That roster made them an owner, or gave them that key: it vouches for itself.
+        var isOfItself: Bool
     }
 
     /// A roster that the node has signed and that does not fit to the others.
@@ -60,12 +77,7 @@ struct GroupRosters: Hashable, Sendable, Codable {
                 append(document, me: me, at: wall, missing: found - known - 1)
                 return .taken
             case .truncated, .malformed, .oversized, .newerVersion, .wrongGroup, .fork:
-                let octets = Data(document.bytes)
-                guard disputes.count < Self.disputesMax, !disputes.contains(where: { $0.octets == octets }) else {
-                    return .known
-                }
-                disputes.append(Dispute(words: error.words, received: wall.milliseconds, octets: octets))
-                return .disputed
+                return dispute(error.words, Data(document.bytes), at: wall)
             }
         }
     }
@@ -77,8 +89,52 @@ struct GroupRosters: Hashable, Sendable, Codable {
                 number: roster.number, hash: Hex.encode(document.hash), time: roster.time.milliseconds,
                 received: wall.milliseconds,
                 readers: roster.members.count, includesMe: roster.member(me) != nil,
-                changes: last.map { RosterChanges(from: $0.roster, to: roster) } ?? RosterChanges(), missing: missing))
+                changes: last.map { RosterChanges(from: $0.roster, to: roster) } ?? RosterChanges(), missing: missing,
+                owners: roster.members.count { $0.role == .owner }))
         last = document
+    }
+
+    /// Takes over an owner's word; `key` is the one that is known of the owner, in hexadecimal. One about a roster that has not
+    /// come here says nothing.
+    mutating func take(_ confirmation: RosterConfirmation, key: String?, at wall: WallTime) -> Outcome {
+        guard let index = steps.lastIndex(where: { $0.number == confirmation.head.number }) else { return .known }
+        let owner = "\(confirmation.owner)"
+        guard steps[index].confirmations?.contains(where: { $0.owner == owner }) != true else { return .known }
+        guard let key, let identity = Hex.decode(key), confirmation.isValid(by: identity),
+            steps[index].hash == Hex.encode(confirmation.head.hash)
+        else {
+            return dispute(
+                "a confirmation of roster \(confirmation.head.number) in the name of \(owner) does not hold",
+                Data(confirmation.json.line), at: wall)
+        }
+        let changes = steps[index].changes
+        let raised = (changes.added + changes.joined + changes.newKey + changes.madeOwner).map(\.address)
+        let word = Confirmation(
+            owner: owner, key: key, time: confirmation.time.milliseconds, received: wall.milliseconds,
+            isOfItself: raised.contains(owner))
+        steps[index].confirmations = (steps[index].confirmations ?? []) + [word]
+        return .taken
+    }
+
+    private mutating func dispute(_ words: String, _ octets: Data, at wall: WallTime) -> Outcome {
+        guard disputes.count < Self.disputesMax, !disputes.contains(where: { $0.octets == octets }) else { return .known }
+        disputes.append(Dispute(words: words, received: wall.milliseconds, octets: octets))
+        return .disputed
+    }
+
+    /// What has changed since an owner last confirmed, in sentences; of everything that came here where none ever did.
+    var unconfirmedChanges: [String] {
+        let last = steps.lastIndex { $0.confirmations?.isEmpty == false }
+        return steps[(last.map { $0 + 1 } ?? 0)...].flatMap(\.sentences)
+    }
+
+    /// What owners say of the roster of `head`, a sentence without its full stop; nil where nobody could say anything.
+    func confirmation(of head: RosterHead) -> String? {
+        guard let step = steps.last(where: { $0.number == head.number }), let owners = step.owners, owners > 0 else {
+            return nil
+        }
+        guard let words = step.confirmations, !words.isEmpty else { return "no owner has confirmed who is in it" }
+        return words.map(\.words).joined(separator: ", ") + " confirmed who is in it"
     }
 
     /// Who could read a message that the node sealed for `head`.
@@ -156,6 +212,10 @@ enum MessageReaders: Hashable, Sendable {
         }
         return .object(fields)
     }
+}
+
+extension GroupRosters.Confirmation {
+    var words: String { isOfItself ? "\(owner), an owner only since this roster," : "\(owner), an owner," }
 }
 
 extension GroupRosters.Step {

@@ -146,6 +146,10 @@ extension MessageStore {
             try await trust.take(roster, from: record, at: time.wall)
             return true
         }
+        if let confirmation = message.confirmation {
+            try await trust.take(confirmation, from: record, at: time.wall)
+            return true
+        }
         let isNew = items[message.summary.id] == nil
         if isNew, let known = message.duplicateOf, items[known] != nil {
             try await write([known], alsoErasing: [record]) { summary in

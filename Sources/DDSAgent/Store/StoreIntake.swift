@@ -18,6 +18,8 @@ struct StoreIntake: Sendable {
         var report: DeliveryReport?
         /// The state of a group, which is applied and not kept as a message.
         var roster: RosterDocument?
+        /// An owner's word about one, which is applied and not kept as a message.
+        var confirmation: RosterConfirmation?
         /// The message in the store that this one is once more.
         var duplicateOf: String?
         /// The key of its author, who had none before.
@@ -109,6 +111,7 @@ struct StoreIntake: Sendable {
             switch mail.content {
             case .deliveryState(let report): prepared.report = report
             case .roster(let document): prepared.roster = document
+            case .rosterConfirmed(let confirmation): prepared.confirmation = confirmation
             case .expiry: break
             }
             return prepared

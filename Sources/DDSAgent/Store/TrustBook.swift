@@ -59,18 +59,36 @@ import DDSSpool
             _ = try await spool.commit(SpoolTransaction(erasures: [record]))
             return
         }
+        var keys = trust.keys
+        // What is not taken over teaches nothing.
+        if rosters.last == document { keys.learn(document.roster, at: wall) }
+        try await keep(rosters, keys, octets: document.bytes.count, erasing: record)
+    }
+
+    /// Takes over an owner's word about a roster, as above.
+    func take(_ confirmation: RosterConfirmation, from record: SpoolUID, at wall: WallTime) async throws(SpoolError) {
+        guard var rosters = groups[confirmation.group.local],
+            rosters.take(confirmation, key: trust.keys["\(confirmation.owner)"]?.key, at: wall) != .known
+        else {
+            _ = try await spool.commit(SpoolTransaction(erasures: [record]))
+            return
+        }
+        try await keep(rosters, trust.keys, octets: rosters.last?.bytes.count ?? 0, erasing: record)
+    }
+
+    private func keep(
+        _ rosters: GroupRosters, _ keys: KnownKeys, octets: Int, erasing record: SpoolUID
+    ) async throws(SpoolError) {
+        let name = rosters.group.local
         let tag = Self.tag(name)
         let body: [UInt8]
         do {
-            body = try await Heavy.perform(octets: 2 * document.bytes.count) { [seal, rosters] in
+            body = try await Heavy.perform(octets: 2 * octets) { [seal] in
                 try seal.seal(rosters, mailbox: AgentMailbox.rosters, tag: tag)
             }
         } catch {
             throw .stopped("a roster cannot be encoded: \(error)")
         }
-        var keys = trust.keys
-        // What is not taken over teaches nothing.
-        if rosters.last == document { keys.learn(document.roster, at: wall) }
         let newKeys = try change(to: keys)
         let appends =
             [SpoolAppend.record(mailbox: AgentMailbox.rosters, tag: tag, flags: 0, body: body)] + (newKeys.map { [$0] } ?? [])
@@ -144,12 +162,25 @@ import DDSSpool
         return groups[group]?.readers(head) ?? head.map { .unknown($0.number) } ?? .unnamed
     }
 
+    /// What owners say of the roster that a message was sealed for; nil where there is nothing to say.
+    func confirmation(of summary: StoredSummary) -> String? {
+        guard !summary.isOwn, let head = summary.roster?.head else { return nil }
+        return summary.group.flatMap { groups[$0]?.confirmation(of: head) }
+    }
+
     /// What changed in a group since then, oldest first.
     func events(in group: String, since: WallTime) -> [GroupEvent] {
         guard let rosters = groups[group] else { return [] }
         var events = rosters.steps.filter { $0.received >= since.milliseconds }.flatMap { step in
             step.sentences.map {
                 GroupEvent(received: step.received, time: WallTime(milliseconds: step.time), text: $0, isAlarming: false)
+            }
+        }
+        events += rosters.steps.flatMap { step in
+            (step.confirmations ?? []).filter { $0.received >= since.milliseconds }.map { word in
+                GroupEvent(
+                    received: word.received, time: WallTime(milliseconds: word.time),
+                    text: "\(word.words) confirmed who is in the group, roster \(step.number)", isAlarming: word.isOfItself)
             }
         }
         events += rosters.disputes.filter { $0.received >= since.milliseconds }.map { dispute in

@@ -104,6 +104,7 @@ extension ServerAdmin {
             "members": .texts(group.members.sorted()),
             "owners": .texts(group.owners.sorted()), "sender_auth": .text(group.senderAuthentication.rawValue),
             "roster": store.directory.rosterHead(of: group.name).map { .number(Int64(clamping: $0.number)) } ?? .null,
+            "confirmed_by": .texts(store.directory.rosters[group.name]?.confirmedBy ?? []),
         ]
     }
 }

@@ -44,10 +44,10 @@ struct ControlMailer: Sendable {
         }
     }
 
-    /// A roster for its members: signed, padded and sealed once, with a header for each of `members` that one can be made for.
-    @LoopActor func mail(_ document: RosterDocument, to members: [Account]) async -> GroupMail? {
-        guard !members.isEmpty else { return nil }
-        let group = document.roster.group
+    /// What is for all members of a group: signed, padded and sealed once, with a header for each of `members` that one can be
+    /// made for.
+    @LoopActor func mail(_ content: ControlMail.Content, to members: [Account]) async -> GroupMail? {
+        guard !members.isEmpty, let group = content.group else { return nil }
         let id = random.bytes(16)
         let fileKey = AgeFileKey.generate(random: random)
         let kind: AgeKeyKind = members.allSatisfy { $0.keyKind == .hybrid } ? .hybrid : .classical
@@ -55,7 +55,7 @@ struct ControlMailer: Sendable {
             for: members, fileKey: fileKey,
             notes: members.map { _ in [SealNote.stanza(kind), GroupNote.stanza(group.local)] })
         let payload = await Loop.offload {
-            let mail = ControlMail(id: Hex.encode(id), node: domain, to: group, date: time.wall, content: .roster(document))
+            let mail = ControlMail(id: Hex.encode(id), node: domain, to: group, date: time.wall, content: content)
             var writer = AgePayloadWriter(fileKey: fileKey, random: random)
             return writer.update(Padding.pad(mail.message(signedBy: key))[...]) + writer.finish()
         }

@@ -112,18 +112,43 @@ import Logging
                 let document = directory.nextRoster(
                     of: group, domain: services.config.node.name.lowercased(), time: services.time.wall)
             else { return ([], []) }
-            let mail = await mailer.mail(document, to: directory.rosterReaders(of: group))
+            let mail = await mailer.mail(.roster(document), to: directory.rosterReaders(of: group))
             told = mail
             return (
                 [.rosterMade(group: name, number: document.roster.number, hash: Hex.encode(document.hash))], mail?.appends ?? []
             )
         })
         madeCount += 1
-        for copy in told?.copies ?? [] {
+        noteStored(told)
+    }
+
+    private func noteStored(_ mail: ControlMailer.GroupMail?) {
+        for copy in mail?.copies ?? [] {
             guard store.directory.account(mailbox: copy.mailbox) != nil else { continue }
             book.stored(
-                MailboxID(rawValue: copy.mailbox), bytes: copy.header.count + (told?.payload.count ?? 0), isControl: true)
+                MailboxID(rawValue: copy.mailbox), bytes: copy.header.count + (mail?.payload.count ?? 0), isControl: true)
             services.bus.publish(.newMailFor(mailbox: copy.mailbox))
         }
+    }
+
+    // MARK: Owners
+
+    /// Takes an owner's word about the last roster and passes it on, both in one transaction. Returns why not, in words.
+    func confirm(_ confirmation: RosterConfirmation, by member: String) async throws(Failure) -> String? {
+        let domain = services.config.node.name.lowercased()
+        var refusal: String?
+        var told: ControlMailer.GroupMail?
+        try await store.change(together: { [self] directory async throws(Failure) in
+            refusal = directory.refusal(of: confirmation, by: member, domain: domain)
+            let name = confirmation.group.local
+            guard refusal == nil, let group = directory.groups[name],
+                directory.rosters[name]?.confirmedBy?.contains(member) != true
+            else { return ([], []) }
+            let mail = await mailer.mail(.rosterConfirmed(confirmation), to: directory.rosterReaders(of: group))
+            told = mail
+            return ([.rosterConfirmed(group: name, number: confirmation.head.number, owner: member)], mail?.appends ?? [])
+        })
+        noteStored(told)
+        return refusal
     }
 }

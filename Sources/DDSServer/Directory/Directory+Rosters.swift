@@ -14,6 +14,8 @@ struct RosterState: Hashable, Sendable, Codable {
     var isDue = true
     /// Since then nothing has changed but numbered mailbox keys, which their owners' identities vouch for.
     var isStale = false
+    /// The owners who have confirmed that roster.
+    var confirmedBy: [String]?
 }
 
 extension Directory {
@@ -29,7 +31,7 @@ extension Directory {
         case .keyStated(let name, let identity, _, _, _): accounts[name]?.identity == identity ? [] : groupNames(of: name)
         case .accountSuspended(let name), .accountResumed(let name), .accountRemoved(let name): groupNames(of: name)
         case .accountAdded, .passwordLogin, .groupRemoved, .inviteCreated, .inviteTried, .inviteUsed, .inviteRevoked,
-            .rosterMade, .checkpoint:
+            .rosterMade, .rosterConfirmed, .checkpoint:
             []
         }
     }
@@ -54,6 +56,22 @@ extension Directory {
             return nil
         }
         return RosterHead(number: state.number, hash: hash)
+    }
+
+    /// Why a member's confirmation is not taken, in words that name the remedy; nil when it is.
+    func refusal(of confirmation: RosterConfirmation, by member: String, domain: String) -> String? {
+        let name = confirmation.group.local
+        guard confirmation.group.domain == domain, let group = groups[name] else { return "there is no such group here" }
+        guard group.owners.contains(member), confirmation.owner == MailAddress(local: member, domain: domain) else {
+            return "only an owner of \(name) confirms who is in it"
+        }
+        guard !isRosterDue(name), rosterHead(of: name) == confirmation.head else {
+            return "the members have changed since; fetch, look at them again, and confirm the roster of now"
+        }
+        guard let identity = accounts[member]?.identity.flatMap({ Hex.decode($0) }), confirmation.isValid(by: identity) else {
+            return "the signature is not by the identity that this node knows of you"
+        }
+        return nil
     }
 
     /// The next roster of a group: those who get its mail as of now. Suspended members get none.

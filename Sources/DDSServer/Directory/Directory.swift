@@ -140,6 +140,10 @@ struct Directory: Hashable, Sendable, Codable {
         case .groupRemoved(let name): groups[name] = nil
         case .rosterMade(let group, let number, let hash):
             rosters[group] = RosterState(number: number, hash: hash, isDue: false)
+        case .rosterConfirmed(let group, let number, let owner):
+            guard var state = rosters[group], state.number == number else { return }
+            state.confirmedBy = (state.confirmedBy ?? []) + [owner]
+            rosters[group] = state
         case .memberAdded(let group, let member, let isOwner):
             groups[group]?.members.insert(member)
             if isOwner { groups[group]?.owners.insert(member) }

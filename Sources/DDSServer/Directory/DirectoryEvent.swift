@@ -55,6 +55,8 @@ enum DirectoryEvent: Hashable, Sendable, Codable {
     case groupRemoved(name: String)
     /// The roster of that number was made, with the hash of its octets in hexadecimal, and its members' mail stored.
     case rosterMade(group: String, number: UInt64, hash: String)
+    /// An owner has confirmed the roster of that number.
+    case rosterConfirmed(group: String, number: UInt64, owner: String)
     case memberAdded(group: String, member: String, isOwner: Bool)
     case memberRemoved(group: String, member: String)
     case inviteCreated(Invite)

@@ -176,8 +176,14 @@ import Logging
     private func stateKey() async -> SMTPReply {
         defer { control = nil }
         guard let account = server.current(account) else { return Self.accountChanged }
-        guard let message = control?.finish(), let stating = KeyStating(message: message) else {
-            return SMTPReply(550, EnhancedCode(5, 6, 0), "this is no statement about a mailbox key that is sealed to this node")
+        let message = control?.finish()
+        if let message, let confirmation = RosterConfirmation(message: message) {
+            let (reply, isNew) = await server.confirm(confirmation, by: account)
+            if isNew { server.quota.sent(account.name, size: message.count, now: server.services.time.now) }
+            return reply
+        }
+        guard let message, let stating = KeyStating(message: message) else {
+            return SMTPReply(550, EnhancedCode(5, 6, 0), "this is nothing for the node itself that is sealed to it")
         }
         let (reply, isNew) = await server.state(stating, for: account)
         // Each is a record that is kept for ever.

@@ -200,6 +200,7 @@ struct ShowCommand: NodeCommand {
             rows.append(["File:", "\(SafeWord.text(file["name"])) (\(SafeWord.text(file["size"])) bytes)"])
         }
         if let readers = message["readers"]?["words"]?.string { rows.append(["Readers:", SafeWord.text(.text(readers))]) }
+        if let words = message["confirmed"]?.string { rows.append(["Owners:", SafeWord.text(.text(words))]) }
         if let signature = message["signature"]?["words"]?.string { rows.append(["Signature:", SafeWord.text(signature)]) }
         if let note = message["note"]?.string { rows.append(["Note:", SafeWord.text(note)]) }
         return rows.map { $0[0].padded(to: 11) + $0[1] }.joined(separator: "\n") + "\n\n"
