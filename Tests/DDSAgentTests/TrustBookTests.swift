@@ -146,7 +146,9 @@ import Testing
             }
             try await store.importFetched()
             #expect(store.summaries.map(\.subject) == ["one", "two"], "the word itself is no message")
-            @LoopActor func said(_ store: MessageStore) -> [String?] { store.summaries.map { store.trust.confirmation(of: $0) } }
+            @LoopActor func said(_ store: MessageStore) -> [String?] {
+                store.summaries.map { store.trust.confirmation(of: $0) }
+            }
             #expect(said(store) == ["bob@node.test, an owner, confirmed who is in it", "no owner has confirmed who is in it"])
             #expect(store.trust.groups["board"]?.unconfirmedChanges == ["Carol <carol@node.test> was added"])
             let events = store.trust.events(in: "board", since: WallTime(milliseconds: 0))
