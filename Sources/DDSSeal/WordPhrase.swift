@@ -18,6 +18,23 @@ package enum WordPhrase {
             separator: "-")
     }
 
+    /// What `text` made words of, whatever stands between them having been taken out; nil for anything else.
+    package static func bytes(_ letters: String) -> [UInt8]? {
+        let letters = Array(letters)
+        guard letters.count % 5 == 0 else { return nil }
+        var bytes: [UInt8] = []
+        for start in stride(from: 0, to: letters.count, by: 5) {
+            let places = (0..<5).map { ($0 % 2 == 0 ? consonants : vowels).firstIndex(of: letters[start + $0]) }
+            var value: UInt16 = 0
+            for (index, place) in places.enumerated() {
+                guard let place else { return nil }
+                value = value << (index % 2 == 0 ? 4 : 2) | UInt16(place)
+            }
+            bytes += [UInt8(value >> 8), UInt8(truncatingIfNeeded: value)]
+        }
+        return bytes
+    }
+
     package static func word(_ value: UInt16) -> String {
         func consonant(_ shift: Int) -> Character { consonants[Int(value >> UInt16(shift) & 15)] }
         func vowel(_ shift: Int) -> Character { vowels[Int(value >> UInt16(shift) & 3)] }

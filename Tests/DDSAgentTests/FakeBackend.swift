@@ -60,6 +60,12 @@ final class FakeBackend: WebBackend {
         return lists[folder]
     }
     func thread(_ id: String) async -> ThreadModel? { threads[id] }
+    var persons: [String: PersonModel] = [:]
+    func person(_ id: String) async -> PersonModel? { persons[id] }
+    func decide(person id: String, _ choice: PersonChoice, fingerprint: String) async -> String {
+        calls.append("decide \(id) \(choice.rawValue) \(fingerprint)")
+        return "Done with <\(id)>."
+    }
     func attachment(_ id: String) async -> AttachmentContent? { files[id] }
     func mark(threads: [String], read: Bool) async { calls.append("mark \(threads.joined(separator: ",")) \(read)") }
     func markAllRead(_ folder: FolderReference) async { calls.append("allread \(folder)") }

@@ -12,7 +12,7 @@ import Testing
 @testable import DDSAgent
 
 /// An agent on a real spool in a folder of its own, unlocked; it has no node.
-@LoopActor private final class OpenAgent {
+@LoopActor final class OpenAgent {
     let folder: String
     let agent: Agent
     let page: MailPage

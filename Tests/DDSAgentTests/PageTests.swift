@@ -30,7 +30,8 @@ import Testing
         let message = MessageModel(
             id: "m1", senderName: text, senderAddress: text, recipients: [text], messageID: text, time: now,
             body: "\(text)\n> \(text)\n-- \n\(text)", marks: [.looksLike(text)],
-            attachments: [AttachmentModel(id: "a1", name: text + ".x", size: 1)], sent: .failed(text))
+            attachments: [AttachmentModel(id: "a1", name: text + ".x", size: 1)], sent: .failed(text),
+            people: [PersonLink(id: "k1", name: text), PersonLink(id: "k2", name: text, isUrgent: true)])
         var second = message
         second.id = "m2"
         second.isUnread = true
@@ -43,6 +44,37 @@ import Testing
             ThreadModel(id: "t1", subject: text, group: group, readers: [text, text, text], messages: [message, second]), draft,
             [RecipientChoice(value: text, label: text)]
         )
+    }
+
+    static func person(_ text: String, isCompared: Bool = false, awaitsDecision: Bool = false) -> PersonModel {
+        func print(_ digit: Character) -> FingerprintModel {
+            FingerprintModel(
+                words: "babab-\(digit)", hex: String(repeating: digit, count: 32), picture: "M4,4h1v1h-1z", pictureSize: 29)
+        }
+        return PersonModel(
+            id: "k1", address: text, standing: text, since: now, fingerprint: print("3"), former: [print("1"), print("2")],
+            own: print("4"), isCompared: isCompared, awaitsDecision: awaitsDecision, waiting: awaitsDecision ? 2 : 0)
+    }
+
+    /// What can be said depends on what was said; each form names the key that is shown.
+    @Test func aPersonsPage_offersWhatFits() {
+        for (isCompared, awaitsDecision, actions) in [
+            (false, false, ["typed", "compared"]), (true, false, ["uncompared"]),
+            (false, true, ["accepted", "discarded", "typed", "compared"]),
+        ] {
+            let html = pages.person(
+                Self.context, frame: Self.model("x").0, Self.person("x", isCompared: isCompared, awaitsDecision: awaitsDecision)
+            )
+            let tags = scan(html)
+            let found = tags.filter { $0.name == "button" && $0.attributes["name"] == "action" }.compactMap {
+                $0.attributes["value"]
+            }
+            #expect(found == actions)
+            let shown = tags.filter { $0.attributes["name"] == "fingerprint" }.compactMap { $0.attributes["value"] }
+            #expect(!shown.isEmpty && Set(shown) == [String(repeating: "3", count: 32)])
+            #expect(html.contains("2 messages to them wait.") == awaitsDecision)
+            #expect(html.components(separatedBy: "<svg class=\"code\"").count == 5)
+        }
     }
 
     @Test(arguments: [nil, "What the node could see."]) func whatTheNodeCouldSee_isAmongTheDetails(words: String?) {
@@ -68,6 +100,8 @@ import Testing
             pages.list(context, frame: frame, folder: .drafts, ThreadListModel(rows: [], total: 0)),
             pages.thread(context, frame: frame, thread),
             pages.write(context, frame: frame, draft, choices: choices, isNew: false),
+            pages.person(context, frame: frame, Self.person(text, awaitsDecision: true)),
+            pages.person(context, frame: frame, Self.person(text, isCompared: true)),
             pages.write(context, frame: frame, DraftModel(id: "d2", fields: DraftFields()), choices: [], isNew: true),
         ]
     }
@@ -107,7 +141,7 @@ import Testing
 
     /// C6.
     @Test func titles_comeFromTheList() {
-        let allowed = ["Unlock", "Inbox", "Group", "Thread", "Write", "Search", "Settings", "Welcome"].flatMap {
+        let allowed = ["Unlock", "Inbox", "Group", "Thread", "Write", "Search", "Settings", "Welcome", "Keys"].flatMap {
             ["<title>\($0) · DDS</title>", "<title>(2) \($0) · DDS</title>"]
         }
         for html in allPages("secret") { #expect(allowed.contains { html.contains($0) }) }
@@ -171,7 +205,8 @@ import Testing
     @Test func sentStates_areShownInWords() {
         var (frame, list, _, _, _) = Self.model("x")
         for (state, words) in [
-            (SentState.waiting, "waiting"), (.atNode, "✓ at the node"), (.fetched(by: 5, of: 7), "✓✓ 5 of 7"),
+            (SentState.waiting, "waiting"), (.held(for: "bob"), "waits for you"), (.atNode, "✓ at the node"),
+            (.fetched(by: 5, of: 7), "✓✓ 5 of 7"),
             (.fetched(by: 1, of: 2, words: "Bob has it · Carol: waiting"), "✓✓ 1 of 2"),
         ] {
             list.rows[0].sent = state

@@ -234,6 +234,32 @@ extension HTTPResponse {
         }
     }
 
+    @Test @LoopActor func aPersonsPage_takesWhatIsSaid_onlyWithItsToken() async {
+        let browser = Browser()
+        browser.backend.persons["k1"] = PageTests.person("bob@node.test", awaitsDecision: true)
+        await browser.signIn()
+        #expect(await browser.get("/k/none").status == 404)
+        #expect(await browser.get("/k/k1").text.contains("bob@node.test"))
+        let fields = [
+            HTTPField("id", "k1"), HTTPField("fingerprint", "3333"), HTTPField("typed", "babab"), HTTPField("back", "/k/k1"),
+        ]
+        for choice in ["compared", "typed", "accepted", "uncompared", "discarded", "hacked"] {
+            let answer = await browser.post("/do", fields + [HTTPField("action", choice)])
+            #expect(answer.status == 303 && answer.location == "/k/k1")
+        }
+        let decided = browser.backend.calls.filter { $0.hasPrefix("decide") }
+        #expect(
+            decided == [
+                "decide k1 compared 3333", "decide k1 typed babab", "decide k1 accepted 3333", "decide k1 uncompared 3333",
+                "decide k1 discarded 3333",
+            ])
+        #expect(await browser.get("/k/k1").text.contains("Done with &lt;k1&gt;."))
+        var forged = browser.request(post: "/do", fields + [HTTPField("action", "accepted")])
+        forged.body = HTTPBody(fields: [HTTPField("token", "f00d")] + fields + [HTTPField("action", "accepted")])
+        #expect(await browser.send(forged).status == 403)
+        #expect(browser.backend.calls.filter { $0.hasPrefix("decide") }.count == 5)
+    }
+
     @Test @LoopActor func cursors_areHandedOnOnlyWhenOpaque() async {
         let browser = Browser()
         await browser.signIn()
@@ -261,7 +287,7 @@ extension HTTPResponse {
             let paths = [
                 "/", "/l", "/p", "/x", "/d", "/g/gboard", "/g/none", "/t/tbudget", "/t/none", "/w", "/w/none", "/a/a1",
                 "/a/none",
-                "/do", "/active", "/unlock", "/open/none", "/healthz", "/nothing", "/s/00/none", "/favicon.ico",
+                "/do", "/k/none", "/active", "/unlock", "/open/none", "/healthz", "/nothing", "/s/00/none", "/favicon.ico",
             ]
             for path in paths {
                 for response in [await browser.get(path), await browser.post(path)] {

@@ -138,6 +138,74 @@ def an_owner_confirms(checks, node, alice, bob):
     checks.ok("who comes later is not confirmed", changed and "was added" in changed[0], changed)
 
 
+def own_words(agent):
+    return agent.json("key", "show", "--passphrase-file", agent.passphrase_file)["identity"]
+
+
+def people_compare_keys(checks, alice, bob):
+    """By words, by hexadecimal, by what a camera reads; what differs is refused in the same words."""
+    known = [row for row in alice.json("contact", "list") if row["address"] == bob.address][0]
+    bobs = own_words(bob)
+    checks.equal("the roster's key is known", (known["verdict"], known["fingerprint"]), ("known", bobs))
+    checks.ok("key show draws it", "\u2588" in bob.must("key", "show", "--qr").text)
+    seen = alice.must("key", "verify", bob.address)
+    checks.ok("without words it shows both", bobs["words"] in seen.all and own_words(alice)["words"] in seen.all, seen.all)
+    wrong = own_words(alice)
+    answers = {alice.cli("key", "verify", bob.address, other).all for other in (wrong["words"], wrong["hex"], wrong["scan"])}
+    checks.ok("what differs is refused, always in the same words", len(answers) == 1 and "do not trust it" in answers.pop(), answers)
+    checks.equal("what is none is a mistake", alice.cli("key", "verify", bob.address, "babab").code, 64)
+    checks.equal("oneself is nobody to compare with", alice.cli("key", "verify", alice.address).code, 64)
+    for form in (bobs["words"].replace("-", " ").split(), [bobs["hex"]], [bobs["scan"]]):
+        checks.equal("it takes the words", alice.must("key", "verify", bob.address, *form).code, 0)
+        subject = token()
+        bob.send(subject, "hello\n", BOARD)
+        checks.equal("his messages are verified", shown(alice, alice.waits_for(subject))["signature"]["verdict"], "verified")
+        alice.must("key", "verify", bob.address, "--undo")
+    alice.must("key", "verify", bob.address, bobs["words"])
+
+
+def somebody_has_another_key(checks, node, agents):
+    """Bob loses his machine and joins anew: alice's private mail waits, over lock and restart, until she says so."""
+    alice, bob = agents
+    before = own_words(bob)
+    checks.equal("bob's agent stops", bob.stop(), 0)
+    again = Agent("bob-anew")
+    again.address = bob.address
+    again.join(node.json("invite", "new", "bob")["invite"])
+    agents[1] = again
+    again.start()
+    again.unlock()
+    changed = until(lambda: [row for row in alice.json("contact", "list") if row["awaits_decision"]], pause=0.2)
+    checks.ok("alice's agent hears of it", changed and changed[0]["was_compared"] and changed[0]["former"][0] == before, changed)
+    waits, group = token(), token()
+    alice.send(waits, "only for bob\n", bob.address)
+    alice.send(group, "for all\n", BOARD)
+    again.waits_for(group)
+    row = alice.find(waits)[0]
+    checks.equal("the message waits for her", row["waits_for"], [bob.address])
+    checks.ok("show says why", "another key than before" in alice.must("show", row["id"]).text)
+    checks.ok("status says it", any(bob.address in problem for problem in alice.status()["problems"]), alice.status())
+    alice.lock()
+    checks.equal("alice's agent stops", alice.stop(), 0)
+    alice.start()
+    alice.unlock()
+    checks.equal("it waits after a restart", alice.find(waits)[0]["waits_for"], [bob.address])
+    checks.equal("the node did not get it", again.find(waits), [])
+    refused = alice.cli("contact", "accept", bob.address)
+    checks.ok("a script has to say yes", refused.code == 64 and before["words"] in refused.all, refused.all)
+    dropped = token()
+    alice.must("contact", "discard", bob.address, "--yes")
+    checks.equal("what is given up was not sent", alice.find(waits)[0]["state"], "refused")
+    alice.send(dropped, "again\n", bob.address)
+    result = alice.json("contact", "accept", bob.address, "--yes")
+    checks.equal("accepting sends", result["messages"], 1)
+    again.waits_for(dropped)
+    found = [row for row in alice.json("contact", "list") if row["address"] == bob.address][0]
+    checks.equal("and verifies nothing", (found["verdict"], found["was_compared"]), ("known", True))
+    checks.equal("the former key is no way to verify the new one", alice.cli("key", "verify", bob.address, before["words"]).code, 65)
+    alice.must("key", "verify", bob.address, own_words(again)["words"])
+
+
 def main():
     checks = nodekit.Checks("signatures")
     if not requires(checks, "signatures", "age", "age-keygen"):
@@ -160,7 +228,9 @@ def main():
     checks.part(somebody_passes_it_on, carol, bob, message, subject)
     checks.part(somebody_writes_in_her_name, carol, bob, alice)
     checks.part(an_owner_confirms, node, alice, bob)
-    checks.part(members_come_and_go, node, bob)
+    checks.part(people_compare_keys, alice, bob)
+    checks.part(somebody_has_another_key, node, agents)
+    checks.part(members_come_and_go, node, agents[1])
     checks.equal("the node has no problems", node.status()["problems"], [])
     for agent in agents:
         checks.equal(f"{agent.name}'s agent stops in order", agent.stop(), 0)

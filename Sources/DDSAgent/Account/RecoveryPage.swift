@@ -112,9 +112,7 @@ struct RecoveryPage {
     }
 
     private static func picture(_ code: QRCode) -> String {
-        let size = code.size + 8
-        var path = ""
-        for y in 0..<code.size { for x in 0..<code.size where code.isDark(x, y) { path += "M\(x + 4),\(y + 4)h1v1h-1z" } }
+        let (size, path) = (code.drawingSize, code.drawing)
         return """
             <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(size) \(size)" shape-rendering="crispEdges" role="img" aria-label="The code">
             <rect width="\(size)" height="\(size)" fill="#fff"/>

@@ -147,6 +147,7 @@ extension Agent {
             drafts.close()
             throw Failure(.interrupted, "the agent was locked while it was being opened")
         }
+        await connect(store.trust.held, of: store)
         let keeper = makeKeeper(keys, store)
         if let keeper { store.identities = { keeper.identities } }
         unlocked = Unlocked(keys: keys, store: store, drafts: drafts, keeper: keeper)
@@ -216,7 +217,7 @@ extension Agent {
         }
     }
 
-    private func outcomeCame() async {
+    func outcomeCame() async {
         guard let store = unlocked?.store else { return }
         do throws(SpoolError) {
             try await store.applyOutcomes()
@@ -277,12 +278,14 @@ extension Agent {
         let queued = QueuedSubmission(
             messageTag: prepared.tag, sender: account.address, recipients: recipients, message: sealed)
         let erasures = draft.flatMap { unlocked.drafts.record(of: $0) }.map { [$0] } ?? []
+        let waits = !unlocked.store.trust.undecided(among: recipients).isEmpty
         do throws(SpoolError) {
             let records = try await spool.commit(
-                SpoolTransaction(appends: prepared.appends + [Outbox.record(queued)], erasures: erasures))
+                SpoolTransaction(
+                    appends: prepared.appends + [waits ? HeldMail.record(queued) : Outbox.record(queued)], erasures: erasures))
             if let draft { unlocked.drafts.sent(draft, as: id) }
             unlocked.store.added(prepared, records: records[0..<2])
-            outbox?.queued(records[2])
+            if waits { unlocked.store.trust.held.added(queued, record: records[2]) } else { outbox?.queued(records[2]) }
         } catch {
             if error == .full { throw Failure(.inputOutput, "the disk is full; free some space, nothing was sent") }
             throw Failure(.inputOutput, "the message could not be kept and was not sent: \(error)")

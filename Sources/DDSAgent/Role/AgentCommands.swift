@@ -119,11 +119,23 @@ import Logging
     private static func list(_ agent: Agent, _ request: ControlRequest) async throws(Failure) -> JSONValue {
         let store = try agent.opened().store
         let group = request.arguments["group"]?.string.map { $0.hasPrefix("#") ? String($0.dropFirst()) : $0 }
-        return await store.withSummaries { .list($0.filter { group == nil || $0.group == group }.map(describe)) }
+        return await store.withSummaries { [waiting = waiting(store)] in
+            .list($0.filter { group == nil || $0.group == group }.map { describe($0, waiting[$0.id]) })
+        }
     }
 
-    private nonisolated static func describe(_ summary: StoredSummary) -> JSONValue {
+    /// Whom messages wait for, by their ids.
+    private static func waiting(_ store: MessageStore) -> [String: [String]] {
+        let tags = store.trust.held.entries.keys
+        guard !tags.isEmpty else { return [:] }
+        return store.items.values.reduce(into: [:]) { waiting, item in
+            if let people = store.trust.undecided(item) { waiting[item.summary.id] = people.map { "\($0)" } }
+        }
+    }
+
+    private nonisolated static func describe(_ summary: StoredSummary, _ waiting: [String]?) -> JSONValue {
         [
+            "waits_for": waiting.map { .texts($0) } ?? .null,
             "id": .text(summary.id), "subject": .text(summary.subject), "from": .text(summary.fromAddress),
             "from_name": .text(summary.fromName), "to": .texts(summary.recipients),
             "group": summary.group.map { .text($0) } ?? .null,
@@ -176,7 +188,7 @@ import Logging
             agent.services.log.error("read mark not kept", metadata: ["error": "\(error)"])
         }
         agent.services.bus.publish(.storeChanged(unread: store.unreadCount))
-        guard let summary = store.items[id]?.summary, case .object(var fields) = describe(summary) else {
+        guard let summary = store.items[id]?.summary, case .object(var fields) = describe(summary, waiting(store)[id]) else {
             throw Failure(.unknownName, "no message \(id); see: ddsnode list")
         }
         guard let parsed = try? await Heavy.perform(octets: message.count, { ParsedMessage(SignedMessage.inner(of: message)) })

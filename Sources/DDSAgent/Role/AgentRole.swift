@@ -151,6 +151,8 @@ extension Agent {
         if let head = watch?.watch.stores.last {
             fields["node_store"] = ["uuid": .text(Hex.encode(head.uuid)), "counter": .text("\(head.latest)")]
         }
+        // Known while locked too, without whom it is for.
+        fields["waiting_for_decision"] = .number((try? await spool.entries(in: AgentMailbox.heldBack).count) ?? 0)
         if let store = unlocked?.store {
             fields["messages"] = .number(store.order.count)
             fields["unread"] = .number(store.unreadCount)

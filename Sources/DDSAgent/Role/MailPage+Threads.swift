@@ -57,7 +57,7 @@ extension MailPage {
             messageID: summary.messageID, time: WallTime(milliseconds: summary.isOwn ? summary.received : summary.date * 1000),
             body: "",
             isUnread: summary.isUnread, isOwn: summary.isOwn, depth: depth, sent: sentState(summary),
-            nodeWords: summary.mode?.words)
+            nodeWords: summary.mode?.words, people: people(of: summary, store))
         do throws(SpoolError) {
             guard let bytes = try await store.message(summary.id) else { return model }
             let parsed = try? await Heavy.perform(octets: bytes.count) { ParsedMessage(SignedMessage.inner(of: bytes)) }

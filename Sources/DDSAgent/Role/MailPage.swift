@@ -209,7 +209,7 @@ import DDSSpool
     func sentState(_ message: StoredSummary) -> SentState? {
         switch message.sendState {
         case nil: nil
-        case .waiting: .waiting
+        case .waiting: held(message).map { .held(for: $0) } ?? .waiting
         case .sent:
             if let copies = message.copies, !copies.isEmpty {
                 .fetched(by: copies.count { $0.state == .fetched }, of: copies.count, words: message.copyWords)
@@ -218,6 +218,11 @@ import DDSSpool
             }
         case .refused: .failed(message.note ?? "the node refused it")
         }
+    }
+
+    private func held(_ message: StoredSummary) -> String? {
+        guard let store = agent.unlocked?.store, let item = store.items[message.id] else { return nil }
+        return store.trust.undecided(item)?.map { "\($0)" }.joined(separator: ", ")
     }
 
     // MARK: Drafts' problems

@@ -154,9 +154,9 @@ struct SignatureJudge: Sendable {
         let known = isOwn ? KnownKeys.Entry(key: ownKey, since: 0, isFromNode: true) : trust.keys[author]
         if let known, isBy(known.key) {
             var stored = StoredSignature(verdict: .known, key: known.key, since: known.since)
-            if known.compared == known.key {
+            if known.isCompared {
                 stored.verdict = .verified
-            } else if !known.former.isEmpty {
+            } else if known.awaitsDecision {
                 stored.verdict = .changed
             }
             return Judgement(signature: stored)

@@ -31,6 +31,8 @@ enum AgentMailbox {
     static let rosters = MailboxID(rawValue: 18)
     /// The keys that people sign with, one record, sealed with the store key; see `KnownKeys`.
     static let knownKeys = MailboxID(rawValue: 19)
+    /// Sealed submissions that wait for a decision on somebody's new key, as they will be in the outbox; see `HeldMail`.
+    static let heldBack = MailboxID(rawValue: 24)
 
     /// What a record of that mailbox is called.
     static func words(_ mailbox: MailboxID) -> String {
@@ -47,6 +49,7 @@ enum AgentMailbox {
         case heads: "the node's heads"
         case rosters: "the rosters"
         case knownKeys: "the known keys"
+        case heldBack: "the mail that waits for a decision"
         default: "mailbox \(mailbox.rawValue)"
         }
     }

@@ -15,13 +15,17 @@ import DDSSpool
     /// Grows with every change.
     private(set) var changeCount = 0
 
-    private let spool: any SpoolEngine
+    /// Mail that waits for a decision on a key.
+    let held: HeldMail
+
+    let spool: any SpoolEngine
     private let seal: StoreSeal
-    private let me: MailAddress
+    let me: MailAddress
     private var records: [RecordTag: SpoolUID] = [:]
 
     init(spool: any SpoolEngine, seal: StoreSeal, me: MailAddress) {
         self.spool = spool
+        held = HeldMail(spool: spool)
         self.seal = seal
         self.me = me
     }
@@ -48,6 +52,7 @@ import DDSSpool
             trust.keys = keys
         }
         if !superseded.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: superseded)) }
+        try await held.load()
     }
 
     /// Takes over a roster that the node has signed, and forgets the mail that brought it, in one transaction. The caller is
@@ -93,12 +98,39 @@ import DDSSpool
         let appends =
             [SpoolAppend.record(mailbox: AgentMailbox.rosters, tag: tag, flags: 0, body: body)] + (newKeys.map { [$0] } ?? [])
         let tags = [tag] + (newKeys == nil ? [] : [Self.keysTag])
-        let stored = try await spool.commit(
-            SpoolTransaction(appends: appends, erasures: tags.compactMap { records[$0] } + [record]))
+        let move = newKeys == nil ? HeldMail.Move(target: AgentMailbox.heldBack) : try await held.holding(keys)
+        let stored: [SpoolUID]
+        do throws(SpoolError) {
+            stored = try await spool.commit(
+                SpoolTransaction(
+                    appends: appends + move.appends, erasures: tags.compactMap { records[$0] } + move.erasures + [record]))
+        } catch {
+            held.stayed(move)
+            throw error
+        }
         for (tag, uid) in zip(tags, stored) { records[tag] = uid }
+        held.moved(move, records: stored[tags.count...])
         groups[name] = rosters
         trust.keys = keys
         changeCount += 1
+    }
+
+    /// Takes over what a person decided, with the mail that goes out by it; returns how many messages those are. The caller is
+    /// inside the gate.
+    func settle(_ keys: KnownKeys) async throws(SpoolError) -> Int {
+        let newKeys = try change(to: keys)
+        let move = try await held.releasing(keys)
+        guard newKeys != nil || !move.erasures.isEmpty else { return 0 }
+        let tags = newKeys == nil ? [] : [Self.keysTag]
+        let stored = try await spool.commit(
+            SpoolTransaction(
+                appends: (newKeys.map { [$0] } ?? []) + move.appends,
+                erasures: tags.compactMap { records[$0] } + move.erasures))
+        for (tag, uid) in zip(tags, stored) { records[tag] = uid }
+        trust.keys = keys
+        held.moved(move, records: stored[tags.count...])
+        changeCount += 1
+        return move.submissions.count
     }
 
     /// The record of other keys than those that are known; nil when they are the same.
@@ -141,6 +173,7 @@ import DDSSpool
     /// The agent was locked.
     func close() {
         groups = [:]
+        held.close()
         trust = Trust()
         records = [:]
     }
@@ -197,7 +230,7 @@ import DDSSpool
     var problems: [String] {
         groups.values.sorted { $0.group.local < $1.group.local }.compactMap { rosters in
             rosters.disputes.last.map { "#\(rosters.group.local): \($0.words)" }
-        }
+        } + contacts.filter { $0.waiting > 0 }.map { "\($0.address): \($0.words); see: ddsnode key verify \($0.address)" }
     }
 }
 

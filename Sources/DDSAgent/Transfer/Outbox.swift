@@ -62,6 +62,8 @@ enum SubmissionResult: Hashable, Sendable {
     private(set) var lastTrouble: String?
     /// What the node has answered about submissions whose records are still to be replaced: they must not go out again.
     private var answered: [SpoolUID: (tag: RecordTag, wasAccepted: Bool, note: String)] = [:]
+    /// The one that is being submitted.
+    private var onItsWay: SpoolUID?
     private var isSending = false
     private var isStopped = false
     private var pauses = GrowingPause(first: .seconds(2), longest: .seconds(300))
@@ -80,7 +82,9 @@ enum SubmissionResult: Hashable, Sendable {
     /// Takes up what waited when the agent stopped.
     func start() async throws(SpoolError) {
         let entries = try await spool.entries(in: AgentMailbox.outbox)
-        let done = OutboxLedger.answered(entries, outcomes: try await spool.entries(in: AgentMailbox.outcomes))
+        // What a crash has left here and among those that wait for a decision waits.
+        let held = try await spool.entries(in: AgentMailbox.heldBack)
+        let done = OutboxLedger.answered(entries, outcomes: try await spool.entries(in: AgentMailbox.outcomes) + held)
         if !done.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: done)) }
         waiting = entries.map(\.uid).filter { !done.contains($0) }
         timer = LoopTimer { [weak self] in self?.sendNow() }
@@ -102,6 +106,13 @@ enum SubmissionResult: Hashable, Sendable {
         waiting.append(uid)
         services.bus.publish(.outboxQueued)
         sendNow()
+    }
+
+    /// Takes a submission back before it goes to the node; false when it may be there already.
+    func withdraw(_ uid: SpoolUID) -> Bool {
+        guard uid != onItsWay, answered[uid] == nil else { return false }
+        waiting.removeAll { $0 == uid }
+        return true
     }
 
     /// Tries everything now, whatever pause was running.
@@ -138,6 +149,8 @@ enum SubmissionResult: Hashable, Sendable {
 
     private func attempt(_ uid: SpoolUID) async throws(SpoolError) -> SubmissionResult {
         if answered[uid] == nil {
+            onItsWay = uid
+            defer { onItsWay = nil }
             let body = try await spool.read(uid, offset: 0, count: .max)
             guard let submission = QueuedSubmission(body: body) else {
                 throw .damaged(uid, "a record of the outbox is not one")

@@ -63,4 +63,5 @@ package struct Templates: Sendable {
         .merging(listTexts) { first, _ in first }
         .merging(threadTexts) { first, _ in first }
         .merging(writeTexts) { first, _ in first }
+        .merging(personTexts) { first, _ in first }
 }

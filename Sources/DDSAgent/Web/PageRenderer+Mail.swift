@@ -169,6 +169,8 @@ extension PageRenderer {
             "recipients": message.recipients.map { ["recipient": DisplayText.line($0).text] },
             "copyWords": optional(copyWords(message.sent)),
             "signatureWords": optional(message.signature.map { DisplayText.line($0).text }),
+            "people": message.people.filter { !$0.isUrgent }.map(person),
+            "urgentPeople": message.people.filter(\.isUrgent).map(person),
             "readersWords": optional(message.readers.map { DisplayText.line($0).text }),
             "internetID": optional(DisplayText.line(message.messageID).text),
             "nodeWords": optional(message.nodeWords),
@@ -176,6 +178,10 @@ extension PageRenderer {
         values.merge(sentValues(message.sent)) { _, new in new }
         values.merge(timeValues(message.time, now: now)) { _, new in new }
         return values
+    }
+
+    private func person(_ link: PersonLink) -> [String: Any] {
+        ["personID": link.id, "personName": DisplayText.line(link.name).text]
     }
 
     /// Who has a message of one's own and who has not, shown without being asked for.

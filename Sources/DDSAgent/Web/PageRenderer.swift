@@ -29,6 +29,7 @@ package struct PageRenderer: Sendable {
         case group = "Group · DDS"
         case thread = "Thread · DDS"
         case write = "Write · DDS"
+        case person = "Keys · DDS"
         case welcome = "Welcome · DDS"
     }
 
@@ -170,6 +171,11 @@ extension PageRenderer {
         switch state {
         case nil: ["sentText": false, "sentClass": "", "sentLong": ""]
         case .waiting: ["sentText": "⏱︎ waiting", "sentClass": "waiting", "sentLong": "Waiting to be sent"]
+        case .held(let people):
+            [
+                "sentText": "⏱︎ waits for you", "sentClass": "failed",
+                "sentLong": "Waits for your decision: " + DisplayText.line(people).text + " has another key than before",
+            ]
         case .atNode: ["sentText": "✓ at the node", "sentClass": "", "sentLong": "The node has it"]
         case .fetched(let by, let count, let words):
             [

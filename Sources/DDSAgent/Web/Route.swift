@@ -7,6 +7,7 @@ package enum Route: Hashable, Sendable {
     case write
     case draft(String)
     case attachment(String)
+    case person(String)
     case act
     case active
     case events
@@ -35,6 +36,7 @@ package enum Route: Hashable, Sendable {
         case ("t", 2) where Self.isID(parts[1]): self = .thread(parts[1])
         case ("w", 2) where Self.isID(parts[1]): self = .draft(parts[1])
         case ("a", 2) where Self.isID(parts[1]): self = .attachment(parts[1])
+        case ("k", 2) where Self.isID(parts[1]): self = .person(parts[1])
         case ("open", 2) where Self.isID(parts[1]): self = .open(parts[1])
         default: return nil
         }
@@ -57,7 +59,7 @@ package enum Route: Hashable, Sendable {
         let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         if parts.count == 2, !(parts[1].hasPrefix("c=") && isID(String(parts[1].dropFirst(2)))) { return false }
         switch Route(path: String(parts[0])) {
-        case .list, .thread, .write, .draft: return true
+        case .list, .thread, .write, .draft, .person: return true
         case .attachment, .act, .active, .events, .unlock, .lock, .open, .health, nil: return false
         }
     }

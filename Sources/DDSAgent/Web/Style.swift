@@ -140,6 +140,11 @@ enum Style {
         .divider{display:flex;align-items:center;gap:12px;color:var(--accent);font-size:13px;font-weight:600;margin:8px 0}
         .divider::before,.divider::after{content:"";flex:1;border-top:1px solid currentColor;opacity:.5}
 
+        .person section{margin:0 0 24px}
+        .person h2{font-size:16px;margin:0 0 4px}
+        .words{font-size:18px;font-weight:600;margin:0}
+        .code{width:160px;height:160px;fill:#000}.code .paper{fill:#fff}
+
         .compose{max-width:80ch;display:grid;gap:12px}
         .line{display:grid;grid-template-columns:72px minmax(0,1fr);gap:4px 8px;align-items:center}
         .line label{color:var(--soft);font-size:14px}

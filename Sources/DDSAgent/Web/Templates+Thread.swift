@@ -26,7 +26,8 @@ extension Templates {
             <details class="message depth{{depth}}{{#isNew}} new{{/isNew}}{{#isOwn}} own{{/isOwn}}" id="m-{{messageID}}"{{#isOpen}} open{{/isOpen}}>
             <summary><span class="name"><bdi dir="auto">{{senderName}}</bdi></span> <span class="address"><bdi dir="auto">{{senderAddress}}</bdi></span>{{#isNew}} <span class="dot"><span class="sr">unread</span></span>{{/isNew}}<span class="preview"><bdi dir="auto">{{preview}}</bdi></span>{{#sentText}}<span class="sent {{sentClass}}" title="{{sentLong}}">{{sentText}}</span>{{/sentText}}<time datetime="{{timeMachine}}" title="{{timeFull}}">{{timeShort}}</time></summary>
             {{#marks}}<p class="mark {{markClass}}">{{#markSign}}⚠ {{/markSign}}{{markText}}</p>
-            {{/marks}}{{#copyWords}}<p class="mark info copies"><bdi dir="auto">{{copyWords}}</bdi></p>
+            {{/marks}}{{#urgentPeople}}<p class="mark"><a href="/k/{{personID}}">Compare keys with <bdi dir="auto">{{personName}}</bdi></a></p>
+            {{/urgentPeople}}{{#copyWords}}<p class="mark info copies"><bdi dir="auto">{{copyWords}}</bdi></p>
             {{/copyWords}}<div class="body">
             {{#parts}}{{#isQuote}}<details class="quote"><summary>{{quoteText}}</summary><blockquote class="text" dir="auto">{{partText}}</blockquote></details>
             {{/isQuote}}{{#isSignature}}<div class="text signature" dir="auto">{{partText}}</div>
@@ -38,6 +39,7 @@ extension Templates {
             <dt>To</dt><dd>{{#recipients}}<bdi dir="auto">{{recipient}}</bdi><br>{{/recipients}}</dd>
             <dt>Sent</dt><dd>{{timeFull}}</dd>
             {{#signatureWords}}<dt>Signature</dt><dd><bdi dir="auto">{{signatureWords}}</bdi></dd>{{/signatureWords}}
+            {{#people}}<dt>Keys</dt><dd><a href="/k/{{personID}}">Compare keys with <bdi dir="auto">{{personName}}</bdi></a></dd>{{/people}}
             {{#readersWords}}<dt>Readers</dt><dd>{{readersWords}}</dd>{{/readersWords}}
             {{#internetID}}<dt>Message-ID</dt><dd><bdi dir="auto">{{internetID}}</bdi></dd>{{/internetID}}
             {{#nodeWords}}<dt>Node</dt><dd>{{nodeWords}}</dd>{{/nodeWords}}

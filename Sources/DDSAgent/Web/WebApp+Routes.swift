@@ -19,6 +19,7 @@ extension WebApp {
         case (.write, false): return await write(nil, request, visit)
         case (.draft(let id), false): return await write(id, request, visit)
         case (.attachment(let id), false): return await attachment(id, request, visit)
+        case (.person(let id), false): return await person(id, request, visit)
         case (.events, false): return .events(openStream())
         case (.draft(let id), true): return await post(draft: id, request, visit)
         case (.act, true): return await act(request, visit)
@@ -29,7 +30,7 @@ extension WebApp {
             await backend.lock()
             return .redirect(to: "/unlock")
         case (.health, true), (.open, true), (.list, true), (.thread, true), (.write, true), (.attachment, true),
-            (.events, true), (.act, false), (.active, false), (.lock, false):
+            (.person, true), (.events, true), (.act, false), (.active, false), (.lock, false):
             gate.count(.methodNotAllowed)
             var response = page(for: .methodNotAllowed)
             response.headers.set("Allow", isPost ? "GET, HEAD" : "POST")
@@ -140,6 +141,13 @@ extension WebApp {
         return .html(pages.thread(context(request, visit), frame: frame, model))
     }
 
+    private func person(_ id: String, _ request: HTTPRequest, _ visit: WebGate.Visit?) async -> HTTPResponse {
+        backend.noteActivity()
+        guard let model = await backend.person(id) else { return await notFound(request, visit) }
+        let frame = await backend.frame()
+        return .html(pages.person(context(request, visit), frame: frame, model))
+    }
+
     /// A new draft gets its id here and exists only after the first POST: a GET changes nothing, and a form sent twice is the
     /// same draft twice.
     private func write(_ id: String?, _ request: HTTPRequest, _ visit: WebGate.Visit?) async -> HTTPResponse {
@@ -190,6 +198,10 @@ extension WebApp {
         let ids = request.body.values("id").filter(Route.isID)
         let back = request.body.value("back").flatMap { Route.isPage($0) ? $0 : nil } ?? "/"
         switch request.body.value("action") {
+        case let choice? where PersonChoice(rawValue: choice) != nil:
+            guard let id = ids.first, let choice = PersonChoice(rawValue: choice) else { break }
+            let fingerprint = request.body.value(choice == .typed ? "typed" : "fingerprint") ?? ""
+            leave(DisplayText.line(await backend.decide(person: id, choice, fingerprint: fingerprint)).text, visit)
         case "read": await backend.mark(threads: ids, read: true)
         case "unread": await backend.mark(threads: ids, read: false)
         case "allread":

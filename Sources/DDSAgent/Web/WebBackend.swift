@@ -50,6 +50,11 @@ package protocol WebBackend: AnyObject {
     func list(_ folder: FolderReference, cursor: String?) async -> ThreadListModel?
     /// The whole thread, oldest first. Nil when unknown. Its messages count as read afterwards.
     func thread(_ id: String) async -> ThreadModel?
+    /// What is known of a person's key. Nil when unknown.
+    func person(_ id: String) async -> PersonModel?
+    /// Carries out what was said about a person's key, and says what came of it in a sentence. `fingerprint` is what the form showed,
+    /// or what was typed.
+    func decide(person id: String, _ choice: PersonChoice, fingerprint: String) async -> String
     /// A file of a message. Nil when unknown.
     func attachment(_ id: String) async -> AttachmentContent?
     /// Marks all messages of the threads.

@@ -80,6 +80,8 @@ package enum MessageMark: Hashable, Sendable {
 /// How far a message of one's own has come.
 package enum SentState: Hashable, Sendable {
     case waiting
+    /// Until the person decides on the new keys of these people.
+    case held(for: String)
     case atNode
     /// What the node said of the readers' copies; `words` says it of each by name.
     case fetched(by: Int, of: Int, words: String = "")
@@ -199,12 +201,14 @@ package struct MessageModel: Hashable, Sendable {
     package var readers: String?
     /// What its signature is worth, in words; nil where there is nothing to say.
     package var signature: String?
+    /// Whose keys it is about.
+    package var people: [PersonLink]
 
     package init(
         id: String, senderName: String, senderAddress: String, recipients: [String] = [], messageID: String = "",
         time: WallTime, body: String, isUnread: Bool = false, isOwn: Bool = false, depth: Int = 0,
         marks: [MessageMark] = [], attachments: [AttachmentModel] = [], sent: SentState? = nil, nodeWords: String? = nil,
-        readers: String? = nil, signature: String? = nil
+        readers: String? = nil, signature: String? = nil, people: [PersonLink] = []
     ) {
         self.id = id
         self.senderName = senderName
@@ -222,6 +226,7 @@ package struct MessageModel: Hashable, Sendable {
         self.nodeWords = nodeWords
         self.readers = readers
         self.signature = signature
+        self.people = people
     }
 }
 

@@ -10,7 +10,7 @@ import DDSSeal
 struct KeyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "key", abstract: "Your own keys, their passphrase and the recovery kit.",
-        subcommands: [Show.self, Passwd.self, Backup.self, Rehearse.self])
+        subcommands: [Show.self, Verify.self, Passwd.self, Backup.self, Rehearse.self])
 }
 
 extension KeyCommand {
@@ -22,6 +22,7 @@ extension KeyCommand {
         @Option(
             help: ArgumentHelp("A file with the passphrase; - is standard input.", valueName: "file"), completion: .file())
         var passphraseFile: String?
+        @Flag(help: "Show the identity's fingerprint as a QR code too.") var qr = false
         @OptionGroup(title: "Global options") var globals: GlobalOptions
 
         func perform(_ context: Context) async throws(Failure) -> Int32 {
@@ -41,6 +42,13 @@ extension KeyCommand {
                 return [name, SafeWord.text(result[name]?["words"]), SafeWord.text(result[name]?["hex"])]
             }
             return "\(SafeWord.text(result["address"])) at \(SafeWord.text(result["node"]))\n" + output.table(rows)
+                + picture(result)
+        }
+
+        /// Another person's camera reads it; what it reads is what `key verify` takes.
+        @LoopActor private func picture(_ result: JSONValue) -> String {
+            guard qr, let text = result["identity"]?["scan"]?.string, let code = QRCode(Array(text.utf8)) else { return "" }
+            return "\n" + code.terminalText
         }
     }
 

@@ -124,7 +124,7 @@ struct ListCommand: NodeCommand {
 
     private static func row(_ message: JSONValue) -> [String] {
         let date = String(SafeWord.text(message["date"]).prefix(16).replacing("T", with: " "))
-        let state = SafeWord.text(message["state"])
+        let state = message["waits_for"]?.strings == nil ? SafeWord.text(message["state"]) : "!waiting"
         // Only what is out of order has a sign.
         let isDoubtful = ["bad", "changed"].contains(message["signature"]?["verdict"]?.string)
         let mark = (isDoubtful ? "!" : "") + (message["unread"]?.boolean == true ? "N" : state == "received" ? "" : state)
@@ -202,6 +202,12 @@ struct ShowCommand: NodeCommand {
         if let readers = message["readers"]?["words"]?.string { rows.append(["Readers:", SafeWord.text(.text(readers))]) }
         if let words = message["confirmed"]?.string { rows.append(["Owners:", SafeWord.text(.text(words))]) }
         if let signature = message["signature"]?["words"]?.string { rows.append(["Signature:", SafeWord.text(signature)]) }
+        if let people = message["waits_for"]?.strings {
+            let names = people.map { SafeWord.text($0) }.joined(separator: ", ")
+            rows.append([
+                "Waits:", "\(names) has another key than before; see: ddsnode key verify \(SafeWord.text(people.first ?? ""))",
+            ])
+        }
         if let note = message["note"]?.string { rows.append(["Note:", SafeWord.text(note)]) }
         return rows.map { $0[0].padded(to: 11) + $0[1] }.joined(separator: "\n") + "\n\n"
             + TextSafety.body(message["text"]?.string ?? "")
