@@ -4,7 +4,7 @@
 package import DDSCore
 package import DDSLoop
 package import DDSNode
-import DDSSeal
+package import DDSSeal
 
 @LoopActor package final class OfflineAgent {
     /// `agent.send`, `agent.list`, `agent.show` and those of the store and the keys, as a running agent answers them.
@@ -32,6 +32,21 @@ import DDSSeal
         var bytes = passphrase.exposed
         let secret = SecretBytes(consuming: &bytes)
         try await Joining.run(services: services, invite: invite, passphrase: secret, progress: progress)
+        return try await proven(services, secret, progress)
+    }
+
+    /// The same with a recovery kit. Returns what `agent.restore` returns.
+    package static func restore(
+        services: Services, kit: SecretBytes, passphrase: SecretBytes, progress: @LoopActor (String) -> Void
+    ) async throws(Failure) -> JSONValue {
+        let lost = try await Joining.restore(
+            services: services, kit: try RecoveryKit(in: kit), passphrase: passphrase, progress: progress)
+        return AgentMailCommands.restored(try await proven(services, passphrase, progress), lost: lost)
+    }
+
+    private static func proven(
+        _ services: Services, _ secret: SecretBytes, _ progress: @LoopActor (String) -> Void
+    ) async throws(Failure) -> JSONValue {
         let agent = try await Agent.open(services: services, onSpoolStopped: { _ in })
         do throws(Failure) {
             try await agent.start()

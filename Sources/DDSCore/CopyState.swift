@@ -12,6 +12,8 @@ package enum CopyState: String, Hashable, Sendable, CaseIterable, Codable {
     case expired
     /// Erased by the administrator, or with the member's account.
     case removed
+    /// Erased unread because the key that it was sealed to is lost.
+    case lost
 
     package var isFinal: Bool { self != .waiting && self != .held }
 }

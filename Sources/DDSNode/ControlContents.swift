@@ -124,28 +124,37 @@ extension DeliveryReport.Copy {
         case .held: cause.map { "held, \($0.words)" } ?? "held"
         case .expired: "expired unread"
         case .removed: "removed from the node"
+        case .lost: "gone with a lost key"
         }
     }
 }
 
-/// What a member's maildrop lost because nobody fetched it in time.
+/// What a member's maildrop lost because nobody fetched it in time, or because the key that opens it is lost.
 package struct ExpiryNotice: Hashable, Sendable {
+    package enum Cause: String, Hashable, Sendable {
+        case time
+        case lostKey = "lost-key"
+    }
+
     /// Nil for mail that was sent to the member.
     package var group: String?
     package var count: Int
     /// Days of acceptance of the oldest and the newest.
     package var days: ClosedRange<Int>
+    package var cause: Cause
 
-    package init(group: String?, count: Int, days: ClosedRange<Int>) {
+    package init(group: String?, count: Int, days: ClosedRange<Int>, cause: Cause = .time) {
         self.group = group
         self.count = count
         self.days = days
+        self.cause = cause
     }
 
     package var json: JSONValue {
         [
             "version": 1, "group": group.map { .text($0) } ?? .null, "count": .number(count),
             "first": .text(DeliveryReport.date(days.lowerBound)), "last": .text(DeliveryReport.date(days.upperBound)),
+            "cause": .text(cause.rawValue),
         ]
     }
 
@@ -154,16 +163,29 @@ package struct ExpiryNotice: Hashable, Sendable {
             let first = json["first"]?.string.flatMap(DeliveryReport.day),
             let last = json["last"]?.string.flatMap(DeliveryReport.day), first <= last
         else { return nil }
-        self.init(group: json["group"]?.string, count: Int(count), days: first...last)
+        // Nodes of before there was another cause name none.
+        guard let cause = Cause(rawValue: json["cause"]?.string ?? Cause.time.rawValue) else { return nil }
+        self.init(group: json["group"]?.string, count: Int(count), days: first...last, cause: cause)
     }
 
     /// `3 messages to #board expired unread, 2-9 May`.
     package var words: String {
-        "\(count) message\(count == 1 ? "" : "s") to \(group.map { "#\($0)" } ?? "you") expired unread, \(period)"
+        let end =
+            switch cause {
+            case .time: "expired unread"
+            case .lostKey: "\(count == 1 ? "is" : "are") gone with a lost key"
+            }
+        return "\(count) message\(count == 1 ? "" : "s") to \(group.map { "#\($0)" } ?? "you") \(end), \(period)"
     }
 
     package var text: String {
-        words
+        if cause == .lostKey {
+            return words
+                + ".\n\nYour account was restored with its recovery kit. What waited for you at the node was sealed to a key that\n"
+                + "only the lost device had. Nobody can open it any more, and it was erased.\n"
+                + "Who wrote it can see that you do not have it, and send it again.\n"
+        }
+        return words
             + ".\n\nThe node keeps mail for a limited time. What nobody fetches within it is erased; nobody can read it any more.\n"
             + "Who wrote it can see that you do not have it, and send it again.\n"
     }

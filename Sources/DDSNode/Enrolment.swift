@@ -74,12 +74,17 @@ package struct EnrolmentWelcome: Hashable, Sendable {
     package var groups: [String]
     /// The node's Ed25519 public key, nil from a node that has none.
     package var identity: [UInt8]?
+    /// After a restoration: how many messages were gone with the lost keys. Nil after an enrolment.
+    package var lost: Int?
 
-    package init(address: MailAddress, display: String, groups: [String], identity: [UInt8]? = nil) {
+    package init(
+        address: MailAddress, display: String, groups: [String], identity: [UInt8]? = nil, lost: Int? = nil
+    ) {
         self.address = address
         self.display = display
         self.groups = groups
         self.identity = identity
+        self.lost = lost
     }
 
     /// The lines of the 250 reply.
@@ -89,7 +94,8 @@ package struct EnrolmentWelcome: Hashable, Sendable {
             "groups \(groups[start..<min(start + 10, groups.count)].joined(separator: " "))"
         }
         let identityLine = identity.map { ["identity \(IdentityAnnouncement.text($0))"] } ?? []
-        return ["welcome \(address)", "display \(display)"] + identityLine + groupLines
+        let lostLine = lost.map { ["lost \($0)"] } ?? []
+        return ["welcome \(address)", "display \(display)"] + identityLine + lostLine + groupLines
     }
 
     package init?(lines: [String]) {
@@ -107,7 +113,8 @@ package struct EnrolmentWelcome: Hashable, Sendable {
         guard let address = fields["welcome"].flatMap({ MailAddress($0) }) else { return nil }
         self.init(
             address: address, display: fields["display"] ?? address.local, groups: groups,
-            identity: fields["identity"].flatMap { IdentityAnnouncement.key($0) })
+            identity: fields["identity"].flatMap { IdentityAnnouncement.key($0) },
+            lost: fields["lost"].flatMap { Int($0) }.flatMap { $0 >= 0 ? $0 : nil })
     }
 }
 

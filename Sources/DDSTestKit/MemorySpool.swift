@@ -10,7 +10,7 @@ package final class MemorySpool: SpoolEngine {
         var entries: [SpoolUID: SpoolEntry] = [:]
         var bodies: [SpoolUID: [UInt8]] = [:]
         var lastUID: UInt64 = 0
-        var failures: [SpoolError] = []
+        var failures: [SpoolError?] = []
         var isHolding = false
         var held: [CheckedContinuation<Void, Never>] = []
         var whenHeld: [CheckedContinuation<Void, Never>] = []
@@ -30,8 +30,8 @@ package final class MemorySpool: SpoolEngine {
 
     // MARK: What tests do
 
-    /// The next commits fail, in order, and keep nothing.
-    package func failNext(_ errors: SpoolError...) { state.withLock { $0.failures += errors } }
+    /// The next commits fail, in order, and keep nothing; nil is one that succeeds.
+    package func failNext(_ errors: SpoolError?...) { state.withLock { $0.failures += errors } }
 
     /// From now on commits wait; `release` lets them go on.
     package func hold() { state.withLock { $0.isHolding = true } }
@@ -85,7 +85,7 @@ package final class MemorySpool: SpoolEngine {
         }
         let day = time.wall.day
         let result: Result<[SpoolUID], SpoolError> = state.withLock { state in
-            if !state.failures.isEmpty { return .failure(state.failures.removeFirst()) }
+            if !state.failures.isEmpty, let failure = state.failures.removeFirst() { return .failure(failure) }
             state.commits += 1
             state.head.counter += 1
             return .success(Self.apply(transaction, day: day, &state))

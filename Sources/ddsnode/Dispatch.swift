@@ -149,6 +149,35 @@ import DDSServer
             progress: progress)
     }
 
+    /// Comes back with a recovery kit: by the daemon, which goes on as the member's agent, or here.
+    static func restore(
+        _ context: Context, kit: SecretBytes, passphrase: SecretBytes, progress: @escaping @LoopActor (String) -> Void
+    ) async throws(Failure) -> JSONValue {
+        let config = try context.config(for: AgentRole.name)
+        let request = ControlRequest(
+            "agent.restore",
+            [
+                "kit": try context.text(kit, option: "the kit"),
+                "passphrase": try context.text(passphrase, option: "--passphrase-file"),
+            ])
+        let restored = try await daemon(config, request) { event in
+            if let step = event["step"]?.string { progress(step) }
+        }
+        if let restored { return restored }
+        return try await OfflineAgent.restore(
+            services: context.services(config), kit: kit, passphrase: passphrase, progress: progress)
+    }
+
+    /// Said before anybody invents a passphrase; it is looked at again when it counts.
+    static func requireNobody(_ config: Config) throws(Failure) {
+        guard try !OfflineAgent.hasJoined(config) else {
+            throw Failure(
+                .cannotCreate,
+                "the state folder \(config.node.stateDirectory) belongs to an account already, and was left as it is; restore with "
+                    + "another --config")
+        }
+    }
+
     private static func requireMember(_ config: Config) throws(Failure) {
         guard try OfflineAgent.hasJoined(config) else {
             throw Failure(

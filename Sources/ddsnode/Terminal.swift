@@ -55,6 +55,20 @@ struct Terminal: Sendable {
         return secret
     }
 
+    /// Lines up to an empty one. They are shown: nobody types two hundred characters blindly.
+    func paragraph(_ question: String) throws(Failure) -> SecretBytes {
+        Output.write("\(question), which is shown as you type; an empty line ends it:\n", to: 2)
+        var text: [UInt8] = []
+        text.reserveCapacity(4 * Self.secretBytesMax)
+        while text.count < 3 * Self.secretBytesMax {
+            var line = try readLine(isSecret: false)
+            defer { Wipe.zero(&line) }
+            if line.isEmpty { break }
+            text += line + [0x0a]
+        }
+        return SecretBytes(consuming: &text)
+    }
+
     static func secret(file: String, option: String) throws(Failure) -> SecretBytes {
         var bytes: [UInt8]
         if file == "-" {

@@ -38,6 +38,7 @@ import Testing
         for content in [
             ControlMail.Content.deliveryState(report), .expiry(notice),
             .expiry(ExpiryNotice(group: nil, count: 1, days: 0...0)),
+            .expiry(ExpiryNotice(group: "board", count: 2, days: 3...4, cause: .lostKey)),
         ] {
             let mail = try mail(content)
             let bytes = mail.message(signedBy: key)
@@ -121,6 +122,22 @@ import Testing
     ])
     func notices_sayPeriodsInWords(group: String?, count: Int, days: ClosedRange<Int>, words: String) {
         #expect(ExpiryNotice(group: group, count: count, days: days).words == words)
+    }
+
+    @Test func aNotice_namesTheLostKey_andOneWithoutACauseExpired() throws {
+        let lost = ExpiryNotice(group: "board", count: 3, days: 20_575...20_582, cause: .lostKey)
+        #expect(lost.words == "3 messages to #board are gone with a lost key, 2-9 May")
+        let one = ExpiryNotice(group: nil, count: 1, days: 9...9, cause: .lostKey)
+        #expect(one.words == "1 message to you is gone with a lost key, 10 Jan")
+        #expect(lost.text.contains("recovery kit") && !lost.text.contains("limited time"))
+        guard case .object(var fields) = lost.json else {
+            Issue.record("no object")
+            return
+        }
+        fields["cause"] = nil
+        #expect(ExpiryNotice(json: .object(fields)) == ExpiryNotice(group: "board", count: 3, days: 20_575...20_582))
+        fields["cause"] = "gossip"
+        #expect(ExpiryNotice(json: .object(fields)) == nil)
     }
 
     @Test func days_areReadBackFromTheirDates() {

@@ -97,6 +97,9 @@ import Testing
         #expect(plan.spans.map(\.days) == [8...8, 6...9])
         #expect(plan.records.map(\.id) == [tag(1), tag(2), tag(4)])
         #expect(plan.records.allSatisfy { $0.record.copies[0].end == .expired })
+        let lost = ExpiryPlan(copies, mailbox: 1001, pages: pages, end: .lost)
+        #expect(lost.records.allSatisfy { $0.record.copies[0].end == .lost } && lost.spans == plan.spans)
+        #expect(lost.records.allSatisfy { MessageRecord($0.record.encoded) == $0.record })
         #expect(plan.transaction(mails: []).erasures == [uid(1), uid(2), uid(3), uid(4), uid(5), uid(11), uid(12), uid(14)])
     }
 

@@ -6,7 +6,6 @@ import DDSLoop
 import DDSNode
 import DDSSeal
 import DDSTLS
-import DDSWire
 
 /// The steps of joining, each of which may be repeated after a crash.
 @LoopActor struct Join {
@@ -32,7 +31,7 @@ import DDSWire
                 "this state folder belongs to \(account.address) already; use another --config for a second account")
         }
         if let lost = folder.lostKey { throw lost }
-        let deviceSeed = try prepareFolder()
+        let deviceSeed = try folder.prepare()
         let vault = Vault(path: folder.vault)
         let keys: VaultKeys
         if vault.exists {
@@ -54,75 +53,31 @@ import DDSWire
             throw Failure(.inputOutput, "the key file came back different from the disk; do not use this folder")
         }
         progress("closed and reopened")
-        try await prepareSpool()
+        try await folder.prepareSpool(services)
         // Last: with this file the folder is an agent's, and without it the next try begins where this one ended.
         try folder.save(account)
         return account
     }
 
-    /// The folder, the device key and the spool of a new agent.
-    private func prepareFolder() throws(Failure) -> SecretBytes {
-        do {
-            try HostFiles.makeFolders(folder.path)
-            // A try that was killed while writing a key leaves a part of it under another name.
-            for name in try HostFiles.list(folder.path) where name.hasSuffix(".tmp") {
-                try HostFiles.remove(folder.path + "/" + name)
-            }
-            for path in [folder.deviceKey, folder.spoolKey] where !HostFiles.exists(path) {
-                try SecretBytes.random(32).withExposed { bytes throws(DiskError) in try HostFiles.create(path, bytes) }
-            }
-        } catch {
-            throw Failure(.cannotCreate, "cannot prepare \(folder.path): \(error)")
-        }
-        return try folder.loadSecret(folder.deviceKey)
-    }
-
-    /// The agent's spool; one that an earlier try has made is used. Nothing that is there is overwritten.
-    private func prepareSpool() async throws(Failure) {
-        let root = try folder.loadSecret(folder.spoolKey)
-        if HostFiles.exists(folder.spool),
-            let spool = try? await EmbeddedSpool.open(
-                folder: folder.spool, root: root, random: services.random, time: services.time, onStopped: { _ in })
-        {
-            return await spool.close()
-        }
-        try await EmbeddedSpool.create(
-            folder: folder.spool, root: root, bodyBytes: Agent.segmentBytes, random: services.random, time: services.time)
-    }
-
     private func enrol(_ link: NodeLink, _ keys: VaultKeys) async throws(Failure) -> AgentAccount {
-        let nodeRecipient = try await announcedRecipient(link)
-        // The node's own name is not known yet; its greeting carries it, and the enrolment address works under it alone.
-        let domain = nodeRecipient.domain
-        guard let address = MailAddress(local: EnrolmentRequest.localPart, domain: domain) else {
-            throw Failure(.protocolError, "the node calls itself \"\(domain)\", which is no mail domain")
-        }
-        let key = try mailboxKey(keys, domain: address.domain, device: link.device.keyHash)
+        let desk = EnrolmentDesk(
+            link: link, port: invite.submissionsPort, services: services,
+            words: EnrolmentDesk.Words(source: "invite", again: "run join again with the same invite"))
+        let node = try await desk.node()
+        let key = try mailboxKey(keys, domain: node.address.domain, device: link.device.keyHash)
         let request = EnrolmentRequest(
             inviteNumber: invite.number, secret: invite.secret, recipient: "\(key.identity.recipient)",
             credential: MemberCredential(identity: keys.identity.publicKey, statement: key.statement))
-        let message = try Submission.sealed(
-            request.message, from: address, to: [address], nodeRecipient: nodeRecipient.recipient, services: services)
-        let (outcome, detail) = try await SubmissionClient.run(
-            configuration(address, message), link: link, port: invite.submissionsPort, id: "join")
-        switch outcome {
-        case .delivered(let replies):
-            guard let welcome = replies.first.flatMap({ EnrolmentWelcome(lines: $0.lines) }) else {
-                throw Failure(.protocolError, "the node took the enrolment but did not say who you are; run join again")
-            }
-            var account = AgentAccount(
-                address: welcome.address, display: welcome.display, groups: welcome.groups, host: invite.host,
-                pop3sPort: invite.pop3sPort, submissionsPort: invite.submissionsPort, nodeKeyHash: invite.nodeKeyHash,
-                nodeRecipient: nodeRecipient.recipient, ownRecipient: "\(keys.mailbox.recipient)",
-                nodeIdentity: welcome.identity)
-            account.hasMailboxKeys = true
-            return account
-        case .refused(_, let reply, let permanent):
-            throw Failure(permanent ? .badInput : .tryAgain, reply.lines.joined(separator: " "))
-        case .lost, .offered:
-            throw Failure(
-                .unavailable, "the connection to \(invite.host) was lost (\(detail)); run join again with the same invite")
+        guard let welcome = EnrolmentWelcome(lines: try await desk.send(request.message, to: node)) else {
+            throw Failure(.protocolError, "the node took the enrolment but did not say who you are; run join again")
         }
+        var account = AgentAccount(
+            address: welcome.address, display: welcome.display, groups: welcome.groups, host: invite.host,
+            pop3sPort: invite.pop3sPort, submissionsPort: invite.submissionsPort, nodeKeyHash: invite.nodeKeyHash,
+            nodeRecipient: node.recipient, ownRecipient: "\(keys.mailbox.recipient)",
+            nodeIdentity: welcome.identity)
+        account.hasMailboxKeys = true
+        return account
     }
 
     /// The first mailbox key and statement 1 about it, durable before the node hears of it. An earlier try may have got it accepted
@@ -146,34 +101,39 @@ import DDSWire
         try file.save(MailboxRing(only: key), vault, random: services.random)
         return key
     }
-
-    /// What the node announces inside the TLS connection whose key the invite pins.
-    private func announcedRecipient(_ link: NodeLink) async throws(Failure) -> (recipient: String, domain: String) {
-        guard let nobody = MailAddress("enrol@localhost") else { preconditionFailure("a constant address is one") }
-        var probe = configuration(nobody, [])
-        probe.isProbe = true
-        let (outcome, detail) = try await SubmissionClient.run(probe, link: link, port: invite.submissionsPort, id: "probe")
-        guard case .offered(let capabilities) = outcome, let recipient = SealAnnouncement.recipient(in: capabilities),
-            let domain = capabilities.first?.split(separator: " ").first
-        else {
-            if detail.contains("pin") || detail.contains("tls") {
-                throw Failure(
-                    .protocolError,
-                    "the node at \(invite.host) has not the key that the invite names (\(detail)); ask who invited you")
-            }
-            throw Failure(.unavailable, "\(invite.host) did not answer as a ddsnode does (\(outcome)); check the invite")
-        }
-        return (recipient, String(domain))
-    }
-
-    private func configuration(_ address: MailAddress, _ message: [UInt8]) -> SMTPClientConfiguration {
-        SMTPClientConfiguration(
-            clientName: "[127.0.0.1]", tls: .implicit, credentials: .external(authzid: EnrolmentRequest.localPart),
-            envelope: Envelope(reversePath: .address(address), recipients: [Recipient(address)]), message: message)
-    }
 }
 
 extension AgentFolder {
+    /// The folder, the device key and the spool of a new agent.
+    func prepare() throws(Failure) -> SecretBytes {
+        do {
+            try HostFiles.makeFolders(path)
+            // A try that was killed while writing a key leaves a part of it under another name.
+            for name in try HostFiles.list(path) where name.hasSuffix(".tmp") {
+                try HostFiles.remove(path + "/" + name)
+            }
+            for path in [deviceKey, spoolKey] where !HostFiles.exists(path) {
+                try SecretBytes.random(32).withExposed { bytes throws(DiskError) in try HostFiles.create(path, bytes) }
+            }
+        } catch {
+            throw Failure(.cannotCreate, "cannot prepare \(path): \(error)")
+        }
+        return try loadSecret(deviceKey)
+    }
+
+    /// The agent's spool; one that an earlier try has made is used. Nothing that is there is overwritten.
+    func prepareSpool(_ services: Services) async throws(Failure) {
+        let root = try loadSecret(spoolKey)
+        if HostFiles.exists(spool),
+            let spool = try? await EmbeddedSpool.open(
+                folder: spool, root: root, random: services.random, time: services.time, onStopped: { _ in })
+        {
+            return await spool.close()
+        }
+        try await EmbeddedSpool.create(
+            folder: spool, root: root, bodyBytes: Agent.segmentBytes, random: services.random, time: services.time)
+    }
+
     /// A 32-byte key file that must be private.
     func loadSecret(_ path: String) throws(Failure) -> SecretBytes {
         do {

@@ -21,6 +21,16 @@ import DDSSeal
         _ = try await join.run(passphrase: passphrase, progress: progress)
     }
 
+    /// Restores an account from its kit; returns how many messages were gone with the lost keys.
+    static func restore(
+        services: Services, kit: RecoveryKit, passphrase: SecretBytes, workFactor: Int? = nil,
+        progress: @LoopActor (String) -> Void
+    ) async throws(Failure) -> Int {
+        let folder = AgentFolder(stateDir: services.config.node.stateDirectory)
+        let restore = Restore(folder: folder, services: services, kit: kit, workFactor: workFactor)
+        return try await restore.run(passphrase: passphrase, progress: progress)
+    }
+
     /// Unlocks, sends a message to oneself through the node and waits until it is back.
     static func prove(
         _ agent: Agent, passphrase: SecretBytes, services: Services, progress: @LoopActor (String) -> Void

@@ -44,6 +44,12 @@ package enum RecoveryDesk {
         return ["address": .text("\(kit.address)"), "node": .text(kit.host), "opens": true]
     }
 
+    /// Whose kit is in `file`, and its code alone, without the page around it. Throws what is wrong with it.
+    package static func read(_ file: SecretBytes) throws(Failure) -> (code: SecretBytes, address: MailAddress, node: String) {
+        let kit = try RecoveryKit(in: file)
+        return (kit.code, kit.address, kit.host)
+    }
+
     @LoopActor private static func opened(
         _ config: Config, _ passphrase: SecretBytes
     ) async throws(Failure) -> (AgentAccount, VaultKeys) {

@@ -43,8 +43,8 @@ struct RecoveryPage {
                 "Before you need it",
                 [
                     "ddsnode key rehearse FILE reads this file, or a file with what you typed from the paper, and proves that it would do.",
-                    "The release of ddsnode that made this page makes and rehearses such kits, and has no command that restores from one "
-                        + "yet; a later one that has it reads this code.",
+                    "When you need it: install ddsnode on the new computer and run ddsnode key restore FILE there, or without FILE to type the "
+                        + "code. It asks for a new passphrase, and the lost computer is let in no more.",
                 ]
             ),
         ]

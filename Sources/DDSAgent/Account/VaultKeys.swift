@@ -22,9 +22,10 @@ final class VaultKeys: Sendable {
         self.storeKey = storeKey
     }
 
-    static func generate(random: any RandomSource) -> VaultKeys {
+    /// New keys, for somebody new or for the `identitySeed` of a recovery kit.
+    static func generate(random: any RandomSource, identitySeed: SecretBytes = .random(32)) -> VaultKeys {
         VaultKeys(
-            mailbox: AgeIdentity.generate(kind: .hybrid, random: random), identitySeed: .random(32), storeKey: .random(32))
+            mailbox: AgeIdentity.generate(kind: .hybrid, random: random), identitySeed: identitySeed, storeKey: .random(32))
     }
 
     /// The vault's content: text in locked memory.

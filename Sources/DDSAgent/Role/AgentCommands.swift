@@ -21,6 +21,7 @@ import Logging
 
     func register(in commands: ControlCommands) {
         commands.register("agent.join") { [self] request, output throws(Failure) in try await join(request, output) }
+        commands.register("agent.restore") { [self] request, output throws(Failure) in try await restore(request, output) }
         commands.register("agent.unlock") { [self] request, _ throws(Failure) in try await unlock(request) }
         commands.register("agent.lock") { [self] _, _ throws(Failure) in
             try agent().lock()
@@ -49,6 +50,14 @@ import Logging
             output.event(["step": .text($0)])
         }
         return AgentMailCommands.welcome(agent, page: role.page?.makeOpenAddress())
+    }
+
+    private func restore(_ request: ControlRequest, _ output: any ControlOutput) async throws(Failure) -> JSONValue {
+        let kit = try RecoveryKit(in: try AgentMailCommands.passphrase(request, "kit"))
+        let (agent, lost) = try await role.restore(kit, passphrase: try AgentMailCommands.passphrase(request)) {
+            output.event(["step": .text($0)])
+        }
+        return AgentMailCommands.restored(AgentMailCommands.welcome(agent, page: role.page?.makeOpenAddress()), lost: lost)
     }
 
     private func unlock(_ request: ControlRequest) async throws(Failure) -> JSONValue {
@@ -89,6 +98,13 @@ import Logging
             "address": .text("\(agent.account.address)"), "display": .text(agent.account.display),
             "groups": .texts(agent.account.groups), "url": page.map { .text($0) } ?? .null,
         ]
+    }
+
+    /// A welcome with the number of messages that were gone with the lost keys.
+    static func restored(_ welcome: JSONValue, lost: Int) -> JSONValue {
+        guard case .object(var fields) = welcome else { return welcome }
+        fields["lost"] = .number(lost)
+        return .object(fields)
     }
 
     private static func send(_ agent: Agent, _ request: ControlRequest) async throws(Failure) -> JSONValue {

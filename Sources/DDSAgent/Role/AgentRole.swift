@@ -81,17 +81,37 @@ import Logging
     func join(_ invite: InviteLink, passphrase: SecretBytes, progress: @LoopActor (String) -> Void) async throws(Failure)
         -> Agent
     {
+        try await begin(passphrase, progress) { [self] () throws(Failure) in
+            try await Joining.run(
+                services: services, invite: invite, passphrase: passphrase, workFactor: workFactor, progress: progress)
+        }.agent
+    }
+
+    /// Comes back with a recovery kit and begins to work; returns also how many messages were gone with the lost keys.
+    func restore(
+        _ kit: RecoveryKit, passphrase: SecretBytes, progress: @LoopActor (String) -> Void
+    ) async throws(Failure) -> (agent: Agent, lost: Int) {
+        let (agent, lost) = try await begin(passphrase, progress) { [self] () throws(Failure) in
+            try await Joining.restore(
+                services: services, kit: kit, passphrase: passphrase, workFactor: workFactor, progress: progress)
+        }
+        return (agent, lost)
+    }
+
+    private func begin<Value>(
+        _ passphrase: SecretBytes, _ progress: @LoopActor (String) -> Void,
+        _ steps: @LoopActor () async throws(Failure) -> Value
+    ) async throws(Failure) -> (agent: Agent, value: Value) {
         guard agent == nil, !isJoining else {
             throw Failure(.cannotCreate, "this agent belongs to somebody already; use another --config for a second account")
         }
         isJoining = true
         defer { isJoining = false }
-        try await Joining.run(
-            services: services, invite: invite, passphrase: passphrase, workFactor: workFactor, progress: progress)
+        let value = try await steps()
         try await startAgent()
         guard let agent else { throw Failure(.bug, "the agent did not start") }
         try await Joining.prove(agent, passphrase: passphrase, services: services, progress: progress)
-        return agent
+        return (agent, value)
     }
 
     package func reload(_ config: Config) async {}

@@ -54,6 +54,7 @@ package final class SessionDriver<Machine: WireSession> {
         self.serverName = serverName
         self.stallLimit = stallLimit
         self.onEnd = onEnd
+        handler.sessionBegan { [weak self] detail in self?.abort(detail) }
         stream.onRead = { [self] bytes in received(bytes) }
         stream.onEnd = { [self] end in streamEnded(end) }
         stream.onDrain = { [self] in outputDrained() }

@@ -49,6 +49,7 @@ import Logging
 
     /// One round.
     func sweep() async {
+        await eraseLost()
         do throws(SpoolError) {
             try await delivery.forgetOldReceipts()
             for mailbox in try await spool.mailboxes().keys.sorted() where mailbox.rawValue >= Directory.firstMailbox {
@@ -93,47 +94,36 @@ import Logging
         }
     }
 
-    /// Copies erased in one transaction; each may rewrite a record.
-    private static var batch: Int { 500 }
+    private var unread: UnreadMail {
+        UnreadMail(store: store, spool: spool, book: book, delivery: delivery, services: services)
+    }
+
+    /// What a node that stopped in the middle of a restoration has left.
+    private func eraseLost() async {
+        for account in store.directory.accounts.values where account.lostBefore != nil {
+            do throws(Failure) {
+                _ = try await unread.eraseLost(of: account.name)
+            } catch {
+                services.log.error("housekeeping", metadata: ["error": "\(error)"])
+            }
+        }
+    }
 
     private func expire(
         _ copies: [ExpiryPlan.Expired], of account: Account, gone: @LoopActor (Set<SpoolUID>) -> Void
     ) async throws(SpoolError) {
-        for start in stride(from: 0, to: copies.count, by: Self.batch) {
-            let part = Array(copies[start..<min(start + Self.batch, copies.count)])
-            try await expire(part: part, of: account, gone: gone)
+        for start in stride(from: 0, to: copies.count, by: UnreadMail.batch) {
+            let part = Array(copies[start..<min(start + UnreadMail.batch, copies.count)])
+            try await store.fence.pass { [self] () throws(SpoolError) in
+                try await delivery.ledger.gate.pass { [self] () throws(SpoolError) in
+                    try await unread.erase(part, of: account, as: .expired, gone: gone)
+                }
+            }
             delivery.reports.noteChange(part.map(\.id))
             let count = part.count { !$0.isControl }
             expiredCount += count
             services.bus.publish(.maildropErased(count: part.count))
             services.log.notice("undelivered mail expired", metadata: ["count": "\(count)"])
-        }
-    }
-
-    private func expire(
-        part: [ExpiryPlan.Expired], of account: Account, gone: @LoopActor (Set<SpoolUID>) -> Void
-    ) async throws(SpoolError) {
-        try await store.fence.pass { [self] () throws(SpoolError) in
-            // The key may have changed since this member's turn began.
-            let account = store.directory.accounts[account.name] ?? account
-            try await delivery.ledger.gate.pass { [self] () throws(SpoolError) in
-                let pages = try await delivery.ledger.pages(Set(part.map(\.id)))
-                let plan = ExpiryPlan(part, mailbox: account.mailbox, pages: pages)
-                var mails: [ControlCopy] = []
-                for span in plan.spans {
-                    let notice = ExpiryNotice(group: span.group, count: span.ids.count, days: span.days)
-                    if let mail = await delivery.mailer.mail(.expiry(notice), to: account, group: span.group) {
-                        mails.append(mail)
-                    }
-                }
-                let stored = try await spool.commit(plan.transaction(mails: mails))
-                for (entry, uid) in zip(plan.records, stored) { delivery.ledger.replaced(entry.id, by: uid) }
-                gone(Set(plan.erasures))
-                for mail in mails {
-                    book.stored(mail.mailbox, bytes: mail.bytes, isControl: true)
-                    services.bus.publish(.newMailFor(mailbox: account.mailbox))
-                }
-            }
         }
     }
 

@@ -29,9 +29,11 @@ extension Directory {
         case .accessGranted(let name, _, let recipient):
             accounts[name].map { $0.recipient == recipient && $0.identity == nil } == true ? [] : groupNames(of: name)
         case .keyStated(let name, let identity, _, _, _): accounts[name]?.identity == identity ? [] : groupNames(of: name)
-        case .accountSuspended(let name), .accountResumed(let name), .accountRemoved(let name): groupNames(of: name)
+        case .accountSuspended(let name), .accountResumed(let name), .accountRemoved(let name),
+            .accessRestored(let name, _, _, _, _):
+            groupNames(of: name)
         case .accountAdded, .passwordLogin, .groupRemoved, .inviteCreated, .inviteTried, .inviteUsed, .inviteRevoked,
-            .rosterMade, .rosterConfirmed, .checkpoint:
+            .rosterMade, .rosterConfirmed, .checkpoint, .lostMailFound, .lostMailErased:
             []
         }
     }

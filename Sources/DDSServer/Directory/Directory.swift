@@ -23,6 +23,10 @@ struct Account: Hashable, Sendable, Codable {
     var statement: String?
     /// The number of that statement.
     var keyNumber: UInt64?
+    /// After a restoration, as long as something may be left under them: the keys of lower numbers than this are lost.
+    var lostBefore: UInt64?
+    /// How many messages the last restoration found under lost keys.
+    var lost: Int?
 
     /// True for members whose own agent seals what they send.
     var usesKey: Bool {
@@ -116,6 +120,9 @@ struct Directory: Hashable, Sendable, Codable {
             accounts[name]?.identity = nil
             accounts[name]?.statement = nil
             accounts[name]?.keyNumber = nil
+            // The numbers of the new keys begin anew.
+            accounts[name]?.lostBefore = nil
+            accounts[name]?.lost = nil
             if case .deviceKey(let hash) = login { namesByDeviceKey[hash] = name }
         case .passwordLogin(let name, let verifier): accounts[name]?.besides = verifier
         case .keyStated(let name, let identity, let number, let recipient, let statement):
@@ -123,6 +130,21 @@ struct Directory: Hashable, Sendable, Codable {
             accounts[name]?.keyNumber = number
             accounts[name]?.recipient = recipient
             accounts[name]?.statement = statement
+        case .accessRestored(let name, let device, let number, let recipient, let statement):
+            forgetDeviceKey(of: name)
+            accounts[name]?.login = .deviceKey(device)
+            // It may have been stored on the device that is lost.
+            accounts[name]?.besides = nil
+            accounts[name]?.keyNumber = number
+            accounts[name]?.recipient = recipient
+            accounts[name]?.statement = statement
+            accounts[name]?.lostBefore = number
+            accounts[name]?.lost = 0
+            namesByDeviceKey[device] = name
+        case .lostMailFound(let name, let count):
+            let before = accounts[name]?.lost ?? 0
+            accounts[name]?.lost = max(before, count)
+        case .lostMailErased(let name): accounts[name]?.lostBefore = nil
         case .accountSuspended(let name): accounts[name]?.isSuspended = true
         case .accountResumed(let name): accounts[name]?.isSuspended = false
         case .accountRemoved(let name):

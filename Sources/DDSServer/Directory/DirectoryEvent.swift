@@ -46,6 +46,13 @@ enum DirectoryEvent: Hashable, Sendable, Codable {
     /// A signed statement about the member's mailbox key was accepted: mail is sealed to `recipient` from here on. `identity` is
     /// in hexadecimal, `statement` in base64 with its signature. After `accessGranted` where both come of an enrolment.
     case keyStated(name: String, identity: String, number: UInt64, recipient: String, statement: String)
+    /// The member came back with a recovery kit: the device key (as in `LoginMethod`) and the mailbox key of a statement that
+    /// follows the last one are theirs from here on, and those before are lost.
+    case accessRestored(name: String, deviceKey: String, number: UInt64, recipient: String, statement: String)
+    /// So many messages wait under keys that are lost; stored before they are erased.
+    case lostMailFound(name: String, count: Int)
+    /// Nothing is left under keys that are lost.
+    case lostMailErased(name: String)
     case accountSuspended(name: String)
     case accountResumed(name: String)
     case accountRemoved(name: String)

@@ -25,6 +25,7 @@ import Logging
     private var reading: WrappedMessage?
     private var wait: MaildropWait?
     private var isStopAsked = false
+    private var cut: OpenSessions.Cut?
 
     init(server: ServerContext, peerHost: String) {
         self.server = server
@@ -60,8 +61,11 @@ import Logging
         }
     }
 
+    func sessionBegan(cut: @escaping OpenSessions.Cut) { self.cut = cut }
+
     func sessionEnded(_ summary: SessionSummary) {
         isGone = true
+        if let account { server.sessions.ended(self, of: account.mailbox) }
         wait?.stop()
         release()
         reading = nil
@@ -78,6 +82,7 @@ import Logging
         switch await server.login.login(credentials, peer: peer, from: peerHost, protocol: "pop3") {
         case .member(let account):
             self.account = account
+            if let cut, !isGone { server.sessions.began(self, of: account.mailbox, cut: cut) }
             return await snapshot()
         case .newcomer, .refused: return .refused
         case .unavailable: return .unavailable("too many logins at once, try again in a few seconds")

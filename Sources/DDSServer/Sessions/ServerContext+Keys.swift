@@ -63,26 +63,13 @@ extension ServerContext {
             var count = store.fence.unfinished(for: account.mailbox)
             let waiting = try await spool.entries(in: MailboxID(rawValue: account.mailbox))
             guard waiting.count <= Self.lookedAtMax else { return count + waiting.count }
-            for entry in waiting where try await isOlder(entry.uid, than: number) { count += 1 }
+            for entry in waiting where try await unread.isOlder(entry.uid, than: number) { count += 1 }
             for item in delivery.held.items.values where item.member == account.mailbox {
                 // What is sealed to the node is sealed anew, to the key there is then.
                 guard let copy = try await delivery.held.copy(item.uid), copy.sealing == .member else { continue }
                 if KeyNote.number(inHeader: copy.header) ?? number < number { count += 1 }
             }
             return count
-        }
-    }
-
-    /// What cannot be read opens with no key.
-    private func isOlder(_ uid: SpoolUID, than number: UInt64) async throws(SpoolError) -> Bool {
-        do throws(SpoolError) {
-            let header = try await spool.read(uid, offset: 0, count: .max)
-            return KeyNote.number(inHeader: header) ?? number < number
-        } catch {
-            switch error {
-            case .damaged, .noSuchRecord: return false
-            case .full, .tooLarge, .stopped: throw error
-            }
         }
     }
 }

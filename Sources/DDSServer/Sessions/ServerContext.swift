@@ -17,6 +17,7 @@ import Logging
     let book: MaildropBook
     let delivery: DeliveryService
     let login: LoginService
+    let sessions = OpenSessions()
     /// The mail domain.
     let domain: String
     /// Bytes a maildrop may hold before direct mail to it is refused for now and a group's copy is held.
@@ -108,14 +109,19 @@ import Logging
                 services.log.notice("member enrolled", metadata: ["invite": "\(request.inviteNumber)"])
                 if let account = store.directory.accounts[name] { delivery.held.retry(member: account.mailbox) }
             }
-            guard let account = store.directory.accounts[name], let address = MailAddress(local: name, domain: domain) else {
-                return SMTPReply(451, EnhancedCode(4, 3, 0), "the account vanished meanwhile; ask the administrator")
-            }
-            let welcome = EnrolmentWelcome(
-                address: address, display: account.display, groups: store.directory.groupNames(of: name),
-                identity: keys.nodeIdentity.publicKey)
-            return SMTPReply(code: 250, enhanced: EnhancedCode(2, 0, 0), lines: welcome.lines)
+            return welcome(name)
         }
+    }
+
+    /// The reply to a device that is a member's from here on.
+    func welcome(_ name: String, lost: Int? = nil) -> SMTPReply {
+        guard let account = store.directory.accounts[name], let address = MailAddress(local: name, domain: domain) else {
+            return SMTPReply(451, EnhancedCode(4, 3, 0), "the account vanished meanwhile; ask the administrator")
+        }
+        let welcome = EnrolmentWelcome(
+            address: address, display: account.display, groups: store.directory.groupNames(of: name),
+            identity: keys.nodeIdentity.publicKey, lost: lost)
+        return SMTPReply(code: 250, enhanced: EnhancedCode(2, 0, 0), lines: welcome.lines)
     }
 
     /// One line per session; addresses of peers appear as the log's privacy level allows.

@@ -23,6 +23,8 @@ import Logging
     private var intake: MessageIntake?
     /// What is for the node itself, an enrolment or a statement, is opened here and not sealed anew.
     private var control: ControlIntake?
+    private var cut: OpenSessions.Cut?
+    private var isGone = false
 
     init(server: ServerContext, peerHost: String) {
         self.server = server
@@ -50,9 +52,13 @@ import Logging
         }
     }
 
+    func sessionBegan(cut: @escaping OpenSessions.Cut) { self.cut = cut }
+
     func sessionEnded(_ summary: SessionSummary) {
         intake = nil
         control = nil
+        isGone = true
+        if let account { server.sessions.ended(self, of: account.mailbox) }
         server.sessionEnded("submission", summary)
     }
 
@@ -60,6 +66,7 @@ import Logging
         switch await server.login.login(credentials, peer: peer, from: peerHost, protocol: "submission") {
         case .member(let account):
             self.account = account
+            if let cut, !isGone { server.sessions.began(self, of: account.mailbox, cut: cut) }
             return .authenticated(name: account.name)
         case .newcomer(let key):
             newcomerKey = key
@@ -193,7 +200,11 @@ import Logging
 
     private func enrol() async -> SMTPReply {
         defer { control = nil }
-        guard let message = control?.finish(), let request = EnrolmentRequest(message: message), let newcomerKey else {
+        let message = control?.finish()
+        if let request = message.flatMap({ RestoreRequest(message: $0) }), let newcomerKey {
+            return await server.restore(request, deviceKey: newcomerKey, from: peerHost)
+        }
+        guard let request = message.flatMap({ EnrolmentRequest(message: $0) }), let newcomerKey else {
             return SMTPReply(550, EnhancedCode(5, 6, 0), "this is no enrolment sealed to this node; run: ddsnode join INVITE")
         }
         return await server.enrol(request, deviceKey: newcomerKey, from: peerHost)

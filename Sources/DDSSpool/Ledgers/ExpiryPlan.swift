@@ -1,7 +1,7 @@
-// What erasing mail that nobody fetched in time means: which deliveries go, what their records say from then on, and what the
+// What erasing mail unread means, because nobody fetched it in time or nobody can open it any more: which deliveries go, what their records say from then on, and what the
 // member is told. A value; when a day is over, how the member is told and how it is stored is the owner's affair.
 
-import DDSCore
+package import DDSCore
 
 package struct ExpiryPlan: Sendable {
     /// A copy that goes.
@@ -35,9 +35,9 @@ package struct ExpiryPlan: Sendable {
     package private(set) var records: [(id: RecordTag, record: MessageRecord, replaces: SpoolUID)] = []
     package private(set) var erasures: [SpoolUID] = []
 
-    /// `pages` are the records of these messages, as far as there are any. A copy that is marked as expired already was told of:
+    /// `pages` are the records of these messages, as far as there are any. A copy that is marked as ended already was told of:
     /// a machine that stopped between mark and erasure left it.
-    package init(_ expired: [Expired], mailbox: UInt64, pages: [MessagePage]) {
+    package init(_ expired: [Expired], mailbox: UInt64, pages: [MessagePage], end: CopyState = .expired) {
         let byID = Dictionary(pages.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
         var spans: [String?: Span] = [:]
         for copy in expired {
@@ -48,7 +48,7 @@ package struct ExpiryPlan: Sendable {
                 if page.record.copies[index].end != nil { continue }
                 group = page.record.group(of: page.record.copies[index])
                 var record = page.record
-                record.copies[index].end = .expired
+                record.copies[index].end = end
                 records.append((page.id, record, page.uid))
             }
             var span = spans[group] ?? Span(group: group, ids: [], days: copy.day...copy.day)

@@ -26,12 +26,12 @@ struct JoinCommand: NodeCommand {
         let link = try inviteText()
         // A damaged invite is said before anybody invents a passphrase.
         _ = try InviteLink(link)
-        try makeConfiguration(context)
+        try context.makeConfiguration()
         let passphrase = try context.newPassphrase(file: passphraseFile, option: "--passphrase-file")
         let output = context.output
         let result = try await Dispatch.join(context, link: link, passphrase: passphrase) { output.progress(SafeWord.text($0)) }
         output.result(result) { describe(result) }
-        try await goOn(context)
+        try await context.goOn(noBrowser: noBrowser)
         return 0
     }
 
@@ -43,9 +43,17 @@ struct JoinCommand: NodeCommand {
         return String(decoding: try StandardInput.read(limit: 4096), as: UTF8.self)
     }
 
+    private func describe(_ result: JSONValue) -> String {
+        let groups = (result["groups"]?.strings ?? []).map { "#\(SafeWord.text($0))" }.joined(separator: " ")
+        return "you are \(SafeWord.text(result["address"]))" + (groups.isEmpty ? "" : ", in \(groups)")
+    }
+}
+
+/// What every first command of a person does before and after its work.
+extension Context {
     /// A person's first command needs no configuration file; one that was named and is missing is made.
-    @LoopActor private func makeConfiguration(_ context: Context) throws(Failure) {
-        let file = ConfigFile(options: globals)
+    func makeConfiguration() throws(Failure) {
+        let file = ConfigFile(options: options)
         guard !file.exists else { return }
         do {
             if let slash = file.path.lastIndex(of: "/"), slash != file.path.startIndex {
@@ -55,23 +63,18 @@ struct JoinCommand: NodeCommand {
         } catch {
             throw Failure(.cannotCreate, "cannot write \(file.path): \(error)")
         }
-        context.output.progress("wrote \(file.path)")
-    }
-
-    private func describe(_ result: JSONValue) -> String {
-        let groups = (result["groups"]?.strings ?? []).map { "#\(SafeWord.text($0))" }.joined(separator: " ")
-        return "you are \(SafeWord.text(result["address"]))" + (groups.isEmpty ? "" : ", in \(groups)")
+        output.progress("wrote \(file.path)")
     }
 
     /// With an agent running the page is there already; else it is the next thing to start.
-    @LoopActor private func goOn(_ context: Context) async throws(Failure) {
-        let config = try context.config(for: AgentRole.name)
-        let program = globals.config.map { "ddsnode --config \($0)" } ?? "ddsnode"
+    func goOn(noBrowser: Bool) async throws(Failure) {
+        let config = try config(for: AgentRole.name)
+        let program = options.config.map { "ddsnode --config \($0)" } ?? "ddsnode"
         guard !noBrowser, let page = try await Dispatch.daemon(config, ControlRequest("agent.open")),
             let url = page["url"]?.string
         else {
-            return context.output.next("\(program) --role agent, then \(program) open")
+            return output.next("\(program) --role agent, then \(program) open")
         }
-        if !Browser.open(url) { context.output.next("\(program) open --print-url") }
+        if !Browser.open(url) { output.next("\(program) open --print-url") }
     }
 }

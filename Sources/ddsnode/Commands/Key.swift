@@ -10,7 +10,7 @@ import DDSSeal
 struct KeyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "key", abstract: "Your own keys, their passphrase and the recovery kit.",
-        subcommands: [Show.self, Verify.self, Passwd.self, Backup.self, Rehearse.self])
+        subcommands: [Show.self, Verify.self, Passwd.self, Backup.self, Rehearse.self, Restore.self])
 }
 
 extension KeyCommand {
