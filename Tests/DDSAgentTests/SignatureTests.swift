@@ -17,7 +17,8 @@ import Testing
     /// A message as bob's agent makes it, or somebody who changes one thing.
     static func signed(
         by key: MinisignKey, from: String = "bob@node.test", to: String = "board@node.test", groups: [String] = ["board"],
-        submission: String = "00112233445566778899aabbccddeeff", server: [UInt8] = server, subject: String = "Plan"
+        submission: String = "00112233445566778899aabbccddeeff", server: [UInt8] = server, subject: String = "Plan",
+        audience: [UInt8]? = nil
     ) -> [UInt8] {
         let message =
             Array("X-DDS-Submission: \(submission)\r\n".utf8) + mail(from: from, to: to, subject: subject, id: submission)
@@ -26,7 +27,7 @@ import Testing
                 of: message,
                 SignatureContext(
                     server: server, groups: groups, submission: submission, sequence: 1, time: WallTime(milliseconds: 1),
-                    audience: nil),
+                    audience: audience),
                 by: key))
     }
 
@@ -142,6 +143,29 @@ import Testing
             #expect(
                 try await verdict(Self.signed(by: bob, to: "alice@node.test", groups: []), group: nil, fixture, store)?.verdict
                     == .known)
+        }
+    }
+
+    /// Who alone got a message that does not name them was signed for, too; who had it passed on to them was not.
+    @Test @LoopActor func aBlindCopy_isJudgedByItsAudience() async throws {
+        try await withStore { fixture, store in
+            func audience(_ names: String...) -> [UInt8] {
+                SignatureContext.audience(of: names.compactMap { MailAddress("\($0)@node.test") })
+            }
+            let cases: [(String, [UInt8]?, SignatureVerdict)] = [
+                ("carol@node.test", audience("carol", "alice"), .known),
+                ("carol@node.test, Dora <dora@node.test>", audience("alice", "carol", "dora"), .known),
+                ("undisclosed-recipients:;", audience("alice"), .known),
+                ("carol@node.test", audience("carol"), .bad),
+                ("carol@node.test", audience("carol", "alice", "dora"), .bad),
+                ("carol@node.test", audience("alice"), .bad),
+                ("carol@node.test", nil, .bad),
+            ]
+            for (index, (to, audience, expected)) in cases.enumerated() {
+                let message = Self.signed(by: bob, to: to, groups: [], submission: "2\(index)", audience: audience)
+                let found = try await verdict(message, group: nil, fixture, store)
+                #expect(found?.verdict == expected, "\(index) \(String(describing: found))")
+            }
         }
     }
 

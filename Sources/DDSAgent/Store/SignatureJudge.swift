@@ -193,8 +193,10 @@ struct SignatureJudge: Sendable {
             }
             return nil
         }
-        guard recipients.contains(where: { $0.lowercased() == "\(me)" }) else {
-            return "it does not name you: a blind copy, or somebody passed it on"
+        let named = Set(recipients.compactMap { MailAddress($0) })
+        // A blind copy names its reader in what was signed: whoever is named openly, and this reader, are the whole audience.
+        guard named.contains(me) || context.audience == SignatureContext.audience(of: named + [me]) else {
+            return "it does not name you: one of several blind copies, or somebody passed it on"
         }
         return nil
     }
