@@ -53,7 +53,8 @@ import Testing
         let verdicts = await store.withSummaries { summaries in
             summaries.filter { $0.subject.hasPrefix("From the ") }.map { $0.signature?.verdict }
         }
-        #expect(verdicts == [.firstSeen, .known])
+        // The first may have come before the roster that names its author's key.
+        #expect(verdicts.count == 2 && [.firstSeen, .known].contains(verdicts[0]) && verdicts[1] == .known)
         try await send(alice, "bob", "To the new one")
         try await until { try await village.subjects("bob").contains("To the new one") }
         // What was lost is told to both.
