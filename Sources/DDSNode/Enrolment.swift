@@ -34,18 +34,15 @@ package struct EnrolmentRequest: Sendable {
             "invite": .number(Int64(inviteNumber)), "secret": .text(Hex.encode(secret.exposed)), "recipient": .text(recipient),
         ]
         if let credential {
-            fields["identity"] = .text(Self.base64(credential.identity))
-            fields["statement"] = .text(Self.base64(credential.statement))
+            fields["identity"] = .text(NodeRequest.base64(credential.identity))
+            fields["statement"] = .text(NodeRequest.base64(credential.statement))
         }
-        let body = JSONValue.object(fields)
-        return Array("MIME-Version: 1.0\r\nContent-Type: \(Self.contentType)\r\n\r\n".utf8) + body.line + [0x0d, 0x0a]
+        return NodeRequest.message(type: Self.contentType, .object(fields))
     }
 
     /// Nil when `message` is no enrolment.
     package init?(message: [UInt8]) {
-        let text = String(decoding: message, as: UTF8.self)
-        guard let end = text.firstRange(of: "\r\n\r\n"), text[..<end.lowerBound].lowercased().contains(Self.contentType),
-            let body = JSONValue(parsing: Array(text[end.upperBound...].utf8)),
+        guard let body = NodeRequest.body(of: message, type: Self.contentType),
             let number = body["invite"]?.integer.flatMap(UInt32.init(exactly:)), number < 1 << 20,
             let secret = body["secret"]?.string.flatMap({ Hex.decode($0) }), secret.count == 5,
             let recipient = body["recipient"]?.string
@@ -53,13 +50,11 @@ package struct EnrolmentRequest: Sendable {
         self.init(inviteNumber: number, secret: Redacted(secret), recipient: recipient)
         guard body["identity"] != nil || body["statement"] != nil else { return }
         // Half of it is damage: going on without would enrol a member whose identity nobody knows.
-        guard let identity = body["identity"]?.string.flatMap({ Base64.decode(Array($0.utf8)) }), identity.count == 32,
-            let statement = body["statement"]?.string.flatMap({ Base64.decode(Array($0.utf8)) })
+        guard let identity = NodeRequest.octets(body["identity"]), identity.count == 32,
+            let statement = NodeRequest.octets(body["statement"])
         else { return nil }
         credential = MemberCredential(identity: identity, statement: statement)
     }
-
-    private static func base64(_ bytes: [UInt8]) -> String { String(decoding: Base64.encode(bytes), as: UTF8.self) }
 
     /// What the node keeps of an invite's secret.
     package static func secretHash(_ secret: [UInt8]) -> String {

@@ -21,22 +21,19 @@ package struct KeyStating: Hashable, Sendable {
 
     /// The whole inner message.
     package var message: [UInt8] {
-        let body: JSONValue = ["identity": .text(Self.base64(identity)), "statement": .text(Self.base64(statement))]
-        return Array("MIME-Version: 1.0\r\nContent-Type: \(Self.contentType)\r\n\r\n".utf8) + body.line + [0x0d, 0x0a]
+        NodeRequest.message(
+            type: Self.contentType,
+            ["identity": .text(NodeRequest.base64(identity)), "statement": .text(NodeRequest.base64(statement))])
     }
 
     /// Nil when `message` is none.
     package init?(message: [UInt8]) {
-        let text = String(decoding: message, as: UTF8.self)
-        guard let end = text.firstRange(of: "\r\n\r\n"), text[..<end.lowerBound].lowercased().contains(Self.contentType),
-            let body = JSONValue(parsing: Array(text[end.upperBound...].utf8)),
-            let identity = body["identity"]?.string.flatMap({ Base64.decode(Array($0.utf8)) }), identity.count == 32,
-            let statement = body["statement"]?.string.flatMap({ Base64.decode(Array($0.utf8)) })
+        guard let body = NodeRequest.body(of: message, type: Self.contentType),
+            let identity = NodeRequest.octets(body["identity"]), identity.count == 32,
+            let statement = NodeRequest.octets(body["statement"])
         else { return nil }
         self.init(identity: identity, statement: statement)
     }
-
-    private static func base64(_ bytes: [UInt8]) -> String { String(decoding: Base64.encode(bytes), as: UTF8.self) }
 }
 
 /// What the node knows of a member's mailbox keys; the first line of its replies to a `KeyStating`.

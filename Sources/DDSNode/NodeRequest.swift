@@ -1,7 +1,6 @@
 // The form of what agents say to the node itself: a message with one JSON object, sealed to the node.
 
 import DDSCore
-import FoundationEssentials
 
 enum NodeRequest {
     static func message(type: String, _ body: JSONValue) -> [UInt8] {
@@ -14,6 +13,9 @@ enum NodeRequest {
         guard let end = text.firstRange(of: "\r\n\r\n"), text[..<end.lowerBound].lowercased().contains(type) else { return nil }
         return JSONValue(parsing: Array(text[end.upperBound...].utf8))
     }
+
+    /// What `base64` wrote into a field; nil where it is missing or something else.
+    static func octets(_ field: JSONValue?) -> [UInt8]? { field?.string.flatMap { Base64.decode(Array($0.utf8)) } }
 
     static func base64(_ bytes: [UInt8]) -> String { String(decoding: Base64.encode(bytes), as: UTF8.self) }
 }

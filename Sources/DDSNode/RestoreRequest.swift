@@ -78,20 +78,18 @@ package struct RestoreRequest: Hashable, Sendable {
     /// The whole inner message.
     package var message: [UInt8] {
         var fields: [String: JSONValue] = [
-            "address": .text("\(address)"), "time": .number(time.milliseconds), "signature": .text(Self.base64(signature)),
+            "address": .text("\(address)"), "time": .number(time.milliseconds),
+            "signature": .text(NodeRequest.base64(signature)),
         ]
-        if let statement { fields["statement"] = .text(Self.base64(statement)) }
-        return Array("MIME-Version: 1.0\r\nContent-Type: \(Self.contentType)\r\n\r\n".utf8) + JSONValue.object(fields).line
-            + [0x0d, 0x0a]
+        if let statement { fields["statement"] = .text(NodeRequest.base64(statement)) }
+        return NodeRequest.message(type: Self.contentType, .object(fields))
     }
 
     /// Nil when `message` is none.
     package init?(message: [UInt8]) {
-        let text = String(decoding: message, as: UTF8.self)
-        guard let end = text.firstRange(of: "\r\n\r\n"), text[..<end.lowerBound].lowercased().contains(Self.contentType),
-            let body = JSONValue(parsing: Array(text[end.upperBound...].utf8)),
+        guard let body = NodeRequest.body(of: message, type: Self.contentType),
             let address = body["address"]?.string.flatMap({ MailAddress($0) }), let time = body["time"]?.integer, time >= 0,
-            let signature = body["signature"]?.string.flatMap({ Base64.decode(Array($0.utf8)) }),
+            let signature = NodeRequest.octets(body["signature"]),
             signature.count == SigningKey.signatureBytes
         else { return nil }
         self.address = address
@@ -99,11 +97,9 @@ package struct RestoreRequest: Hashable, Sendable {
         self.signature = signature
         guard let field = body["statement"] else { return }
         // What cannot be read is not the question that would have none.
-        guard let statement = field.string.flatMap({ Base64.decode(Array($0.utf8)) }), !statement.isEmpty else { return nil }
+        guard let statement = NodeRequest.octets(field), !statement.isEmpty else { return nil }
         self.statement = statement
     }
-
-    private static func base64(_ bytes: [UInt8]) -> String { String(decoding: Base64.encode(bytes), as: UTF8.self) }
 }
 
 /// The last statement that the node has of a member, as it tells the member who asks.
