@@ -12,6 +12,8 @@ package enum CopyState: String, Hashable, Sendable, CaseIterable, Codable {
     case expired
     /// Erased by the administrator, or with the member's account.
     case removed
+    /// There is none: the author sealed the message when the member had no key, and nobody else can.
+    case unsealed
 
     package var isFinal: Bool { self != .waiting && self != .held }
 }

@@ -124,6 +124,7 @@ extension DeliveryReport.Copy {
         case .held: cause.map { "held, \($0.words)" } ?? "held"
         case .expired: "expired unread"
         case .removed: "removed from the node"
+        case .unsealed: "gets nothing of it, had no key when it was sealed"
         }
     }
 }

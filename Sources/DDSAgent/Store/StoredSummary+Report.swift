@@ -41,6 +41,7 @@ extension StoredCopy {
         case .held: cause.map { "held, \($0.words)" } ?? "held"
         case .expired: "expired unread"
         case .removed: "removed"
+        case .unsealed: "gets nothing of it, had no key when you sealed it"
         }
     }
 

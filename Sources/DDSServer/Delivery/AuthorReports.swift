@@ -270,7 +270,7 @@ import Logging
     /// and only when a copy met trouble.
     nonisolated static func isWorthTelling(_ record: MessageRecord, _ states: [CopyState], to account: Account) -> Bool {
         let fresh = zip(record.copies, states).filter { $0.told != $1 }.map(\.1)
-        return account.usesKey ? !fresh.isEmpty : fresh.contains { $0 == .held || $0 == .expired || $0 == .removed }
+        return account.usesKey ? !fresh.isEmpty : fresh.contains { $0 != .waiting && $0 != .fetched }
     }
 
     private nonisolated static func message(

@@ -201,6 +201,7 @@ struct ShowCommand: NodeCommand {
         }
         if let readers = message["readers"]?["words"]?.string { rows.append(["Readers:", SafeWord.text(.text(readers))]) }
         if let signature = message["signature"]?["words"]?.string { rows.append(["Signature:", SafeWord.text(signature)]) }
+        if let words = message["node_saw"]?.string { rows.append(["Node:", SafeWord.text(.text(words))]) }
         if let note = message["note"]?.string { rows.append(["Note:", SafeWord.text(note)]) }
         return rows.map { $0[0].padded(to: 11) + $0[1] }.joined(separator: "\n") + "\n\n"
             + TextSafety.body(message["text"]?.string ?? "")
