@@ -14,6 +14,8 @@ package enum CopyState: String, Hashable, Sendable, CaseIterable, Codable {
     case removed
     /// Erased unread because the key that it was sealed to is lost.
     case lost
+    /// There is none: the author sealed the message when the member had no key, and nobody else can.
+    case unsealed
 
     package var isFinal: Bool { self != .waiting && self != .held }
 }

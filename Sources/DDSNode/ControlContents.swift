@@ -125,6 +125,7 @@ extension DeliveryReport.Copy {
         case .expired: "expired unread"
         case .removed: "removed from the node"
         case .lost: "gone with a lost key"
+        case .unsealed: "gets nothing of it, had no key when it was sealed"
         }
     }
 }

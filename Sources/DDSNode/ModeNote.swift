@@ -9,6 +9,8 @@ package enum GroupMode: String, Hashable, Sendable, Codable, CaseIterable {
     case relay
     /// It opens the header and never the message: the author's seal stays, and its key is sealed to each reader.
     case blind
+    /// It has no key: the author's agent seals to each reader, and the node passes the headers on.
+    case sealed
 
     /// What the node could see, for who reads the message.
     package var words: String {
@@ -16,11 +18,14 @@ package enum GroupMode: String, Hashable, Sendable, Codable, CaseIterable {
         case .relay: "The node opened this message in its memory to seal it for each reader, and kept no readable copy."
         case .blind:
             "The node passed this message on unopened. It held the key for a moment to seal it for each reader, and could have opened it."
+        case .sealed:
+            "The node could not open this message: its author sealed it to each reader. The node saw who wrote it, who could read it, its size and when it came."
         }
     }
 }
 
-/// `-> ddsnode-mode blind` with an empty body. Absent where the mode is `relay`, which is what every other message went through.
+/// `-> ddsnode-mode blind` with an empty body. Absent where the mode is `relay`, which is what every other message went through. In
+/// the header that is sealed to the node, `sealed` says that a `SealedBundle` is within.
 package enum ModeNote {
     private static let kind = "ddsnode-mode"
 

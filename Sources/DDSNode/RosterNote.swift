@@ -26,4 +26,11 @@ package struct RosterNote: Hashable, Sendable {
             return RosterNote(group: words[0], head: RosterHead(number: number, hash: hash))
         }
     }
+
+    /// The same of a whole age header, or a file that begins with one; none when it is no header.
+    package static func notes(inHeader bytes: [UInt8]) -> [RosterNote] {
+        var reader = AgeHeaderReader()
+        guard (try? reader.feed(bytes[...])) != nil, reader.isComplete else { return [] }
+        return notes(in: reader.stanzas)
+    }
 }

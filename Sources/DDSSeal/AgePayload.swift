@@ -141,7 +141,7 @@ package struct AgePayloadReader: Sendable {
     private var counter = ChunkCounter()
     private var hasEnded = false
     /// The error that the next call throws.
-    private(set) var failure: AgeError?
+    package private(set) var failure: AgeError?
     private var pending: [UInt8] = []
 
     package init(fileKey: AgeFileKey) {

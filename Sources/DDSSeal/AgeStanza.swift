@@ -18,6 +18,15 @@ package struct AgeStanza: Hashable, Sendable {
     /// The first argument as text.
     package var kind: String { String(decoding: arguments.first ?? [], as: UTF8.self) }
 
+    /// The kind of the mailbox key that opens it; nil for stanzas that none does.
+    package var keyKind: AgeKeyKind? {
+        switch kind {
+        case X25519Stanza.kind: .classical
+        case HybridStanza.kind: .hybrid
+        default: nil
+        }
+    }
+
     /// Writes the lines of the stanza. Arguments that would break the line are our bug: the header could be read by nobody.
     func append(to header: inout [UInt8]) {
         precondition(

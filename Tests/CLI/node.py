@@ -46,7 +46,7 @@ def part_stopped_server(world):
     report.check("group add with everything", result.code == 0 and result.json["members"] == ["bob"]
                  and result.json["owners"] == ["bob"] and result.json["post"] == "members" and result.json["title"] == "Board", result)
     expect("a mode that does not exist", world.run("group", "add", "y", "--mode", "open", config=config), 65,
-           "--mode takes relay or blind")
+           "--mode takes relay, blind or sealed")
     expect("a posting rule that does not exist", world.run("group", "add", "y", "--post", "some", config=config), 65, "owners")
     result = world.run("group", "member", "add", "board", "emil", "--json", config=config)
     report.check("group member add", result.code == 0 and result.json["members"] == ["bob", "emil"], result)
@@ -54,7 +54,7 @@ def part_stopped_server(world):
     report.check("group member remove", result.code == 0 and result.json["members"] == ["bob"], result)
     result = world.run("group", "set", "board", "--post", "all", "--json", config=config)
     report.check("group set", result.code == 0 and result.json["post"] == "all", result)
-    for mode in ("blind", "relay"):
+    for mode in ("blind", "sealed", "relay"):
         result = world.run("group", "set", "board", "--mode", mode, "--json", config=config)
         report.check(f"group set to mode {mode}", result.code == 0 and result.json["mode"] == mode, result)
     expect("group set of nothing", world.run("group", "set", "board", config=config), 64, "--title")

@@ -17,7 +17,7 @@ import Testing
     }
 
     @Test func modesOfALaterVersion_areNotTakenForAnother() {
-        #expect(ModeNote.mode(in: [stanza("ddsnode-mode", "sealed")]) == nil)
+        #expect(ModeNote.mode(in: [stanza("ddsnode-mode", "veiled")]) == nil)
         #expect(ModeNote.mode(in: [stanza("ddsnode-mode")]) == nil)
         #expect(ModeNote.mode(in: [stanza("ddsnode-mode", "blind", "2")]) == nil)
         #expect(ModeNote.mode(in: [stanza("ddsnode-mode", "blind", body: [1])]) == nil)

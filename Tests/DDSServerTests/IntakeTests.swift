@@ -16,7 +16,8 @@ import Testing
         for piece in pieces { intake.take(piece) }
         let message = try intake.finish()
         let reader = AgeIdentity.generate(random: SystemRandom())
-        let header = try FanOut.headers(fileKey: message.fileKey, recipients: [reader.recipient], random: SystemRandom())[0]
+        guard case .key(let fileKey) = message.opening else { throw IntakeFailure.notOpened }
+        let header = try FanOut.headers(fileKey: fileKey, recipients: [reader.recipient], random: SystemRandom())[0]
         var opener = AgeDecryptor(identities: [reader])
         return (String(decoding: try opener.feed(header + message.payload) + opener.finish(), as: UTF8.self), message)
     }
@@ -28,7 +29,8 @@ import Testing
         for place in 0...bytes.count {
             let (text, message) = try take(halves(bytes, at: place))
             #expect(text == Self.text)
-            #expect(!message.wasSealed && message.submissionID == "id-1" && message.hops == 2 && message.plainBytes == bytes.count)
+            #expect(
+                !message.wasSealed && message.submissionID == "id-1" && message.hops == 2 && message.plainBytes == bytes.count)
         }
     }
 
@@ -105,7 +107,9 @@ import Testing
 
     @Test func aControlMessage_isOpenedAtEverySplit() throws {
         let bytes = try sealed()
-        for place in stride(from: 0, through: bytes.count, by: 3) { #expect(control(bytes, split: place) == Array(Self.text.utf8)) }
+        for place in stride(from: 0, through: bytes.count, by: 3) {
+            #expect(control(bytes, split: place) == Array(Self.text.utf8))
+        }
     }
 
     @Test func plainDamagedCutAndForeignControlMessages_areNone() throws {

@@ -89,6 +89,7 @@ import Logging
         let outbox = Outbox(
             spool: spool, services: services,
             submit: { [weak self] in await self?.submit($0) ?? .unreachable("the agent is stopping") },
+            ready: { [weak self] in await self?.ready($0, refusedFor: $1) ?? .notNow("the agent is stopping") },
             onOutcome: { [weak self] in await self?.outcomeCame() })
         self.fetcher = fetcher
         self.outbox = outbox
@@ -159,6 +160,8 @@ extension Agent {
         services.bus.publish(.unlocked)
         services.bus.publish(.storeChanged(unread: store.unreadCount))
         tendKeys()
+        // Something may wait to be sealed again.
+        outbox?.sendNow()
     }
 
     /// Drops keys, store and drafts. Where the program can be executed anew it will be, as what was shown and typed has left
@@ -197,7 +200,7 @@ extension Agent {
 // MARK: Mail
 
 extension Agent {
-    private func mailCame() async {
+    func mailCame() async {
         guard let store = unlocked?.store else { return }
         let before = (store.order.count, store.trust.changeCount)
         do throws(SpoolError) {
@@ -266,7 +269,8 @@ extension Agent {
                 "the message has \(message.count >> 20) MiB; the limit is \(services.config.server.limits.messageSize >> 20) MiB"
             )
         }
-        let (sealed, prepared) = try await made(message, to: recipients, draft: draft, store: unlocked.store)
+        let document = try Self.roster(for: recipients, unlocked.store.trust.groups)
+        let (sealed, prepared) = try await made(message, to: recipients, for: document, draft: draft, store: unlocked.store)
         let id = prepared.summary.id
         await storeGate.enter()
         defer { storeGate.leave() }
@@ -276,7 +280,8 @@ extension Agent {
         // A second click came while the first was being made ready.
         if unlocked.store.items[id] != nil { return id }
         let queued = QueuedSubmission(
-            messageTag: prepared.tag, sender: account.address, recipients: recipients, message: sealed)
+            messageTag: prepared.tag, sender: account.address, recipients: recipients, message: sealed,
+            roster: document.map { RosterPointer(group: $0.roster.group.local, head: $0.head) })
         let erasures = draft.flatMap { unlocked.drafts.record(of: $0) }.map { [$0] } ?? []
         let waits = !unlocked.store.trust.undecided(among: recipients).isEmpty
         do throws(SpoolError) {
@@ -296,16 +301,16 @@ extension Agent {
 
     /// What goes to the node and what stays here of a message.
     private func made(
-        _ message: [UInt8], to recipients: [MailAddress], draft: String?, store: MessageStore
+        _ message: [UInt8], to recipients: [MailAddress], for document: RosterDocument?, draft: String?, store: MessageStore
     ) async throws(Failure) -> (sealed: [UInt8], prepared: StoreIntake.Prepared) {
         let id = draft.map(Self.messageID) ?? OpaqueID.make(services.random)
         let group = recipients.map(\.local).first { isGroup($0, store) }
         let intake = store.intake
         do {
-            return try await Heavy.perform(octets: message.count) { [account, services] in
+            return try await Heavy.perform(octets: Self.cost(message, document)) { [account, services] in
                 let prepared = try intake.prepared(message, id: id, sendState: .waiting, group: group, at: services.time.wall)
-                let sealed = try Submission.sealed(
-                    message, id: prepared.summary.submission, from: account.address, to: recipients,
+                let sealed = try Self.wrapper(
+                    message, id: prepared.summary.submission, from: account.address, to: recipients, for: document,
                     nodeRecipient: account.nodeRecipient, services: services)
                 return (sealed, prepared)
             }

@@ -162,6 +162,7 @@ import Logging
             "signature": summary.signature?.json ?? .null,
             "seal": summary.seal.map { .text($0.rawValue) } ?? .null,
             "mode": summary.mode.map { .text($0.rawValue) } ?? .null,
+            "node_saw": summary.mode.map { .text($0.words) } ?? .null,
             "message_id": .text(summary.messageID), "size": .number(summary.size), "attachments": .bool(summary.hasAttachments),
         ]
     }

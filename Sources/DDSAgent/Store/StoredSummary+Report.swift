@@ -42,6 +42,7 @@ extension StoredCopy {
         case .expired: "expired unread"
         case .removed: "removed"
         case .lost: "gone with a lost key"
+        case .unsealed: "gets nothing of it, had no key when you sealed it"
         }
     }
 

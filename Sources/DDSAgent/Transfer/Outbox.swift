@@ -16,15 +16,21 @@ struct QueuedSubmission: Sendable {
     var recipients: [MailAddress]
     /// The sealed wrapper as it goes over the wire.
     var message: [UInt8]
+    /// The roster to whose readers it is sealed; nil for what is sealed to the node.
+    var roster: RosterPointer?
 
     var body: [UInt8] {
-        let head: JSONValue = [
+        var head: [String: JSONValue] = [
             "tag": .text(Hex.encode(messageTag.bytes)), "from": .text("\(sender)"), "to": .texts(recipients.map { "\($0)" }),
         ]
-        return head.line + [0x0a] + message
+        if let roster { head["roster"] = .text(roster.word) }
+        return JSONValue.object(head).line + [0x0a] + message
     }
 
-    init(messageTag: RecordTag, sender: MailAddress, recipients: [MailAddress], message: [UInt8]) {
+    init(
+        messageTag: RecordTag, sender: MailAddress, recipients: [MailAddress], message: [UInt8], roster: RosterPointer? = nil
+    ) {
+        self.roster = roster
         self.messageTag = messageTag
         self.sender = sender
         self.recipients = recipients
@@ -37,7 +43,9 @@ struct QueuedSubmission: Sendable {
             let sender = head["from"]?.string.flatMap({ MailAddress($0) }),
             let recipients = head["to"]?.strings?.compactMap({ MailAddress($0) }), !recipients.isEmpty
         else { return nil }
-        self.init(messageTag: RecordTag(tag), sender: sender, recipients: recipients, message: Array(body[(end + 1)...]))
+        self.init(
+            messageTag: RecordTag(tag), sender: sender, recipients: recipients, message: Array(body[(end + 1)...]),
+            roster: head["roster"]?.string.flatMap { RosterPointer(in: $0) })
     }
 }
 
@@ -49,6 +57,8 @@ enum SubmissionResult: Hashable, Sendable {
     case refused(String)
     /// This message not now, or nobody knows: try again.
     case later(String)
+    /// Not in this form: it has to be sealed for that roster. The words are the node's.
+    case sealAgain(String, RosterPointer)
     /// No message can be submitted now.
     case unreachable(String)
 }
@@ -56,7 +66,19 @@ enum SubmissionResult: Hashable, Sendable {
 @LoopActor final class Outbox {
     private let spool: any SpoolEngine
     private let services: Services
+    /// Whether a submission can go as it lies there.
+    enum Readiness: Sendable {
+        case asItIs
+        /// This takes its place.
+        case anew(QueuedSubmission)
+        /// It waits, for what the words say.
+        case notNow(String)
+        /// It cannot go any more.
+        case never(String)
+    }
+
     private let submit: @LoopActor (QueuedSubmission) async -> SubmissionResult
+    private let ready: @LoopActor (QueuedSubmission, RosterPointer?) async -> Readiness
     private let onOutcome: @LoopActor () async -> Void
     private(set) var waiting: [SpoolUID] = []
     private(set) var lastTrouble: String?
@@ -64,6 +86,8 @@ enum SubmissionResult: Hashable, Sendable {
     private var answered: [SpoolUID: (tag: RecordTag, wasAccepted: Bool, note: String)] = [:]
     /// The one that is being submitted.
     private var onItsWay: SpoolUID?
+    /// The rosters for which the node wants submissions to be sealed that it has refused.
+    private var wanted: [SpoolUID: RosterPointer] = [:]
     private var isSending = false
     private var isStopped = false
     private var pauses = GrowingPause(first: .seconds(2), longest: .seconds(300))
@@ -71,11 +95,13 @@ enum SubmissionResult: Hashable, Sendable {
 
     init(
         spool: any SpoolEngine, services: Services, submit: @escaping @LoopActor (QueuedSubmission) async -> SubmissionResult,
+        ready: @escaping @LoopActor (QueuedSubmission, RosterPointer?) async -> Readiness = { _, _ in .asItIs },
         onOutcome: @escaping @LoopActor () async -> Void
     ) {
         self.spool = spool
         self.services = services
         self.submit = submit
+        self.ready = ready
         self.onOutcome = onOutcome
     }
 
@@ -133,9 +159,9 @@ enum SubmissionResult: Hashable, Sendable {
         while let uid = waiting.first(where: { !tried.contains($0) }), !isStopped {
             tried.insert(uid)
             do throws(SpoolError) {
-                switch try await attempt(uid) {
+                switch try await attempt(uid, &tried) {
                 case .accepted, .refused: break
-                case .later(let words): trouble = words
+                case .later(let words), .sealAgain(let words, _): trouble = words
                 case .unreachable(let words): return retryLater(words)
                 }
             } catch {
@@ -147,24 +173,63 @@ enum SubmissionResult: Hashable, Sendable {
         if let trouble { retryLater(trouble) } else { lastTrouble = nil }
     }
 
-    private func attempt(_ uid: SpoolUID) async throws(SpoolError) -> SubmissionResult {
+    private func attempt(_ listed: SpoolUID, _ tried: inout Set<SpoolUID>) async throws(SpoolError) -> SubmissionResult {
+        var uid = listed
         if answered[uid] == nil {
             onItsWay = uid
             defer { onItsWay = nil }
             let body = try await spool.read(uid, offset: 0, count: .max)
-            guard let submission = QueuedSubmission(body: body) else {
+            guard var submission = QueuedSubmission(body: body) else {
                 throw .damaged(uid, "a record of the outbox is not one")
             }
-            switch await submit(submission) {
+            var result = try await submit(&submission, &uid, &tried)
+            // What was refused for its roster goes again at once if it can be sealed anew, and only then.
+            if case .sealAgain(_, let pointer) = result {
+                let before = submission.roster
+                wanted[uid] = pointer
+                result = try await submit(&submission, &uid, &tried, ifOther: before)
+            }
+            switch result {
             case .accepted(let note): answered[uid] = (submission.messageTag, true, note ?? "")
             case .refused(let words): answered[uid] = (submission.messageTag, false, words)
-            case .later(let words): return .later(words)
-            case .unreachable(let words): return .unreachable(words)
+            case .later, .sealAgain, .unreachable: return result
             }
         }
         guard let answer = answered[uid] else { preconditionFailure("answered above") }
         try await settle(uid, answer)
         return answer.wasAccepted ? .accepted(note: answer.note) : .refused(answer.note)
+    }
+
+    /// One submission, made ready first. With `ifOther`, which says for which roster the last was sealed, only when it is sealed for
+    /// another now.
+    private func submit(
+        _ submission: inout QueuedSubmission, _ uid: inout SpoolUID, _ tried: inout Set<SpoolUID>,
+        ifOther before: RosterPointer?? = nil
+    ) async throws(SpoolError) -> SubmissionResult {
+        switch await ready(submission, wanted[uid]) {
+        case .asItIs: break
+        case .anew(let anew):
+            uid = try await replace(uid, by: anew)
+            tried.insert(uid)
+            submission = anew
+        case .notNow(let words): return .later(words)
+        case .never(let words): return .refused(words)
+        }
+        if let before, submission.roster == before {
+            return .later("a roster that the node has sent for this group has not come yet")
+        }
+        let result = await submit(submission)
+        if case .sealAgain(_, let pointer) = result { wanted[uid] = pointer }
+        return result
+    }
+
+    /// Another form of a submission takes its place in one transaction.
+    private func replace(_ uid: SpoolUID, by submission: QueuedSubmission) async throws(SpoolError) -> SpoolUID {
+        let stored = try await spool.commit(SpoolTransaction(appends: [Self.record(submission)], erasures: [uid]))[0]
+        if let index = waiting.firstIndex(of: uid) { waiting[index] = stored }
+        if onItsWay == uid { onItsWay = stored }
+        wanted[uid] = nil
+        return stored
     }
 
     /// The outcome replaces the submission in one transaction.
@@ -174,6 +239,7 @@ enum SubmissionResult: Hashable, Sendable {
             flags: answer.wasAccepted ? OutcomeFlags.accepted : OutcomeFlags.refused, body: Array(answer.note.utf8))
         _ = try await spool.commit(OutboxLedger.settling(uid, outcome: outcome))
         answered[uid] = nil
+        wanted[uid] = nil
         waiting.removeAll { $0 == uid }
         pauses.reset()
         services.bus.publish(.outboxSent)

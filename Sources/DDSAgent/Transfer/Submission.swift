@@ -12,6 +12,16 @@ enum Submission {
         _ message: [UInt8], id: String? = nil, from: MailAddress, to recipients: [MailAddress], nodeRecipient: String,
         services: Services
     ) throws(Failure) -> [UInt8] {
+        try sealed(
+            message, notes: [id.flatMap { SubmissionNote.stanza($0) }].compactMap { $0 }, from: from, to: recipients,
+            nodeRecipient: nodeRecipient, services: services)
+    }
+
+    /// The same with any notes for the node.
+    static func sealed(
+        _ message: [UInt8], notes: [AgeStanza], from: MailAddress, to recipients: [MailAddress], nodeRecipient: String,
+        services: Services
+    ) throws(Failure) -> [UInt8] {
         precondition(!recipients.isEmpty, "a message has a recipient")
         let recipient: AgeRecipient
         do {
@@ -20,11 +30,10 @@ enum Submission {
             throw Failure(.protocolError, "the node announces a key that is none (\(error)); ask the administrator")
         }
         do {
-            var encryptor = try AgeEncryptor(
-                recipients: [recipient], notes: id.flatMap { SubmissionNote.stanza($0) }.map { [$0] } ?? [], armor: .crlf,
-                random: services.random)
+            var encryptor = try AgeEncryptor(recipients: [recipient], notes: notes, armor: .crlf, random: services.random)
             var sealed = SealedWrapper.head(
-                node: from.domain, from: from, to: recipients[0], id: Hex.encode(services.random.bytes(16)), day: services.time.wall.day)
+                node: from.domain, from: from, to: recipients[0], id: Hex.encode(services.random.bytes(16)),
+                day: services.time.wall.day)
             sealed += encryptor.update(message[...])
             sealed += encryptor.finish()
             return sealed

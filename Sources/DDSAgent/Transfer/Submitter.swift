@@ -27,7 +27,8 @@ import DDSWire
             client = handler
             Loop.spawn(name: "submit") {
                 do throws(Failure) {
-                    _ = try await link.open(port: port, id: id, machine: SMTPClientSession(configuration: configuration), handler: handler)
+                    _ = try await link.open(
+                        port: port, id: id, machine: SMTPClientSession(configuration: configuration), handler: handler)
                 } catch {
                     failure = error
                     handler.finish(.lost(.greeting))
@@ -75,7 +76,10 @@ extension SubmissionResult {
             let words = reply.lines.joined(separator: " ")
             switch stage {
             // A login that fails today may be a suspended account: the mail is kept until it works or the person gives up.
-            case .greeting, .hello, .startTLS, .authentication: self = permanent && stage == .hello ? .refused(words) : .unreachable(words)
+            case .greeting, .hello, .startTLS, .authentication:
+                self = permanent && stage == .hello ? .refused(words) : .unreachable(words)
+            case .message where RosterPointer(in: words) != nil:
+                self = RosterPointer(in: words).map { .sealAgain(words, $0) } ?? .later(words)
             case .sender, .recipients, .data, .message: self = permanent ? .refused(words) : .later(words)
             }
         case .lost(let stage):

@@ -24,7 +24,7 @@ extension ServerAdmin {
     private func groupMode(_ request: ControlRequest) throws(Failure) -> GroupMode? {
         guard let word = request.arguments["mode"]?.string else { return nil }
         guard let mode = GroupMode(rawValue: word) else {
-            throw Failure(.badInput, "--mode takes relay or blind in this release, not \"\(word)\"")
+            throw Failure(.badInput, "--mode takes relay, blind or sealed, not \"\(word)\"")
         }
         return mode
     }

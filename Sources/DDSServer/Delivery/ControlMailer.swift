@@ -53,7 +53,12 @@ struct ControlMailer: Sendable {
         let kind: AgeKeyKind = members.allSatisfy { $0.keyKind == .hybrid } ? .hybrid : .classical
         let headers = await ReaderHeaders(random: random).make(
             for: members, fileKey: fileKey,
-            notes: members.map { _ in [SealNote.stanza(kind), GroupNote.stanza(group.local)] })
+            notes: members.map { _ in
+                [
+                    SealNote.stanza(kind), GroupNote.stanza(group.local),
+                    RosterNote(group: group.local, head: document.head).stanza,
+                ]
+            })
         let payload = await Loop.offload {
             let mail = ControlMail(id: Hex.encode(id), node: domain, to: group, date: time.wall, content: content)
             var writer = AgePayloadWriter(fileKey: fileKey, random: random)

@@ -29,17 +29,23 @@ struct DeliveryPlan: Sendable {
     var day: Int
     var destinations: [Directory.Destination]
     var copies: [Copy]
+    /// Who gets none, because the author has sealed the message and had no key of theirs.
+    var unsealed: [Account] = []
+    /// Whose keys open the headers of what is held.
+    var sealing = HeldCopy.Sealing.node
     /// The payload's header for the node itself; opens what is held. Needed only when something is.
     var nodeHeader: [UInt8] = []
 
-    var needsNodeHeader: Bool { copies.contains { $0.route != .maildrop } }
+    var needsNodeHeader: Bool { sealing == .node && copies.contains { $0.route != .maildrop } }
     var heldCount: Int { copies.count { $0.route != .maildrop } }
 
     /// What is held for a copy's member.
     func heldCopy(_ copy: Copy) -> HeldCopy? {
         guard case .held(let cause) = copy.route else { return nil }
-        precondition(!nodeHeader.isEmpty, "what is held is sealed to the node")
-        return HeldCopy(member: copy.mailbox, cause: cause, sealing: .node, group: copy.group, header: nodeHeader)
+        guard let header = sealing == .node ? nodeHeader : copy.header, !header.isEmpty else {
+            preconditionFailure("what is held is sealed to somebody")
+        }
+        return HeldCopy(member: copy.mailbox, cause: cause, sealing: sealing, group: copy.group, header: header)
     }
 
     var record: MessageRecord {
@@ -56,8 +62,16 @@ struct DeliveryPlan: Sendable {
             copies: copies.map { copy in
                 MessageRecord.Copy(
                     member: copy.member, mailbox: copy.mailbox, group: copy.group.flatMap { places.firstIndex(of: "#" + $0) })
-            })
+            }
+                + unsealed.map { account in
+                    MessageRecord.Copy(member: account.name, mailbox: account.mailbox, group: 0, end: .unsealed)
+                })
     }
+
+    /// Without copies there is nothing to remember, but for those who get none.
+    private var records: [SpoolAppend] { copies.isEmpty && unsealed.isEmpty ? [] : [record.append(id: id)] }
+    /// Where the record is among what the transaction stores.
+    var recordIndex: Int? { records.isEmpty ? nil : copies.isEmpty ? 0 : copies.count + 1 }
 
     /// Everything in one transaction: the payload, the copies in order, the record, and the receipt by which a resend is known.
     func transaction(payload: [UInt8], receipt: SpoolAppend?) -> SpoolTransaction {
@@ -66,7 +80,6 @@ struct DeliveryPlan: Sendable {
                 ?? (mailbox: MailboxID(rawValue: copy.mailbox), header: copy.header ?? [])
         }
         return SubmissionLedger.accepting(
-            payload: payload, id: id, deliveries: deliveries, records: [record.append(id: id)],
-            receipt: receipt)
+            payload: payload, id: id, deliveries: deliveries, records: records, receipt: receipt)
     }
 }

@@ -11,8 +11,11 @@ import Logging
 
 /// What became of a message.
 enum DeliveryOutcome: Hashable, Sendable {
-    /// Stored for so many readers, among them those for whom it is held.
-    case delivered(readers: Int, held: Int = 0)
+    /// Stored for so many readers, among them those for whom it is held. `keyless` are further ones to whom its author could not
+    /// seal it.
+    case delivered(readers: Int, held: Int = 0, keyless: Int = 0)
+    /// Its author sealed it for others than the current roster has, or to keys that are none any more.
+    case sealAgain(RosterPointer)
     /// The same submission was accepted before; nothing was delivered again.
     case alreadyAccepted
     /// Not now; the text is for the author.
@@ -52,7 +55,7 @@ enum DeliveryOutcome: Hashable, Sendable {
         self.mailer = mailer
         reports = AuthorReports(
             store: store, spool: spool, book: book, ledger: ledger, held: held, mailer: mailer, services: services)
-        rosters = RosterKeeper(store: store, book: book, mailer: mailer, services: services)
+        rosters = RosterKeeper(store: store, spool: spool, book: book, mailer: mailer, services: services)
         self.submissions = submissions
         held.onChange = { [unowned reports] in reports.noteChange($0) }
     }
@@ -114,16 +117,31 @@ enum DeliveryOutcome: Hashable, Sendable {
             try await rosters.settle(wanted.compactMap { if case .group(let name) = $0 { name } else { nil } })
             // One state for all that follows: the roster that is named is the one of the readers.
             let directory = store.directory
+            if case .headers(let bundle) = message.opening {
+                switch directory.fit(of: bundle, to: wanted, author: author) {
+                case .fits: break
+                case .stale(let group):
+                    guard let author = author.flatMap({ directory.accounts[$0] }) else {
+                        return (.refused("log in first"), nil)
+                    }
+                    return (.sealAgain(try await rosters.renew(group, for: author)), nil)
+                case .wrong(let words): return (.refused(words), nil)
+                }
+            }
             // A policy is about everybody who reads it, those included who have it already.
-            let readers = directory.readers(of: wanted, author: author)
+            let everybody = directory.readers(of: wanted, author: author)
+            let isByAuthor = message.mode == .sealed
+            let readers = isByAuthor ? everybody.filter { $0.recipient != nil } : everybody
+            // The node's own key protects nothing of what is not sealed to it.
             if case .notAllowed(let words)? = directory.refusal(
-                of: readers, destinations: wanted, wasHybrid: message.wasHybrid)
+                of: readers, destinations: wanted, wasHybrid: isByAuthor || message.wasHybrid)
             {
                 return (.refused(words), nil)
             }
-            let plan = try await self.plan(message, author: author, to: readers, destinations: wanted, directory) { mailbox in
+            var plan = try await self.plan(message, author: author, to: readers, destinations: wanted, directory) { mailbox in
                 submission.map { served.readers.contains($0.tag(of: mailbox)) } == true
             }
+            if isByAuthor { plan.unsealed = everybody.filter { $0.recipient == nil } }
             let receipt = submission.map { submission in
                 SubmissionLedger.append(
                     SubmissionReceipt(
@@ -136,7 +154,7 @@ enum DeliveryOutcome: Hashable, Sendable {
             deliveredCount += plan.copies.count
             services.bus.publish(.messageAccepted(bytes: message.plainBytes, recipients: plan.copies.count))
             return (
-                .delivered(readers: plan.copies.count, held: plan.heldCount),
+                .delivered(readers: plan.copies.count, held: plan.heldCount, keyless: plan.unsealed.count),
                 receipt == nil ? nil : stored.last.map { ($0, services.time.wall.day) }
             )
         } catch let error as SpoolError {
@@ -178,9 +196,17 @@ enum DeliveryOutcome: Hashable, Sendable {
         let readers = everybody.filter { !isServed($0.mailbox) }
         let groups = readers.map { directory.group(reaching: $0.name, among: destinations) }
         let groupNotes = Self.groupNotes(destinations, author: author, directory)
-        let headers = await ReaderHeaders(random: services.random).make(
-            for: readers, fileKey: message.fileKey,
-            notes: groups.map { group in sealNotes + (group.map { [GroupNote.stanza($0)] + (groupNotes[$0] ?? []) } ?? []) })
+        let headers: [[UInt8]?]
+        switch message.opening {
+        case .key(let fileKey):
+            headers = await ReaderHeaders(random: services.random).make(
+                for: readers, fileKey: fileKey,
+                notes: groups.map { group in sealNotes + (group.map { [GroupNote.stanza($0)] + (groupNotes[$0] ?? []) } ?? []) }
+            )
+        case .headers(let bundle):
+            let made = Dictionary(bundle.readers.map { ($0.name, $0.header) }, uniquingKeysWith: { $1 })
+            headers = readers.map { made[$0.name] }
+        }
         var plan = DeliveryPlan(
             id: RecordTag(services.random.bytes(16)), author: author.flatMap { directory.accounts[$0] },
             submission: message.submissionID ?? "", day: services.time.wall.day, destinations: destinations,
@@ -190,9 +216,13 @@ enum DeliveryOutcome: Hashable, Sendable {
                     recipient: readers[index].recipient, header: headers[index],
                     isFull: book.isFull(MailboxID(rawValue: readers[index].mailbox)))
             })
+        guard case .key(let fileKey) = message.opening else {
+            plan.sealing = .member
+            return plan
+        }
         if plan.needsNodeHeader {
             plan.nodeHeader = try FanOut.headers(
-                fileKey: message.fileKey, recipients: [nodeRecipient],
+                fileKey: fileKey, recipients: [nodeRecipient],
                 notes: [sealNotes + groupNotes.keys.sorted().flatMap { groupNotes[$0] ?? [] }], random: services.random)[0]
         }
         return plan
@@ -218,8 +248,9 @@ enum DeliveryOutcome: Hashable, Sendable {
         let transaction = plan.transaction(payload: message.payload, receipt: receipt)
         guard !transaction.appends.isEmpty else { return [] }
         let stored = try await spool.commit(transaction)
+        if let index = plan.recordIndex { ledger.accepted(plan.id, uid: stored[index], plan.record) }
+        if !plan.unsealed.isEmpty { reports.noteChange([plan.id]) }
         guard !plan.copies.isEmpty else { return stored }
-        ledger.accepted(plan.id, uid: stored[plan.copies.count + 1], plan.record)
         var orphans: [SpoolUID] = []
         for (copy, uid) in zip(plan.copies, stored[1...]) {
             guard store.directory.accounts[copy.member]?.mailbox == copy.mailbox else {

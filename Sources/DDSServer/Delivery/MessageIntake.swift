@@ -1,17 +1,26 @@
 // A message on its way in. In mode relay whatever arrives is sealed under a new file key chunk by chunk, so that no more than a
 // chunk of plaintext is ever held: a sealed submission is opened with the node's key, a plain one is taken as it is. In mode
-// blind only the header is opened, and the author's payload is taken as it is.
+// blind only the header is opened, and the author's payload is taken as it is. In mode sealed the list of readers is opened, and the
+// payload behind it is nothing that this node has a key for.
 
 package import DDSCore
 import DDSMail
 package import DDSNode
 package import DDSSeal
 
-/// What came in, sealed for nobody yet.
+/// What came in.
 package struct SealedMessage {
+    /// What opens the payload.
+    package enum Opening {
+        /// It is sealed for nobody yet.
+        case key(AgeFileKey)
+        /// Its author has sealed it to its readers.
+        case headers(SealedBundle)
+    }
+
     /// The age payload: nonce and STREAM.
     package var payload: [UInt8]
-    package var fileKey: AgeFileKey
+    package var opening: Opening
     /// What was done with it.
     package var mode: GroupMode
     /// True when the author sealed it to the node.
@@ -32,6 +41,12 @@ package enum IntakeFailure: Error, Hashable {
     case notOpened
     /// Plain, and a group among the readers takes what is sealed only.
     case notSealed
+    /// The group takes only what its author has sealed to each reader.
+    case notForReaders
+    /// Sealed to the readers of a group, and those it goes to take no such mail.
+    case forReaders
+    /// What the node was to read of it cannot be read.
+    case noBundle(SealedBundleRefusal)
 }
 
 /// One message's way through the node's memory. Fed in order; the first failure stands.
@@ -42,6 +57,8 @@ package struct MessageIntake {
     /// What mode relay does with the message; nil in mode blind, in which `passage` is there.
     private var resealer: Resealer?
     private var passage: AgePassage?
+    /// Instead of the two in mode sealed.
+    private var unpacker: BundleUnpacker?
     private var payload: [UInt8] = []
     private var failure: IntakeFailure?
 
@@ -55,6 +72,9 @@ package struct MessageIntake {
         case .blind:
             precondition(prefix.isEmpty, "nothing is put in front of what is not opened")
             passage = AgePassage(unlock: .identities(identities))
+        case .sealed:
+            precondition(prefix.isEmpty, "nothing is put in front of what is not opened")
+            unpacker = BundleUnpacker(identities: identities)
         }
     }
 
@@ -63,8 +83,13 @@ package struct MessageIntake {
         do {
             try route(wrapper.feed(bytes))
         } catch {
-            failure = error as? IntakeFailure ?? .notOpened
+            failure = Self.failure(error)
         }
+    }
+
+    private static func failure(_ error: any Error) -> IntakeFailure {
+        if let refusal = error as? SealedBundleRefusal { return .noBundle(refusal) }
+        return error as? IntakeFailure ?? .notOpened
     }
 
     package mutating func finish() throws(IntakeFailure) -> SealedMessage {
@@ -75,8 +100,14 @@ package struct MessageIntake {
             isSealed = wrapper.kind == .sealed
             if isSealed { try passage?.finish() }
             if let rest = try resealer?.finish(isSealed: isSealed) { payload += rest }
+            if let unpacker {
+                guard isSealed else { throw IntakeFailure.notForReaders }
+                payload += try self.unpacker?.finish() ?? []
+                return try (self.unpacker ?? unpacker).message(payload)
+            }
+            if let passage, ModeNote.mode(in: passage.stanzas) == .sealed { throw IntakeFailure.forReaders }
         } catch {
-            throw error as? IntakeFailure ?? .notOpened
+            throw Self.failure(error)
         }
         if let resealer { return resealer.message(payload, wasSealed: isSealed) }
         guard let message = passage?.message(payload) else { throw .notOpened }
@@ -89,9 +120,9 @@ package struct MessageIntake {
         if let resealed = try resealer?.take(bytes, isSealed: isSealed) {
             payload += resealed
         } else if isSealed {
-            payload += try passage?.feed(bytes) ?? []
+            payload += try unpacker?.feed(bytes) ?? passage?.feed(bytes) ?? []
         } else {
-            throw IntakeFailure.notSealed
+            throw unpacker == nil ? IntakeFailure.notSealed : IntakeFailure.notForReaders
         }
     }
 }
@@ -102,8 +133,48 @@ extension AgePassage {
     fileprivate func message(_ payload: [UInt8]) -> SealedMessage? {
         guard let fileKey, let plainBytes = AgePayload.plainSize(payload: payload.count) else { return nil }
         return SealedMessage(
-            payload: payload, fileKey: fileKey, mode: .blind, wasSealed: true, wasHybrid: isHybrid,
+            payload: payload, opening: .key(fileKey), mode: .blind, wasSealed: true, wasHybrid: isHybrid,
             submissionID: SubmissionNote.id(in: stanzas), hops: 0, plainBytes: plainBytes)
+    }
+}
+
+/// Opens the list of readers and hands on what stands behind it.
+private struct BundleUnpacker {
+    private var passage: AgePassage
+    private var opener: AgePayloadReader?
+    private var reader = SealedBundleReader()
+
+    init(identities: [AgeIdentity]) {
+        passage = AgePassage(unlock: .identities(identities))
+    }
+
+    /// Payload bytes.
+    mutating func feed(_ bytes: [UInt8]) throws -> [UInt8] {
+        let sealed = try passage.feed(bytes)
+        if opener == nil, let fileKey = passage.fileKey {
+            // What was sealed for the node to open is not opened: members were promised that of this group's mail.
+            guard ModeNote.mode(in: passage.stanzas) == .sealed else { throw IntakeFailure.notForReaders }
+            opener = AgePayloadReader(fileKey: fileKey)
+        }
+        return try reader.feed(opener?.update(sealed[...]) ?? [])
+    }
+
+    mutating func finish() throws -> [UInt8] {
+        if let failure = opener?.failure { throw failure }
+        try passage.finish()
+        let last = try reader.feed(opener?.finish() ?? [])
+        try reader.finish()
+        return last
+    }
+
+    /// Of the payload the size is all that is looked at.
+    func message(_ payload: [UInt8]) throws -> SealedMessage {
+        guard let bundle = reader.bundle, let plainBytes = AgePayload.plainSize(payload: payload.count) else {
+            throw IntakeFailure.notOpened
+        }
+        return SealedMessage(
+            payload: payload, opening: .headers(bundle), mode: .sealed, wasSealed: true, wasHybrid: passage.isHybrid,
+            submissionID: SubmissionNote.id(in: passage.stanzas), hops: 0, plainBytes: plainBytes)
     }
 }
 
@@ -130,12 +201,14 @@ private struct Resealer {
 
     mutating func finish(isSealed: Bool) throws -> [UInt8] {
         let last = isSealed ? sealAndWipe(try opener.finish()) : []
+        if isSealed, ModeNote.mode(in: opener.stanzas) == .sealed { throw IntakeFailure.forReaders }
         return last + writer.finish()
     }
 
     func message(_ payload: [UInt8], wasSealed: Bool) -> SealedMessage {
         SealedMessage(
-            payload: payload, fileKey: fileKey, mode: .relay, wasSealed: wasSealed, wasHybrid: wasSealed && opener.isHybrid,
+            payload: payload, opening: .key(fileKey), mode: .relay, wasSealed: wasSealed,
+            wasHybrid: wasSealed && opener.isHybrid,
             submissionID: submissionID, hops: hops, plainBytes: plainBytes)
     }
 

@@ -21,6 +21,7 @@ import Logging
     private(set) var madeCount = 0
 
     private let store: DirectoryStore
+    private let spool: any SpoolEngine
     private let book: MaildropBook
     private let mailer: ControlMailer
     private let services: Services
@@ -32,8 +33,11 @@ import Logging
     private var isRunning = false
     private var isOn = false
 
-    init(store: DirectoryStore, book: MaildropBook, mailer: ControlMailer, services: Services) {
+    init(
+        store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, mailer: ControlMailer, services: Services
+    ) {
         self.store = store
+        self.spool = spool
         self.book = book
         self.mailer = mailer
         self.services = services
@@ -104,11 +108,41 @@ import Logging
         while isOn, let group = groups.first(where: { store.directory.isRosterDue($0) }) { try await make(group) }
     }
 
-    private func make(_ name: String) async throws(Failure) {
+    /// The agent of `author` needs the current roster of a group to seal for it. When this returns, that roster names the keys of
+    /// now and lies in the author's maildrop: it is made at once where keys were still being gathered, and made anew where its
+    /// mail was fetched and is gone.
+    func renew(_ group: String, for author: Account) async throws(Failure) -> RosterPointer {
+        try await settle([group])
+        let isStale = store.directory.rosters[group]?.isStale == true
+        let isWaiting = isStale ? false : try await isWaiting(group, for: author)
+        if !isWaiting { try await make(group, isAnew: true) }
+        guard let head = store.directory.rosterHead(of: group) else {
+            throw Failure(.unknownName, "the group \(group) is gone")
+        }
+        return RosterPointer(group: group, head: head)
+    }
+
+    /// Whether the last roster of a group waits in a member's maildrop.
+    private func isWaiting(_ group: String, for author: Account) async throws(Failure) -> Bool {
+        guard let head = store.directory.rosterHead(of: group) else { return false }
+        do throws(SpoolError) {
+            for entry in try await spool.entries(in: MailboxID(rawValue: author.mailbox)) where entry.isControl {
+                let header = try await spool.read(entry.uid, offset: 0, count: .max)
+                if RosterNote.notes(inHeader: header).contains(RosterNote(group: group, head: head)) { return true }
+            }
+            return false
+        } catch {
+            if case .noSuchRecord = error { return false }
+            throw Failure(.inputOutput, "the maildrop of \(author.name) could not be read", reason: "\(error)")
+        }
+    }
+
+    private func make(_ name: String, isAnew: Bool = false) async throws(Failure) {
         var told: ControlMailer.GroupMail?
         try await store.change(together: { [self] directory async throws(Failure) in
             // Another caller may have made it while this one waited.
-            guard directory.isRosterDue(name) || directory.rosters[name]?.isStale == true, let group = directory.groups[name],
+            guard isAnew || directory.isRosterDue(name) || directory.rosters[name]?.isStale == true,
+                let group = directory.groups[name],
                 let document = directory.nextRoster(
                     of: group, domain: services.config.node.name.lowercased(), time: services.time.wall)
             else { return ([], []) }

@@ -43,6 +43,11 @@ extension Directory {
             let who = group.posting == .owners ? "owners" : "members"
             throw .notAllowed("only \(who) may write to \(group.name); ask the administrator to add you")
         }
+        if group.mode == .sealed, let author, !group.members.contains(author) {
+            throw .notAllowed(
+                "only members may write to \(group.name), whose mail is sealed by its authors: they have its roster; ask the administrator to add you"
+            )
+        }
         return .group(group.name)
     }
 
@@ -65,10 +70,20 @@ extension Directory {
 
     /// How a message to these is taken: unopened as soon as one of them is a group whose mail the node does not open.
     func mode(of destinations: [Destination]) -> GroupMode {
-        let isBlind = destinations.contains { destination in
-            if case .group(let name) = destination { groups[name]?.mode == .blind } else { false }
+        let modes = destinations.map { destination -> GroupMode in
+            if case .group(let name) = destination { groups[name]?.mode ?? .relay } else { .relay }
         }
-        return isBlind ? .blind : .relay
+        return modes.contains(.sealed) ? .sealed : modes.contains(.blind) ? .blind : .relay
+    }
+
+    /// Why a message may not go to these together: what its author has sealed to each reader is for one group.
+    func refusal(ofMany destinations: [Destination]) -> Refusal? {
+        guard Set(destinations).count > 1, mode(of: destinations) == .sealed else { return nil }
+        for case .group(let name) in destinations where groups[name]?.mode == .sealed {
+            return .notAllowed(
+                "a message to \(name) has no other recipient, because its author seals it to each reader; send it alone")
+        }
+        return nil
     }
 
     /// The group through which a reader gets a message: the first of the destinations that they are in; nil when one of them

@@ -59,7 +59,7 @@ import DDSWire
         let directory = server.store.directory
         let destination = try directory.destination(of: address, domain: server.domain, author: nil)
         guard directory.mode(of: [destination]) == .relay else {
-            throw .notAllowed("\(address.local) takes only mail that was sealed to this node's key; write with ddsnode's agent")
+            throw .notAllowed("\(address.local) takes only mail that its author has sealed; write with ddsnode's agent")
         }
         return destination
     }
@@ -78,7 +78,8 @@ import DDSWire
             return .message(error.reply)
         }
         guard message.hops <= Self.hopsMax else {
-            return .message(SMTPReply(554, EnhancedCode(5, 4, 6), "more than \(Self.hopsMax) hosts have passed this message on; it loops"))
+            return .message(
+                SMTPReply(554, EnhancedCode(5, 4, 6), "more than \(Self.hopsMax) hosts have passed this message on; it loops"))
         }
         var destinations: [Directory.Destination] = []
         let refusals: [SMTPReply?] = envelope.recipients.map { recipient in

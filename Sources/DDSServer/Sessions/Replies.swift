@@ -1,6 +1,7 @@
 // The words in which decisions of the role reach an SMTP or LMTP client; each names the remedy.
 
 import DDSCore
+import DDSNode
 import DDSWire
 
 extension Directory.Refusal {
@@ -27,12 +28,24 @@ extension IntakeFailure {
     var reply: SMTPReply {
         switch self {
         case .notOpened:
-            SMTPReply(550, EnhancedCode(5, 7, 5), "the seal does not open with this node's key; fetch the node's current key and seal again")
+            SMTPReply(
+                550, EnhancedCode(5, 7, 5),
+                "the seal does not open with this node's key; fetch the node's current key and seal again")
         case .notSealed:
             SMTPReply(
                 550, EnhancedCode(5, 7, 1),
                 "a group among the recipients takes only mail that was sealed to this node's key; write with ddsnode's agent, or seal with age"
             )
+        case .notForReaders:
+            SMTPReply(
+                550, EnhancedCode(5, 7, 1),
+                "this group takes only mail that its author has sealed to each reader; write with ddsnode's agent, which does that"
+            )
+        case .forReaders:
+            SMTPReply(
+                451, EnhancedCode(4, 2, 4),
+                "the group takes no mail that is sealed to each reader any more; seal it to this node")
+        case .noBundle(let refusal): SMTPReply(550, EnhancedCode(5, 6, 0), refusal.words)
         }
     }
 }
@@ -40,13 +53,19 @@ extension IntakeFailure {
 extension DeliveryOutcome {
     var reply: SMTPReply {
         switch self {
-        case .delivered(let readers, 0): SMTPReply(250, EnhancedCode(2, 0, 0), "sealed for \(readers) and stored")
-        case .delivered(let readers, let held):
-            SMTPReply(250, EnhancedCode(2, 0, 0), "sealed for \(readers - held) and stored, held for \(held)")
+        case .delivered(let readers, let held, let keyless):
+            SMTPReply(
+                250, EnhancedCode(2, 0, 0),
+                "sealed for \(readers - held) and stored" + (held == 0 ? "" : ", held for \(held)")
+                    + (keyless == 0 ? "" : "; nothing for \(keyless) without a key"))
+        case .sealAgain(let pointer):
+            SMTPReply(
+                451, EnhancedCode(4, 2, 4), "\(pointer.word) is the current one; fetch it, seal to its keys and send again")
         case .alreadyAccepted: SMTPReply(250, EnhancedCode(2, 0, 0), "was accepted before, nothing delivered twice")
         case .tryAgain(let text): SMTPReply(451, EnhancedCode(4, 3, 0), text)
         case .refused(let text): SMTPReply(550, EnhancedCode(5, 7, 1), text)
-        case .diskFull: SMTPReply(452, EnhancedCode(4, 3, 1), "the node's disk is full; it is kept in your outbox, try again later")
+        case .diskFull:
+            SMTPReply(452, EnhancedCode(4, 3, 1), "the node's disk is full; it is kept in your outbox, try again later")
         case .tooLarge: SMTPReply(552, EnhancedCode(5, 3, 4), "too large for this node together with its readers")
         }
     }

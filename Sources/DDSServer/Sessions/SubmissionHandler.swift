@@ -113,7 +113,10 @@ import Logging
             return .accepted
         }
         do throws(Directory.Refusal) {
-            _ = try server.store.directory.destination(of: address, domain: server.domain, author: account.name)
+            let directory = server.store.directory
+            let earlier = destinations(of: envelope)
+            let destination = try directory.destination(of: address, domain: server.domain, author: account.name)
+            if let refusal = directory.refusal(ofMany: earlier + [destination]) { throw refusal }
         } catch {
             return .declined(error.reply)
         }
@@ -132,12 +135,15 @@ import Logging
         }
         self.envelope = envelope
         // What is refused here is refused with its words at the end of the message.
-        let destinations = envelope.recipients.compactMap {
+        intake = MessageIntake(
+            mode: server.store.directory.mode(of: destinations(of: envelope)), identities: server.keys.sealIdentities,
+            random: server.services.random)
+    }
+
+    private func destinations(of envelope: Envelope) -> [Directory.Destination] {
+        envelope.recipients.compactMap {
             try? server.store.directory.destination(of: $0.address, domain: server.domain, author: account?.name)
         }
-        intake = MessageIntake(
-            mode: server.store.directory.mode(of: destinations), identities: server.keys.sealIdentities,
-            random: server.services.random)
     }
 
     private func endOfMessage() async -> SMTPReply {
@@ -157,7 +163,7 @@ import Logging
                     try server.store.directory.destination(of: recipient.address, domain: server.domain, author: account.name))
             }
         } catch let failure as IntakeFailure {
-            return failure.reply
+            return await reply(to: failure, account, self.destinations(of: envelope))
         } catch let refusal as Directory.Refusal {
             return refusal.reply
         } catch {
@@ -166,6 +172,7 @@ import Logging
         guard message.mode == server.store.directory.mode(of: destinations) else {
             return SMTPReply(451, EnhancedCode(4, 3, 0), "the mode of a group was changed meanwhile; send it again")
         }
+        if let refusal = server.store.directory.refusal(ofMany: destinations) { return refusal.reply }
         guard message.wasSealed || !account.usesKey else {
             return SMTPReply(
                 550, EnhancedCode(5, 7, 1),
@@ -176,8 +183,29 @@ import Logging
             return refusal.reply(now: server.services.time.wall)
         }
         let outcome = await server.delivery.deliver(message, author: account.name, destinations: destinations)
-        if case .delivered = outcome { server.quota.sent(account.name, size: message.plainBytes, now: now) }
+        switch outcome {
+        // Each may have made a roster, which is mail to many.
+        case .delivered, .sealAgain: server.quota.sent(account.name, size: message.plainBytes, now: now)
+        case .alreadyAccepted, .tryAgain, .refused, .diskFull, .tooLarge: break
+        }
         return outcome.reply
+    }
+
+    /// An agent that did not know the group's mode finds it in the roster.
+    private func reply(
+        to failure: IntakeFailure, _ account: Account, _ destinations: [Directory.Destination]
+    ) async -> SMTPReply {
+        var reply = failure.reply
+        guard failure == .notForReaders || failure == .forReaders, account.usesKey, destinations.count == 1,
+            case .group(let name) = destinations[0]
+        else { return reply }
+        do throws(Failure) {
+            reply.lines[0] += "; " + (try await server.delivery.rosters.renew(name, for: account).word)
+            server.quota.sent(account.name, size: 0, now: server.services.time.now)
+        } catch {
+            server.services.log.error("a roster could not be made", metadata: ["error": "\(error)"])
+        }
+        return reply
     }
 
     private func stateKey() async -> SMTPReply {

@@ -15,7 +15,7 @@ package struct MessageRecord: Hashable, Sendable {
         package var group: Int?
         /// What the author was told last. Nobody is told of waiting: the node's 250 says that.
         package var told: CopyState
-        /// `.expired`, `.removed` or `.lost` once the copy was erased unread.
+        /// `.expired`, `.removed` or `.lost` once the copy was erased unread, and `.unsealed` where there never was one.
         package var end: CopyState?
 
         package init(member: String, mailbox: UInt64, group: Int?, told: CopyState = .waiting, end: CopyState? = nil) {
@@ -170,7 +170,7 @@ extension MessageRecord {
             destinations: destinations, copies: copies)
     }
 
-    private static let codes: [CopyState] = [.waiting, .fetched, .held, .expired, .removed, .lost]
+    private static let codes: [CopyState] = [.waiting, .fetched, .held, .expired, .removed, .lost, .unsealed]
 
     private static func code(_ state: CopyState) -> Int { 1 + (codes.firstIndex(of: state) ?? 0) }
 

@@ -108,8 +108,8 @@ package struct SubmissionLedger: Sendable {
         .record(mailbox: mailbox, tag: submission, flags: 0, body: receipt.encoded)
     }
 
-    /// The message, what is remembered of it and its receipt, all or nothing. Without readers only the receipt is kept;
-    /// without anything to keep the transaction is empty. The deliveries' records follow the payload's, `records` follow them,
+    /// The message, what is remembered of it and its receipt, all or nothing. Without readers the payload is not kept; without
+    /// anything to keep the transaction is empty. The deliveries' records follow the payload's, `records` follow them,
     /// and the receipt is last; payload and deliveries carry the message's id as their tag.
     package static func accepting(
         payload: [UInt8], id: RecordTag = .none, deliveries: [(mailbox: MailboxID, header: [UInt8])],
@@ -121,7 +121,7 @@ package struct SubmissionLedger: Sendable {
         for (mailbox, header) in deliveries {
             appends.append(.delivery(mailbox: mailbox, tag: id, flags: 0, header: header, payload: 0))
         }
-        if !deliveries.isEmpty { appends += records }
+        appends += records
         if let receipt { appends.append(receipt) }
         return SpoolTransaction(appends: appends)
     }

@@ -219,7 +219,8 @@ final class SimNode {
                     group: group.flatMap { places.firstIndex(of: "#g\($0)") })
             })
         return SubmissionLedger.accepting(
-            payload: text, id: id, deliveries: deliveries, records: [record.append(id: id)], receipt: receipt)
+            payload: text, id: id, deliveries: deliveries, records: readers.isEmpty ? [] : [record.append(id: id)],
+            receipt: receipt)
     }
 
     /// The group through which a reader is reached; nil when the message was sent to the member.

@@ -35,7 +35,8 @@ extension GroupCommand {
         @Option(help: ArgumentHelp("A member; may be given several times.", valueName: "user")) var member: [String] = []
         @Option(help: ArgumentHelp("A member who is an owner; may be given several times.", valueName: "user")) var owner:
             [String] = []
-        @Option(help: ArgumentHelp("What the node does with mail: relay or blind.", valueName: "mode")) var mode: String?
+        @Option(help: ArgumentHelp("What the node does with mail: relay, blind or sealed.", valueName: "mode")) var mode:
+            String?
         @Option(help: ArgumentHelp("Who may write to it: all, members or owners.", valueName: "who")) var post: String?
         @Option(help: ArgumentHelp("Post-quantum keys: off, prefer or require.", valueName: "policy")) var pq: String?
         @OptionGroup(title: "Global options") var globals: GlobalOptions
@@ -84,7 +85,8 @@ extension GroupCommand {
         static let configuration = CommandConfiguration(abstract: "Change a group.")
         @Argument(help: "The group's name.") var name: String
         @Option(help: ArgumentHelp("The group's name for people.", valueName: "text")) var title: String?
-        @Option(help: ArgumentHelp("What the node does with mail: relay or blind.", valueName: "mode")) var mode: String?
+        @Option(help: ArgumentHelp("What the node does with mail: relay, blind or sealed.", valueName: "mode")) var mode:
+            String?
         @Option(help: ArgumentHelp("Who may write to it: all, members or owners.", valueName: "who")) var post: String?
         @Option(help: ArgumentHelp("Post-quantum keys: off, prefer or require.", valueName: "policy")) var pq: String?
         @OptionGroup(title: "Global options") var globals: GlobalOptions

@@ -208,6 +208,7 @@ struct ShowCommand: NodeCommand {
                 "Waits:", "\(names) has another key than before; see: ddsnode key verify \(SafeWord.text(people.first ?? ""))",
             ])
         }
+        if let words = message["node_saw"]?.string { rows.append(["Node:", SafeWord.text(.text(words))]) }
         if let note = message["note"]?.string { rows.append(["Note:", SafeWord.text(note)]) }
         return rows.map { $0[0].padded(to: 11) + $0[1] }.joined(separator: "\n") + "\n\n"
             + TextSafety.body(message["text"]?.string ?? "")

@@ -1,0 +1,130 @@
+// A message to a group of mode sealed, on its way out of the agent: sealed to each reader whom the group's roster names, so that the
+// node has no key to it. Which messages go that way, and when one is sealed anew, is decided here; the outbox keeps them.
+
+import DDSCore
+import DDSMail
+import DDSNode
+import DDSSeal
+import DDSSpool
+import Logging
+
+extension Submission {
+    /// The wrapper message with `message` sealed to the readers of a roster, and that sealed to the node. `id` is its submission id.
+    static func sealed(
+        _ message: [UInt8], id: String?, from: MailAddress, for document: RosterDocument, nodeRecipient: String,
+        services: Services
+    ) throws(Failure) -> [UInt8] {
+        let fileKey = AgeFileKey.generate(random: services.random)
+        let readers = try readers(of: document, author: from, fileKey: fileKey, random: services.random)
+        let bundle = SealedBundle(group: document.roster.group.local, roster: document.head, readers: readers)
+        var writer = AgePayloadWriter(fileKey: fileKey, random: services.random)
+        let inner = bundle.head + writer.update(message[...]) + writer.finish()
+        return try sealed(
+            inner, notes: [id.flatMap { SubmissionNote.stanza($0) }, ModeNote.stanza(.sealed)].compactMap { $0 }, from: from,
+            to: [document.roster.group], nodeRecipient: nodeRecipient, services: services)
+    }
+
+    /// Who has not joined yet gets nothing: nobody can seal it to them later. The author has it already.
+    private static func readers(
+        of document: RosterDocument, author: MailAddress, fileKey: AgeFileKey, random: any RandomSource
+    ) throws(Failure) -> [SealedBundle.Reader] {
+        let roster = document.roster
+        let members = roster.members.filter { $0.recipient != nil && $0.address != author }
+        let keys = ReaderNotes.kind(of: members.compactMap(\.keyKind), policy: roster.settings.pq)
+        let isAttested = roster.settings.senderAuth == "attested"
+        let headers = FanOut.attempts(
+            fileKey: fileKey, recipients: members.map { $0.recipient.flatMap { try? AgeRecipient(accepted: $0) } },
+            notes: members.map { member in
+                ReaderNotes.sealed(
+                    group: roster.group.local, roster: document.head, keys: keys, author: isAttested ? author.local : nil,
+                    keyNumber: member.keyNumber)
+            }, random: random)
+        var readers: [SealedBundle.Reader] = []
+        for (member, header) in zip(members, headers) {
+            guard let header = try? header.get() else {
+                throw Failure(.protocolError, "the roster names a key of \(member.address) that is none; ask the administrator")
+            }
+            readers.append(SealedBundle.Reader(name: member.address.local, keyNumber: member.keyNumber, header: header))
+        }
+        return readers
+    }
+}
+
+extension Agent {
+    /// The roster that a message to these has to be sealed for; nil where it is sealed to the node. Throws where one message cannot
+    /// be both.
+    nonisolated static func roster(
+        for recipients: [MailAddress], _ groups: [String: GroupRosters]
+    ) throws(Failure) -> RosterDocument? {
+        let sealed = recipients.compactMap { recipient in
+            groups[recipient.local]?.last.flatMap {
+                $0.roster.settings.mode == GroupMode.sealed.rawValue && $0.roster.group == recipient ? $0 : nil
+            }
+        }
+        guard let document = sealed.first else { return nil }
+        guard recipients.count == 1 else {
+            throw Failure(
+                .badInput,
+                "a message to #\(document.roster.group.local) has no other recipient, because it is sealed to each reader here; send it alone"
+            )
+        }
+        return document
+    }
+
+    /// The wrapper of a message as its recipients want it, and for which roster that is.
+    nonisolated static func wrapper(
+        _ message: [UInt8], id: String?, from: MailAddress, to recipients: [MailAddress], for document: RosterDocument?,
+        nodeRecipient: String, services: Services
+    ) throws(Failure) -> [UInt8] {
+        guard let document else {
+            return try Submission.sealed(
+                message, id: id, from: from, to: recipients, nodeRecipient: nodeRecipient, services: services)
+        }
+        return try Submission.sealed(
+            message, id: id, from: from, for: document, nodeRecipient: nodeRecipient, services: services)
+    }
+
+    /// What sealing a message costs, in octets of ordinary work: a header of a roster costs as much as a megabyte's tenth.
+    nonisolated static func cost(_ message: [UInt8], _ document: RosterDocument?) -> Int {
+        message.count + 100_000 * (document?.roster.members.count ?? 0)
+    }
+
+    /// Makes what waits in the outbox ready to go: sealed for the roster of now. `refusedFor` is the one that the node has asked for.
+    func ready(_ submission: QueuedSubmission, refusedFor pointer: RosterPointer?) async -> Outbox.Readiness {
+        if let pointer {
+            guard unlocked != nil else { return .notNow(Self.lockedWords(pointer)) }
+            // The node has put it where a round finds it.
+            if knows(pointer) == false { _ = await fetcher?.fetchNow() }
+            await mailCame()
+        }
+        guard let store = unlocked?.store else { return pointer.map { .notNow(Self.lockedWords($0)) } ?? .asItIs }
+        do {
+            let document = try Self.roster(for: submission.recipients, store.trust.groups)
+            guard document?.head != submission.roster?.head else { return .asItIs }
+            guard let item = store.items.values.first(where: { $0.tag == submission.messageTag }),
+                let message = try await store.message(item.summary.id)
+            else { return .never("it has to be sealed again, and its text was removed here") }
+            var anew = submission
+            anew.roster = document.map { RosterPointer(group: $0.roster.group.local, head: $0.head) }
+            anew.message = try await Heavy.perform(octets: Self.cost(message, document)) { [account, services] in
+                try Self.wrapper(
+                    message, id: item.summary.submission, from: account.address, to: submission.recipients, for: document,
+                    nodeRecipient: account.nodeRecipient, services: services)
+            }
+            return .anew(anew)
+        } catch let failure as Failure where failure.code == .badInput {
+            return .never(failure.publicText)
+        } catch {
+            services.log.error("a message was not sealed again yet", metadata: ["error": "\(error)"])
+            return .notNow("it could not be sealed again, it is tried later; see the log")
+        }
+    }
+
+    private func knows(_ pointer: RosterPointer) -> Bool {
+        unlocked?.store.trust.groups[pointer.group]?.last.map { $0.roster.number >= pointer.head.number } ?? false
+    }
+
+    private nonisolated static func lockedWords(_ pointer: RosterPointer) -> String {
+        "a message to #\(pointer.group) is sealed again for roster \(pointer.head.number) once the agent is unlocked; run: ddsnode unlock"
+    }
+}
