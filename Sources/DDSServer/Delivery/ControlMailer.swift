@@ -51,14 +51,11 @@ struct ControlMailer: Sendable {
         let id = random.bytes(16)
         let fileKey = AgeFileKey.generate(random: random)
         let kind: AgeKeyKind = members.allSatisfy { $0.keyKind == .hybrid } ? .hybrid : .classical
+        var notes = [SealNote.stanza(kind), GroupNote.stanza(group.local)]
+        // Only a roster itself: this is how it is found again in a maildrop.
+        if case .roster(let document) = content { notes.append(RosterNote(group: group.local, head: document.head).stanza) }
         let headers = await ReaderHeaders(random: random).make(
-            for: members, fileKey: fileKey,
-            notes: members.map { _ in
-                [
-                    SealNote.stanza(kind), GroupNote.stanza(group.local),
-                    RosterNote(group: group.local, head: document.head).stanza,
-                ]
-            })
+            for: members, fileKey: fileKey, notes: members.map { _ in notes })
         let payload = await Loop.offload {
             let mail = ControlMail(id: Hex.encode(id), node: domain, to: group, date: time.wall, content: content)
             var writer = AgePayloadWriter(fileKey: fileKey, random: random)
