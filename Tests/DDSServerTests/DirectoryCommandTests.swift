@@ -142,6 +142,26 @@ extension Directory {
         #expect(failure?.code == .unknownName)
     }
 
+    @Test func aGroupHandedOver_hasTheOtherOwner_andBothAsMembers() throws {
+        var directory = try Directory.sample()
+        func refused(_ from: String, _ to: String, _ words: String) {
+            let failure = #expect(throws: Failure.self) { try directory.handingOver("board", from: from, to: to) }
+            #expect(failure?.publicText.contains(words) == true, "\(String(describing: failure))")
+        }
+        refused("alice", "carol", "first run: ddsnode group member add board carol")
+        refused("alice", "ALICE", "cannot hand #board over to themselves")
+        refused("carol", "bob", "carol is no owner of #board; see: ddsnode group member list board")
+        refused("alice", "nobody", "nobody")
+        directory.apply(.accountSuspended(name: "bob"))
+        refused("alice", "bob", "first run: ddsnode user resume bob")
+        directory.apply(.accountResumed(name: "bob"))
+        try directory.perform { d throws(Failure) in try d.handingOver("Board", from: "Alice", to: "Bob") }
+        #expect(directory.groups["board"]?.owners == ["bob"])
+        #expect(directory.groups["board"]?.members == ["alice", "bob"])
+        // What is so already is no change.
+        #expect(try directory.handingOver("board", from: "alice", to: "bob").isEmpty)
+    }
+
     @Test func suspending_isIdempotent() throws {
         var directory = try Directory.sample()
         #expect(try directory.settingSuspended("bob", true).count == 1)

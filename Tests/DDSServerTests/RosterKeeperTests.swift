@@ -62,6 +62,25 @@ import Testing
         }
     }
 
+    @Test @LoopActor func aGroupHandedOver_isOneRoster_ofOneChange() async throws {
+        try await withBoard { world in
+            _ = await world.delivery.rosters.makeAll()
+            let before = world.spool.commitCount
+            try await world.store.change { d throws(Failure) in try d.handingOver("board", from: "carol", to: "bob") }
+            #expect(world.spool.commitCount == before + 1)
+            _ = await world.delivery.rosters.makeAll()
+            let rosters = try await world.rosters("carol").map(\.roster)
+            #expect(rosters.map(\.number) == [1, 2])
+            let roster = try #require(rosters.last)
+            #expect(roster.members.map(\.display) == ["alice", "bob", "carol"])
+            #expect(roster.members.map(\.role) == [.member, .owner, .member])
+            #expect(
+                RosterChanges(from: rosters[0], to: roster).sentences.sorted() == [
+                    "bob <bob@node.test> is an owner now", "carol <carol@node.test> is no owner any more",
+                ])
+        }
+    }
+
     @Test(arguments: ["key", "suspended", "resumed", "owner", "pq", "gone"])
     @LoopActor func everyChangeThatMatters_makesOne(what: String) async throws {
         try await withBoard { world in

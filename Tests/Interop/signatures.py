@@ -178,7 +178,8 @@ def somebody_has_another_key(checks, node, agents):
     changed = until(lambda: [row for row in alice.json("contact", "list") if row["awaits_decision"]], pause=0.2)
     checks.ok("alice's agent hears of it", changed and changed[0]["was_compared"] and changed[0]["former"][0] == before, changed)
     waits, group = token(), token()
-    alice.send(waits, "only for bob\n", bob.address)
+    said = alice.send(waits, "only for bob\n", bob.address).text
+    checks.ok("send says that it waits", said.startswith("kept ") and "another key than before" in said, said)
     alice.send(group, "for all\n", BOARD)
     again.waits_for(group)
     row = alice.find(waits)[0]

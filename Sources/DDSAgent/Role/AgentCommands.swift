@@ -113,7 +113,7 @@ import Logging
                 throw Failure(.protocolError, "the message is not in base64")
             }
             let (id, recipients) = try await agent.send(raw: bytes)
-            return ["id": .text(id), "recipients": .texts(recipients.map { "\($0)" })]
+            return try sent(id, recipients, agent)
         }
         let recipients = try agent.recipients(request.arguments["recipients"]?.strings ?? [])
         var letter = Agent.Letter(
@@ -129,7 +129,14 @@ import Logging
                 MessageBuilder.Attachment(fileName: name, type: "application/octet-stream", content: content))
         }
         let id = try await agent.send(letter)
-        return ["id": .text(id), "recipients": .texts(recipients.map { "\($0)" })]
+        return try sent(id, recipients, agent)
+    }
+
+    private static func sent(_ id: String, _ recipients: [MailAddress], _ agent: Agent) throws(Failure) -> JSONValue {
+        let people = waiting(try agent.opened().store)[id]
+        return [
+            "id": .text(id), "recipients": .texts(recipients.map { "\($0)" }), "waits_for": people.map { .texts($0) } ?? .null,
+        ]
     }
 
     private static func list(_ agent: Agent, _ request: ControlRequest) async throws(Failure) -> JSONValue {

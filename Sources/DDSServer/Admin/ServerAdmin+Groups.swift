@@ -85,6 +85,14 @@ extension ServerAdmin {
         return .object(try describeGroup(name))
     }
 
+    func handOver(_ request: ControlRequest) async throws(Failure) -> JSONValue {
+        let name = try request.text("name")
+        let (from, to) = (try request.text("from"), try request.text("to"))
+        try await store.change { directory throws(Failure) in try directory.handingOver(name, from: from, to: to) }
+        publish(.groupChanged)
+        return .object(try describeGroup(name))
+    }
+
     func removeMembers(_ request: ControlRequest) async throws(Failure) -> JSONValue {
         let name = try request.text("name")
         let members = request.arguments["members"]?.strings ?? []

@@ -65,6 +65,7 @@ struct NodeFacts: Sendable {
             ("group.add", { $0.addGroup }), ("group.list", { $0.listGroups }), ("group.show", { $0.showGroup }),
             ("group.set", { $0.setGroup }), ("group.remove", { $0.removeGroup }), ("group.member.add", { $0.addMembers }),
             ("group.member.remove", { $0.removeMembers }), ("group.member.list", { $0.showGroup }),
+            ("group.handover", { $0.handOver }),
         ]
     }
 

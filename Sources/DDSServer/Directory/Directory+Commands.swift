@@ -132,6 +132,32 @@ extension Directory {
         return events
     }
 
+    /// One owner less and another instead, so that the group is without neither at any moment. Nothing to do when it is so already.
+    func handingOver(_ group: String, from: String, to: String) throws(Failure) -> [DirectoryEvent] {
+        let group = try self.group(group)
+        let (old, new) = (try member(from), try member(to))
+        guard old.name != new.name else { throw Failure(.usage, "\(old.name) cannot hand #\(group.name) over to themselves") }
+        let list = "see: ddsnode group member list \(group.name)"
+        guard group.members.contains(new.name) else {
+            throw Failure(
+                .badInput, "\(new.name) is not in #\(group.name); first run: ddsnode group member add \(group.name) \(new.name)")
+        }
+        guard !new.isSuspended else {
+            throw Failure(.badInput, "\(new.name) is suspended; first run: ddsnode user resume \(new.name)")
+        }
+        guard group.owners.contains(old.name) else {
+            guard group.members.contains(old.name), group.owners.contains(new.name) else {
+                throw Failure(.badInput, "\(old.name) is no owner of #\(group.name); \(list)")
+            }
+            return []
+        }
+        return [
+            .memberAdded(group: group.name, member: new.name, isOwner: true),
+            .memberRemoved(group: group.name, member: old.name),
+            .memberAdded(group: group.name, member: old.name, isOwner: false),
+        ]
+    }
+
     func removingMembers(_ names: [String], from group: String) throws(Failure) -> [DirectoryEvent] {
         let group = try self.group(group)
         var events: [DirectoryEvent] = []

@@ -8,7 +8,7 @@ import DDSNode
 struct GroupCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "group", abstract: "Groups of the node.",
-        subcommands: [Add.self, List.self, Show.self, Set.self, Member.self, Remove.self])
+        subcommands: [Add.self, List.self, Show.self, Set.self, Member.self, Handover.self, Remove.self])
 
     @LoopActor static func describe(_ group: JSONValue) -> String {
         var line = "group \(SafeWord.text(group["address"])) (\(SafeWord.text(group["mode"])), "
@@ -115,6 +115,26 @@ extension GroupCommand {
             try context.terminal.confirm("this removes the group \(SafeWord.text(name))", name: name)
             let result = try await Dispatch.server(context, ControlRequest("group.remove", ["name": .text(name)]))
             context.output.result(result) { "removed group \(SafeWord.text(result["removed"]))" }
+            return 0
+        }
+    }
+
+    struct Handover: NodeCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make another member the owner of a group in somebody's place.",
+            discussion: "Both stay members. The group's next roster shows it.")
+        @Argument(help: "The group's name.") var name: String
+        @Argument(help: "Who is an owner now and will be a member.") var from: String
+        @Argument(help: "The member who will be an owner.") var to: String
+        @OptionGroup(title: "Global options") var globals: GlobalOptions
+
+        func perform(_ context: Context) async throws(Failure) -> Int32 {
+            let arguments: JSONValue = ["name": .text(name), "from": .text(from), "to": .text(to)]
+            let result = try await Dispatch.server(context, ControlRequest("group.handover", arguments))
+            context.output.result(result) {
+                let owners = (result["owners"]?.strings ?? []).map { SafeWord.text($0) }
+                return "#\(SafeWord.text(result["name"])) is owned by \(owners.joined(separator: ", "))"
+            }
             return 0
         }
     }

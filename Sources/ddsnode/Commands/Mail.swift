@@ -78,7 +78,13 @@ struct SendCommand: NodeCommand {
         let request = ControlRequest("agent.send", .object(arguments))
         let result = try await opening.perform(request, context)
         context.output.result(result) {
-            "queued \(SafeWord.text(result["id"])) for \(SafeWord.text(result["recipients"]))"
+            let words = "\(SafeWord.text(result["id"])) for \(SafeWord.text(result["recipients"]))"
+            guard let people = result["waits_for"]?.strings else { return "queued \(words)" }
+            let names = people.map { SafeWord.text($0) }.joined(separator: ", ")
+            return "kept \(words): it waits, since \(names) has another key than before"
+        }
+        if let person = result["waits_for"]?.strings?.first {
+            context.output.next("ddsnode key verify \(SafeWord.text(person)), or ddsnode contact accept or discard")
         }
         return 0
     }
