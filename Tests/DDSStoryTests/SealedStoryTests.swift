@@ -51,8 +51,8 @@ import Testing
         #expect(shown?["text"]?.string == "Row nine is MARKER-9.\n")
         // Who has not joined yet gets nothing, and the author reads that.
         village.time.putForward(by: .seconds(86_400))
-        await village.server.role.context?.delivery.reports.report()
         try await until {
+            await village.server.role.context?.delivery.reports.report()
             let copies = try await message(id, of: "alice", village)?["recipients"]?.array
             return copies?.contains { $0["address"] == "late@node.test" && $0["state"] == "unsealed" } == true
         }
@@ -63,10 +63,11 @@ import Testing
     @Test @LoopActor func aKeyThatChangesMeanwhile_makesTheAgentSealAgain() async throws {
         let village = try await village()
         let context = try #require(village.server.role.context)
-        let before = try #require(context.store.directory.rosterHead(of: "quiet"))
-        // Nobody is told of the next key for an hour.
+        // Nobody is told of the next key for an hour; what was gathered before is told first.
         let number = try #require(context.store.directory.accounts["bob"]?.keyNumber)
         village.time.putForward(by: .seconds(86_400))
+        #expect(await context.delivery.rosters.makeAll())
+        let before = try #require(context.store.directory.rosterHead(of: "quiet"))
         let first = try await send("First", village)
         try await until { context.store.directory.accounts["bob"]?.keyNumber == number + 1 }
         try await until { try await message(first, of: "alice", village)?["state"] == "sent" }
