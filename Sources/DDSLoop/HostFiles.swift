@@ -109,7 +109,25 @@ package enum HostFiles {
     /// Creates or replaces a file so that after a crash it has either the old content or the new: temporary file, sync,
     /// rename, sync of the folder.
     package static func write(_ path: String, _ bytes: [UInt8], mode: UInt32 = 0o600) throws(DiskError) {
-        let operation = "write \(path)"
+        try place(bytes, at: path, mode, "write \(path)") { temporary, operation throws(DiskError) in
+            try SystemCall.check(operation) { unsafe Glibc.rename(temporary, path) }
+        }
+    }
+
+    /// Creates a file that must not exist yet, else the error is of kind `.exists`; after a crash it is there whole or not at all.
+    package static func create(_ path: String, _ bytes: [UInt8], mode: UInt32 = 0o600) throws(DiskError) {
+        // Unlike a rename, a link never takes the name from another file.
+        try place(bytes, at: path, mode, "create \(path)") { temporary, operation throws(DiskError) in
+            try SystemCall.check(operation) { unsafe link(temporary, path) }
+            _ = unsafe unlink(temporary)
+        }
+    }
+
+    /// Writes a whole file beside its place; `name` gives it its name, and takes the temporary one away.
+    private static func place(
+        _ bytes: [UInt8], at path: String, _ mode: UInt32, _ operation: String,
+        name: (_ temporary: String, _ operation: String) throws(DiskError) -> Void
+    ) throws(DiskError) {
         let temporary = "\(path).\(getpid()).tmp"
         _ = unsafe unlink(temporary)
         let file = try SystemCall.check(operation) {
@@ -121,31 +139,11 @@ package enum HostFiles {
             try SystemCall.check(operation) { fchmod(file, mode) }
             try SystemCall.write(file, at: 0, bytes, operation: operation)
             try SystemCall.check(operation) { fsync(file) }
-            try SystemCall.check(operation) { unsafe Glibc.rename(temporary, path) }
+            try name(temporary, operation)
         } catch {
             _ = unsafe unlink(temporary)
             throw error
         }
-        try syncFolder(of: path, operation)
-    }
-
-    /// Creates a file that must not exist yet, else the error is of kind `.exists`; after a crash it is there whole or not at all.
-    package static func create(_ path: String, _ bytes: [UInt8], mode: UInt32 = 0o600) throws(DiskError) {
-        let operation = "create \(path)"
-        let temporary = "\(path).\(getpid()).tmp"
-        _ = unsafe unlink(temporary)
-        let file = try SystemCall.check(operation) {
-            unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)
-        }
-        defer { _ = unsafe unlink(temporary) }
-        do {
-            defer { close(file) }
-            try SystemCall.check(operation) { fchmod(file, mode) }
-            try SystemCall.write(file, at: 0, bytes, operation: operation)
-            try SystemCall.check(operation) { fsync(file) }
-        }
-        // Unlike a rename, a link never takes the name from another file.
-        try SystemCall.check(operation) { unsafe link(temporary, path) }
         try syncFolder(of: path, operation)
     }
 

@@ -147,11 +147,7 @@ def main():
     node.configure()
     node.init()
     node.start()
-    alice, bob = Agent("alice"), Agent("bob")
-    for agent in (alice, bob):
-        agent.join(node.invite(agent.name))
-        agent.start()
-        agent.unlock()
+    alice, bob = nodekit.unlocked_agents(node, "alice", "bob")
     checks.part(losing, node, alice, bob)
     checks.part(refusals, node, alice, bob)
     checks.part(coming_back, node, alice, bob)

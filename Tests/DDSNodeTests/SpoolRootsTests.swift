@@ -36,11 +36,14 @@ import Testing
     }
 
     @Test func formerContent_isOverwrittenBeforeItsNameGoes() throws {
-        let disk = WatchedDisk()
+        let disk = WrappedDisk()
+        // What was on the medium of every file that was removed.
+        var removed: [[UInt8]] = []
+        disk.willRemove = { [inner = disk.inner] in removed.append(inner.durableContents[$0] ?? []) }
         let roots = try SpoolRoots(creatingOn: disk, wrap: wrap, random: random, time: time)
         _ = try roots.begin(time: time)
         try roots.finish()
-        #expect(disk.removed.count == 2 && disk.removed.allSatisfy { !$0.isEmpty && $0.allSatisfy { $0 == 0 } })
+        #expect(removed.count == 2 && removed.allSatisfy { !$0.isEmpty && $0.allSatisfy { $0 == 0 } })
     }
 
     @Test func creatingTwice_isRefused() throws {
@@ -95,32 +98,4 @@ import Testing
         }
         #expect(number > 15)
     }
-}
-
-/// A disk that remembers what was on the medium of every file that was removed.
-private final class WatchedDisk: Disk {
-    private let inner = SimDisk()
-    private(set) var removed: [[UInt8]] = []
-
-    func list() throws(DiskError) -> [String] { try inner.list() }
-    func open(_ name: String) throws(DiskError) -> DiskFile { try inner.open(name) }
-    func create(_ name: String) throws(DiskError) -> DiskFile { try inner.create(name) }
-    func close(_ file: DiskFile) { inner.close(file) }
-    func size(_ file: DiskFile) throws(DiskError) -> Int { try inner.size(file) }
-    func read(_ file: DiskFile, at offset: Int, count: Int) throws(DiskError) -> [UInt8] {
-        try inner.read(file, at: offset, count: count)
-    }
-    func write(_ file: DiskFile, at offset: Int, _ bytes: [UInt8]) throws(DiskError) {
-        try inner.write(file, at: offset, bytes)
-    }
-    func sync(_ file: DiskFile) throws(DiskError) { try inner.sync(file) }
-    func syncFolder() throws(DiskError) { try inner.syncFolder() }
-    func rename(_ name: String, to newName: String) throws(DiskError) { try inner.rename(name, to: newName) }
-    func remove(_ name: String) throws(DiskError) {
-        removed.append(inner.durableContents[name] ?? [])
-        try inner.remove(name)
-    }
-    func lock() throws(DiskError) { try inner.lock() }
-    func unlock() { inner.unlock() }
-    func freeBytes() throws(DiskError) -> Int { try inner.freeBytes() }
 }

@@ -172,13 +172,7 @@ import Testing
                 try await client.submit(from: "alice", to: ["quiet@node.test"], try sealed(world).wrapper).contains(
                     "held for 1"))
             let person = try Person("late")
-            try await world.store.change { _ throws(Failure) in
-                [
-                    .accessGranted(
-                        name: "late", login: .deviceKey(Hex.encode(person.device.keyHash)),
-                        recipient: "\(person.mailbox.recipient)")
-                ]
-            }
+            try await world.join(person, as: "late")
             await world.delivery.held.retry { _ in true }
             let entry = try #require(try await world.waiting("late").first)
             #expect(ModeNote.mode(in: try await world.stanzas(entry)) == .blind)

@@ -263,13 +263,7 @@ import Testing
             #expect(world.delivery.reports.sentCount == 1)
             // A key that comes later changes nothing.
             let person = try Person("late")
-            try await world.store.change { _ throws(Failure) in
-                [
-                    .accessGranted(
-                        name: "late", login: .deviceKey(Hex.encode(person.device.keyHash)),
-                        recipient: "\(person.mailbox.recipient)")
-                ]
-            }
+            try await world.join(person, as: "late")
             await world.delivery.held.retry { _ in true }
             #expect(try await mail("late", world).isEmpty)
         }

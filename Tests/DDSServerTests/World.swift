@@ -47,7 +47,8 @@ import Logging
         spool = given ?? MemorySpool(time: time)
         services = Services(
             config: config, time: time, random: SystemRandom(), bus: NodeBus(time: time),
-            log: Logger(label: "test") { _ in LineLogHandler(level: .critical, underJournal: false) }, control: ControlCommands(),
+            log: Logger(label: "test") { _ in LineLogHandler(level: .critical, underJournal: false) },
+            control: ControlCommands(),
             requestStop: { _ in })
         let keys = try ServerKeys.create(in: ServerFolder(stateDir: folder), random: SystemRandom())
         store = try await DirectoryStore.open(spool: spool)
@@ -75,10 +76,21 @@ import Logging
         people[name] = person
         try await store.change { directory throws(Failure) in
             try directory.addingAccount(name, display: "", groups: groups) + [
-                .accessGranted(name: name, login: .deviceKey(Hex.encode(person.device.keyHash)), recipient: "\(person.mailbox.recipient)")
+                .accessGranted(
+                    name: name, login: .deviceKey(Hex.encode(person.device.keyHash)), recipient: "\(person.mailbox.recipient)")
             ]
         }
         return person
+    }
+
+    /// Somebody who was added without a key joins.
+    func join(_ person: Person, as name: String) async throws {
+        try await store.change { _ throws(Failure) in
+            [
+                .accessGranted(
+                    name: name, login: .deviceKey(Hex.encode(person.device.keyHash)), recipient: "\(person.mailbox.recipient)")
+            ]
+        }
     }
 
     /// A member with a password.
@@ -142,7 +154,8 @@ import Logging
     /// The wrapper of a submission sealed to this node.
     nonisolated static func sealed(_ text: String, to recipient: AgeRecipient) throws -> [UInt8] {
         var encryptor = try AgeEncryptor(recipients: [recipient], armor: .crlf, random: SystemRandom())
-        return Array("Content-Type: application/age\r\n\r\n".utf8) + encryptor.update(Array(text.utf8)[...]) + encryptor.finish()
+        return Array("Content-Type: application/age\r\n\r\n".utf8) + encryptor.update(Array(text.utf8)[...])
+            + encryptor.finish()
     }
 
     func sealed(_ text: String) throws -> [UInt8] { try Self.sealed(text, to: context.keys.sealIdentity.recipient) }
@@ -168,7 +181,8 @@ struct Person: Sendable {
     init(_ name: String, kind: AgeKeyKind = .classical) throws {
         self.name = name
         device = try TLSIdentity.selfSigned(
-            seed: SystemRandom().bytes(32), commonName: name, notBefore: WallTime(milliseconds: 1_700_000_000_000), lifetimeDays: 9999)
+            seed: SystemRandom().bytes(32), commonName: name, notBefore: WallTime(milliseconds: 1_700_000_000_000),
+            lifetimeDays: 9999)
         mailbox = .generate(kind: kind, random: SystemRandom())
     }
 

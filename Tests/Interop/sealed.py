@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../Support"))
 import nodekit
-from nodekit import DOMAIN, Agent, Node, letter, requires, token, until
+from nodekit import DOMAIN, Node, letter, requires, token, until
 
 QUIET = f"quiet@{DOMAIN}"
 
@@ -76,11 +76,7 @@ def main():
         checks.finish()
     node = Node("node").init().start()
     carol = node.add_ordinary("carol")
-    alice, bob = agents = [Agent(name) for name in ("alice", "bob")]
-    for agent in agents:
-        agent.join(node.invite(agent.name))
-        agent.start()
-        agent.unlock()
+    alice, bob = agents = nodekit.unlocked_agents(node, "alice", "bob")
     node.must("user", "add", "late")
     node.must("group", "add", "quiet", "--mode", "sealed", "--member", "alice", "--member", "bob", "--member", "carol", "--member", "late")
     checks.ok("both agents have the roster", until(lambda: knows(alice, node) and knows(bob, node), pause=0.2), alice.status())

@@ -120,6 +120,7 @@ def an_owner_confirms(checks, node, alice, bob):
     checks.ok("its roster comes", known)
     roster = alice.json("roster", "show", "club")
     checks.ok("the owner sees who is in it", [m["address"] for m in roster["members"]] == [alice.address, bob.address], roster)
+    checks.equal("with the words that she sees herself", roster["members"][0]["identity"], own_words(alice))
     checks.equal("nobody has confirmed it", roster["confirmed"], "no owner has confirmed who is in it")
     words = bob.cli("roster", "confirm", "club", "--yes")
     checks.ok("only an owner may", words.code == 77 and "only an owner" in words.all, words.all)
@@ -213,14 +214,7 @@ def main():
         checks.finish()
     node = Node("node").init().start()
     carol = node.add_ordinary("carol")
-    agents = []
-    for name in ("alice", "bob"):
-        agent = Agent(name)
-        agent.join(node.invite(name))
-        agent.start()
-        agent.unlock()
-        agents.append(agent)
-    alice, bob = agents
+    alice, bob = agents = nodekit.unlocked_agents(node, "alice", "bob")
     node.must("group", "add", "board", "--member", "alice", "--member", "bob", "--member", "carol")
     node.must("group", "add", "family", "--member", "bob", "--member", "carol")
     subject, body, row = a_signed_message(checks, node, alice, bob, carol)
@@ -235,6 +229,8 @@ def main():
     checks.equal("the node has no problems", node.status()["problems"], [])
     for agent in agents:
         checks.equal(f"{agent.name}'s agent stops in order", agent.stop(), 0)
+    words = alice.cli("roster", "confirm", "club", "--yes", "--passphrase-file", alice.passphrase_file)
+    checks.ok("an owner confirms without a running agent too", words.code == 0 and "its members are told" in words.text, words.all)
     checks.equal("the node stops in order", node.stop(), 0)
     checks.finish()
 

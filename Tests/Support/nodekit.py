@@ -344,6 +344,16 @@ bytes_per_day = "1TiB"
         return self.status()["server"]["tls_key_sha256"]
 
 
+def unlocked_agents(node, *names):
+    """Members with an agent each, which runs and is unlocked."""
+    agents = [Agent(name) for name in names]
+    for agent in agents:
+        agent.join(node.invite(agent.name))
+        agent.start()
+        agent.unlock()
+    return agents
+
+
 class Agent(Daemon):
     role = "agent"
 

@@ -29,8 +29,7 @@ import DDSWire
             [
                 "address": .text("\(member.address)"), "display": .text(member.display), "role": .text(member.role.rawValue),
                 "joined": .bool(member.recipient != nil),
-                "identity": member.identity.map { .text(WordPhrase.text(Array(Hash.blake2b($0, count: 32).prefix(16)))) }
-                    ?? .null,
+                "identity": member.identity.map { .object(KeyFingerprint(of: $0).json) } ?? .null,
             ]
         }
         return [

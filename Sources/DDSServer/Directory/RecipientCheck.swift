@@ -14,4 +14,16 @@ enum RecipientCheck {
             return false
         }
     }
+
+    /// Why events that come of a member's statement cannot be stored; nil when mail can be sealed to the key that they bring.
+    static func refusal(of events: [DirectoryEvent], random: any RandomSource) -> String? {
+        let fits = events.allSatisfy { event in
+            switch event {
+            case .keyStated(_, _, _, let recipient, _), .accessRestored(_, _, _, let recipient, _):
+                Self.isUsable(recipient, random: random)
+            default: true
+            }
+        }
+        return fits ? nil : "nothing can be sealed to the key of this statement; make another key"
+    }
 }

@@ -20,10 +20,7 @@ extension ServerContext {
             outcome = try await store.change { [self] directory throws(Failure) in
                 let outcome = directory.stating(stating, of: member.name, domain: domain)
                 guard case .accepted(let events) = outcome else { return ([], outcome) }
-                for case .keyStated(_, _, _, let recipient, _) in events
-                where !RecipientCheck.isUsable(recipient, random: services.random) {
-                    return ([], .refused("nothing can be sealed to the key of this statement; make another key"))
-                }
+                if let words = RecipientCheck.refusal(of: events, random: services.random) { return ([], .refused(words)) }
                 return (events, outcome)
             }
         } catch {

@@ -19,10 +19,7 @@ extension ServerContext {
                 let outcome = directory.restoring(
                     request, deviceKey: deviceKey, domain: domain, node: keys.nodeIdentity.publicKey, now: services.time.wall)
                 guard case .accepted(let events, _) = outcome else { return ([], outcome) }
-                for case .accessRestored(_, _, _, let recipient, _) in events
-                where !RecipientCheck.isUsable(recipient, random: services.random) {
-                    return ([], .refused("nothing can be sealed to the key of this statement; make another key"))
-                }
+                if let words = RecipientCheck.refusal(of: events, random: services.random) { return ([], .refused(words)) }
                 return (events, outcome)
             }
         } catch {

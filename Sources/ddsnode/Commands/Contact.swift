@@ -20,7 +20,7 @@ extension ContactCommand {
         @OptionGroup(title: "Global options") var globals: GlobalOptions
 
         func perform(_ context: Context) async throws(Failure) -> Int32 {
-            let result = try await KeyDesk.ask(opening, context) { ask throws(Failure) in
+            let result = try await opening.asking(context) { ask throws(Failure) in
                 try await ask(ControlRequest("agent.contacts"))
             }
             context.output.result(result) {
@@ -46,8 +46,8 @@ extension ContactCommand {
         @OptionGroup(title: "Global options") var globals: GlobalOptions
 
         func perform(_ context: Context) async throws(Failure) -> Int32 {
-            let result = try await KeyDesk.ask(opening, context) { ask throws(Failure) in
-                let contact = try await ask(ControlRequest("agent.contact", ["address": .text(address)]))
+            let result = try await opening.asking(context) { ask throws(Failure) in
+                let contact = try await KeyDesk.contact(address, ask)
                 guard contact["awaits_decision"]?.boolean == true else {
                     throw Failure(
                         .badInput,
@@ -74,8 +74,8 @@ extension ContactCommand {
         @OptionGroup(title: "Global options") var globals: GlobalOptions
 
         func perform(_ context: Context) async throws(Failure) -> Int32 {
-            let result = try await KeyDesk.ask(opening, context) { ask throws(Failure) in
-                let contact = try await ask(ControlRequest("agent.contact", ["address": .text(address)]))
+            let result = try await opening.asking(context) { ask throws(Failure) in
+                let contact = try await KeyDesk.contact(address, ask)
                 let count = contact["waiting"]?.integer ?? 0
                 guard count > 0 else { throw Failure(.badInput, "nothing waits for \(KeyDesk.name(contact))") }
                 try context.terminal.confirm(
@@ -108,8 +108,8 @@ extension KeyCommand {
 
         func perform(_ context: Context) async throws(Failure) -> Int32 {
             guard !undo || words.isEmpty else { throw Failure(.usage, "--undo takes no words") }
-            let (result, isDecided) = try await KeyDesk.ask(opening, context) { ask throws(Failure) in
-                let contact = try await ask(ControlRequest("agent.contact", ["address": .text(address)]))
+            let (result, isDecided) = try await opening.asking(context) { ask throws(Failure) in
+                let contact = try await KeyDesk.contact(address, ask)
                 if undo { return (try await KeyDesk.decide("uncompared", contact, ask), true) }
                 let name = KeyDesk.name(contact)
                 if words.isEmpty {
@@ -140,12 +140,8 @@ extension KeyCommand {
 
 /// What the commands about other people's keys share.
 @LoopActor enum KeyDesk {
-    /// Everything that a command asks, with one opening of the store.
-    static func ask<Result: Sendable>(
-        _ opening: PassphraseOption, _ context: Context,
-        _ work: @LoopActor (_ ask: @escaping Dispatch.Asking) async throws(Failure) -> Result
-    ) async throws(Failure) -> Result {
-        try await Dispatch.store(context, unlocking: { () throws(Failure) in try opening.secret(context) }, work: work)
+    static func contact(_ address: String, _ ask: Dispatch.Asking) async throws(Failure) -> JSONValue {
+        try await ask(ControlRequest("agent.contact", ["address": .text(address)]))
     }
 
     static func decide(

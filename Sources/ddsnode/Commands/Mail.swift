@@ -23,6 +23,13 @@ struct PassphraseOption: ParsableArguments, Sendable {
     @LoopActor func perform(_ request: ControlRequest, _ context: Context) async throws(Failure) -> JSONValue {
         try await Dispatch.mail(context, request) { () throws(Failure) in try secret(context) }
     }
+
+    /// Everything that a command asks, with one opening of the store.
+    @LoopActor func asking<Result: Sendable>(
+        _ context: Context, _ work: @LoopActor (_ ask: @escaping Dispatch.Asking) async throws(Failure) -> Result
+    ) async throws(Failure) -> Result {
+        try await Dispatch.store(context, unlocking: { () throws(Failure) in try secret(context) }, work: work)
+    }
 }
 
 struct SendCommand: NodeCommand {

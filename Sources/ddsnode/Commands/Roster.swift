@@ -16,7 +16,7 @@ struct RosterCommand: ParsableCommand {
             [
                 SafeWord.text(member["address"]), SafeWord.text(member["display"]), SafeWord.text(member["role"]),
                 member["joined"]?.boolean == true
-                    ? member["identity"] == .null ? "no key to sign with" : SafeWord.text(member["identity"])
+                    ? member["identity"] == .null ? "no key to sign with" : SafeWord.text(member["identity"]?["words"])
                     : "not joined yet",
             ]
         }
@@ -58,11 +58,13 @@ extension RosterCommand {
         @OptionGroup(title: "Global options") var globals: GlobalOptions
 
         func perform(_ context: Context) async throws(Failure) -> Int32 {
-            let roster = try await opening.perform(ControlRequest("agent.roster", ["group": .text(group)]), context)
-            if !context.output.isJSON { Output.write(RosterCommand.describe(roster, context.output) + "\n", to: 2) }
-            try context.terminal.confirm("this says in your name that all of them belong into the group", name: group)
-            let request = ControlRequest("agent.roster.confirm", ["group": .text(group), "hash": roster["hash"] ?? .null])
-            let result = try await opening.perform(request, context)
+            let result = try await opening.asking(context) { ask throws(Failure) in
+                let roster = try await ask(ControlRequest("agent.roster", ["group": .text(group)]))
+                if !context.output.isJSON { Output.write(RosterCommand.describe(roster, context.output) + "\n", to: 2) }
+                try context.terminal.confirm("this says in your name that all of them belong into the group", name: group)
+                return try await ask(
+                    ControlRequest("agent.roster.confirm", ["group": .text(group), "hash": roster["hash"] ?? .null]))
+            }
             context.output.result(result) {
                 "confirmed roster \(SafeWord.text(result["number"])) of \(SafeWord.text(result["group"])); its members are told"
             }
