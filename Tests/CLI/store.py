@@ -181,6 +181,8 @@ def segments(agent):
 
 
 def damage(checks, alice):
+    # Something is in it also where there is no corpus.
+    store(alice, "import", write(path("one.eml"), letter("a@elsewhere.test", alice.address, "one", "hello\n")))
     result = alice.cli("store", "check")
     checks.ok("a sound store", result.code == 0 and "not opened" in result.text, result.all)
     result = store(alice, "check")
