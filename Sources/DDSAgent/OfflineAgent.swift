@@ -27,12 +27,12 @@ package import DDSSeal
 
     /// Joins, proves the account with a message through the node, and closes again. Returns what `agent.join` returns.
     package static func join(
-        services: Services, invite: InviteLink, passphrase: Redacted<[UInt8]>, progress: @LoopActor (String) -> Void
+        services: Services, invitation: Invitation, passphrase: Redacted<[UInt8]>, progress: @LoopActor (String) -> Void
     ) async throws(Failure) -> JSONValue {
         var bytes = passphrase.exposed
         let secret = SecretBytes(consuming: &bytes)
-        try await Joining.run(services: services, invite: invite, passphrase: secret, progress: progress)
-        return try await proven(services, secret, progress)
+        try await Joining.run(services: services, invitation: invitation, passphrase: secret, progress: progress)
+        return try await proven(services, secret, isLinked: invitation.isLink, progress)
     }
 
     /// The same with a recovery kit. Returns what `agent.restore` returns.
@@ -45,12 +45,13 @@ package import DDSSeal
     }
 
     private static func proven(
-        _ services: Services, _ secret: SecretBytes, _ progress: @LoopActor (String) -> Void
+        _ services: Services, _ secret: SecretBytes, isLinked: Bool = false, _ progress: @LoopActor (String) -> Void
     ) async throws(Failure) -> JSONValue {
         let agent = try await Agent.open(services: services, onSpoolStopped: { _ in })
         do throws(Failure) {
             try await agent.start()
-            try await Joining.prove(agent, passphrase: secret, services: services, progress: progress)
+            try await Joining.prove(
+                agent, passphrase: secret, isLinked: isLinked, services: services, progress: progress)
         } catch {
             await agent.stop()
             throw error

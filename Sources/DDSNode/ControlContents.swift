@@ -86,7 +86,9 @@ package struct DeliveryReport: Hashable, Sendable {
     }
 
     /// `2026-11-27`.
-    static func date(_ day: Int) -> String { String(CivilTime(secondsSinceEpoch: Int64(day) * 86400).rfc3339.prefix(10)) }
+    package static func date(_ day: Int) -> String {
+        String(CivilTime(secondsSinceEpoch: Int64(day) * 86400).rfc3339.prefix(10))
+    }
 
     static func day(_ date: String) -> Int? {
         let parts = date.split(separator: "-").compactMap { Int($0) }

@@ -71,15 +71,19 @@ package struct EnrolmentWelcome: Hashable, Sendable {
     package var identity: [UInt8]?
     /// After a restoration: how many messages were gone with the lost keys. Nil after an enrolment.
     package var lost: Int?
+    /// After linking: which of the member's devices it is. Nil otherwise.
+    package var device: Int?
 
     package init(
-        address: MailAddress, display: String, groups: [String], identity: [UInt8]? = nil, lost: Int? = nil
+        address: MailAddress, display: String, groups: [String], identity: [UInt8]? = nil, lost: Int? = nil,
+        device: Int? = nil
     ) {
         self.address = address
         self.display = display
         self.groups = groups
         self.identity = identity
         self.lost = lost
+        self.device = device
     }
 
     /// The lines of the 250 reply.
@@ -90,7 +94,8 @@ package struct EnrolmentWelcome: Hashable, Sendable {
         }
         let identityLine = identity.map { ["identity \(IdentityAnnouncement.text($0))"] } ?? []
         let lostLine = lost.map { ["lost \($0)"] } ?? []
-        return ["welcome \(address)", "display \(display)"] + identityLine + lostLine + groupLines
+        let deviceLine = device.map { ["device \($0)"] } ?? []
+        return ["welcome \(address)", "display \(display)"] + identityLine + lostLine + deviceLine + groupLines
     }
 
     package init?(lines: [String]) {
@@ -109,7 +114,8 @@ package struct EnrolmentWelcome: Hashable, Sendable {
         self.init(
             address: address, display: fields["display"] ?? address.local, groups: groups,
             identity: fields["identity"].flatMap { IdentityAnnouncement.key($0) },
-            lost: fields["lost"].flatMap { Int($0) }.flatMap { $0 >= 0 ? $0 : nil })
+            lost: fields["lost"].flatMap { Int($0) }.flatMap { $0 >= 0 ? $0 : nil },
+            device: fields["device"].flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil })
     }
 }
 

@@ -20,7 +20,8 @@ package struct InviteLink: Hashable, Sendable, CustomStringConvertible {
     package var secret: Redacted<[UInt8]>
 
     package init(
-        host: String, pop3sPort: UInt16, submissionsPort: UInt16, nodeKeyHash: [UInt8], number: UInt32, secret: Redacted<[UInt8]>
+        host: String, pop3sPort: UInt16, submissionsPort: UInt16, nodeKeyHash: [UInt8], number: UInt32,
+        secret: Redacted<[UInt8]>
     ) {
         precondition(nodeKeyHash.count >= 16 && secret.exposed.count == 5 && number < 1 << 20, "an invite has fixed sizes")
         self.host = host
@@ -34,26 +35,13 @@ package struct InviteLink: Hashable, Sendable, CustomStringConvertible {
     /// Finds an invite in `text`, which may have other words around it. Throws with exit code 65 and a sentence.
     package init(_ text: String) throws(Failure) {
         let damaged = Failure(.badInput, "this is no whole invite (dds://HOST/KEY#SECRET); copy the whole line again")
-        guard let start = text.firstRange(of: "dds://") else { throw damaged }
-        let word = text[start.upperBound...].prefix { !$0.isWhitespace && !"<>\"'".contains($0) }
-        let halves = word.split(separator: "#", omittingEmptySubsequences: false)
-        guard halves.count == 2 else { throw damaged }
-        let address = halves[0].split(separator: "?", omittingEmptySubsequences: false)
-        let places = address[0].split(separator: "/", omittingEmptySubsequences: false)
-        guard places.count == 2, isHost(places[0]), address.count <= 2,
-            let hash = Base32.decode(places[1], bits: 128), let code = Base32.decode(halves[1], bits: 60)
-        else { throw damaged }
-        var ports = Self.defaultPorts
-        if address.count == 2 {
-            let numbers = address[1].dropFirst(2).split(separator: ".").map { UInt16($0) }
-            guard address[1].hasPrefix("p="), numbers.count == 2, let pop3s = numbers[0], let submissions = numbers[1],
-                pop3s > 0, submissions > 0
-            else { throw damaged }
-            ports = (pop3s, submissions)
+        guard let place = NodePlace(in: text), place.user == nil, let code = Base32.decode(place.code, bits: 60) else {
+            throw damaged
         }
         let value = code.reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
         self.init(
-            host: String(places[0]), pop3sPort: ports.pop3s, submissionsPort: ports.submissions, nodeKeyHash: hash,
+            host: place.host, pop3sPort: place.pop3sPort, submissionsPort: place.submissionsPort,
+            nodeKeyHash: place.nodeKeyHash,
             number: UInt32(value >> 40 & 0xfffff),
             secret: Redacted((0..<5).map { UInt8(truncatingIfNeeded: value >> (32 - 8 * UInt64($0))) }))
     }
@@ -68,10 +56,65 @@ package struct InviteLink: Hashable, Sendable, CustomStringConvertible {
 
     /// The invite as people copy it. Holds the secret.
     package var link: String {
-        let ports = (pop3sPort, submissionsPort) == Self.defaultPorts ? "" : "?p=\(pop3sPort).\(submissionsPort)"
         let value = secret.exposed.reduce(UInt64(number)) { $0 << 8 | UInt64($1) }
         let code = (0..<8).map { UInt8(truncatingIfNeeded: value >> (56 - 8 * UInt64($0))) }
-        return "dds://\(host)/\(Base32.encode(nodeKeyHash, bits: 128))\(ports)#\(Base32.encode(code, bits: 60))"
+        return NodePlace(
+            user: nil, host: host, pop3sPort: pop3sPort, submissionsPort: submissionsPort, nodeKeyHash: nodeKeyHash,
+            code: Base32.encode(code, bits: 60)
+        ).text
+    }
+}
+
+/// Where a node is and which key it has, with a code behind it: `dds://[USER@]HOST/KEY[?p=POP3S.SUBMISSIONS]#CODE`.
+struct NodePlace {
+    var user: String?
+    var host: String
+    var pop3sPort: UInt16
+    var submissionsPort: UInt16
+    /// 16 bytes.
+    var nodeKeyHash: [UInt8]
+    var code: String
+
+    init(
+        user: String?, host: String, pop3sPort: UInt16, submissionsPort: UInt16, nodeKeyHash: [UInt8], code: String
+    ) {
+        self.user = user
+        self.host = host
+        self.pop3sPort = pop3sPort
+        self.submissionsPort = submissionsPort
+        self.nodeKeyHash = nodeKeyHash
+        self.code = code
+    }
+
+    /// Finds one in `text`, which may have other words around it; nil where none is whole.
+    init?(in text: String) {
+        guard let start = text.firstRange(of: "dds://") else { return nil }
+        let word = text[start.upperBound...].prefix { !$0.isWhitespace && !"<>\"'".contains($0) }
+        let halves = word.split(separator: "#", omittingEmptySubsequences: false)
+        guard halves.count == 2 else { return nil }
+        let address = halves[0].split(separator: "?", omittingEmptySubsequences: false)
+        let places = address[0].split(separator: "/", omittingEmptySubsequences: false)
+        guard places.count == 2, address.count <= 2, let hash = Base32.decode(places[1], bits: 128) else { return nil }
+        let names = places[0].split(separator: "@", omittingEmptySubsequences: false)
+        guard names.count <= 2, isHost(names[names.count - 1]), names.allSatisfy({ !$0.isEmpty }) else { return nil }
+        var ports = InviteLink.defaultPorts
+        if address.count == 2 {
+            let numbers = address[1].dropFirst(2).split(separator: ".").map { UInt16($0) }
+            guard address[1].hasPrefix("p="), numbers.count == 2, let pop3s = numbers[0], let submissions = numbers[1],
+                pop3s > 0, submissions > 0
+            else { return nil }
+            ports = (pop3s, submissions)
+        }
+        self.init(
+            user: names.count == 2 ? String(names[0]) : nil, host: String(names[names.count - 1]), pop3sPort: ports.pop3s,
+            submissionsPort: ports.submissions, nodeKeyHash: hash, code: String(halves[1]))
+    }
+
+    var text: String {
+        let ports =
+            (pop3sPort, submissionsPort) == InviteLink.defaultPorts ? "" : "?p=\(pop3sPort).\(submissionsPort)"
+        let user = user.map { "\($0)@" } ?? ""
+        return "dds://\(user)\(host)/\(Base32.encode(nodeKeyHash, bits: 128))\(ports)#\(code)"
     }
 }
 

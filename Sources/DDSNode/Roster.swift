@@ -16,24 +16,38 @@ package struct Roster: Hashable, Sendable {
         package var role: Role
         /// The Ed25519 key that the member signs with, 32 bytes; nil where the node knows none.
         package var identity: [UInt8]?
-        /// The `age1...` or `age1pq1...` recipient of the mailbox key; nil for who has not joined yet.
-        package var recipient: String?
-        /// Which of the member's mailbox keys that is; nil for keys that are not numbered.
-        package var keyNumber: UInt64?
+        /// In order of their numbers; empty for who has not joined yet.
+        package var devices: [Device]
 
         package init(
-            address: MailAddress, display: String, role: Role, identity: [UInt8]? = nil, recipient: String? = nil,
-            keyNumber: UInt64? = nil
+            address: MailAddress, display: String, role: Role, identity: [UInt8]? = nil, devices: [Device] = []
         ) {
             self.address = address
             self.display = display
             self.role = role
             self.identity = identity
+            self.devices = devices.sorted { $0.number < $1.number }
+        }
+
+        package var hasJoined: Bool { !devices.isEmpty }
+    }
+
+    /// One of a member's devices, as far as others need to know it.
+    package struct Device: Hashable, Sendable {
+        /// Counts the member's devices.
+        package var number: Int
+        /// The `age1...` or `age1pq1...` recipient of the mailbox key.
+        package var recipient: String
+        /// Which of the device's mailbox keys that is; nil for keys that are not numbered.
+        package var keyNumber: UInt64?
+
+        package init(number: Int = 1, recipient: String, keyNumber: UInt64? = nil) {
+            self.number = number
             self.recipient = recipient
             self.keyNumber = keyNumber
         }
 
-        package var keyKind: AgeKeyKind? { recipient.map { AgeKeyKind(accepted: $0) } }
+        package var keyKind: AgeKeyKind { AgeKeyKind(accepted: recipient) }
     }
 
     /// What matters to who writes and reads. Words of a later version are kept as they are.
@@ -91,7 +105,8 @@ package struct Roster: Hashable, Sendable {
         return "Mail to \(group) can be read by \(count) from now on (roster \(number)):\n"
             + members.map { member in
                 "  \(member.display) <\(member.address)>\(member.role == .owner ? ", owner" : "")"
-                    + "\(member.recipient == nil ? ", has not joined yet" : "")\n"
+                    + (member.hasJoined ? "" : ", has not joined yet")
+                    + (member.devices.count > 1 ? ", on \(member.devices.count) devices" : "") + "\n"
             }.joined()
             + "\n" + settings.named.map { "\($0.name): \($0.value)\n" }.joined()
     }
@@ -177,9 +192,9 @@ extension Roster.Member {
             "address": .text("\(address)"), "display": .text(display), "role": .text(role.rawValue),
         ]
         if let identity { fields["identity"] = .text(Hex.encode(identity)) }
-        if let recipient { fields["recipient"] = .text(recipient) }
-        if let keyKind { fields["key"] = .text(keyKind.rawValue) }
-        if let keyNumber { fields["key_number"] = .number(Int64(clamping: keyNumber)) }
+        // The first device stands in the member's own fields, where it was before there were others.
+        if let first = devices.first { fields.merge(first.fields) { $1 } }
+        if devices.count > 1 { fields["devices"] = .list(devices.dropFirst().map { .object($0.fields) }) }
         return .object(fields)
     }
 
@@ -192,8 +207,28 @@ extension Roster.Member {
             guard let key = text.string.flatMap({ Hex.decode($0) }), key.count == 32 else { return nil }
             identity = key
         }
+        var devices: [Roster.Device] = []
+        if json["recipient"] != nil {
+            let all = [json] + (json["devices"]?.array ?? [])
+            devices = all.compactMap { Roster.Device(json: $0) }
+            guard devices.count == all.count, Set(devices.map(\.number)).count == devices.count else { return nil }
+        }
+        self.init(address: address, display: display, role: role, identity: identity, devices: devices)
+    }
+}
+
+extension Roster.Device {
+    fileprivate var fields: [String: JSONValue] {
+        var fields: [String: JSONValue] = ["recipient": .text(recipient), "key": .text(keyKind.rawValue)]
+        if number != 1 { fields["device"] = .number(number) }
+        if let keyNumber { fields["key_number"] = .number(Int64(clamping: keyNumber)) }
+        return fields
+    }
+
+    fileprivate init?(json: JSONValue) {
+        guard let recipient = json["recipient"]?.string, let number = Int(exactly: json["device"]?.integer ?? 1), number > 0
+        else { return nil }
         self.init(
-            address: address, display: display, role: role, identity: identity, recipient: json["recipient"]?.string,
-            keyNumber: json["key_number"]?.integer.flatMap(UInt64.init(exactly:)))
+            number: number, recipient: recipient, keyNumber: json["key_number"]?.integer.flatMap(UInt64.init(exactly:)))
     }
 }

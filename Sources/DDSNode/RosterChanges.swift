@@ -20,6 +20,10 @@ package struct RosterChanges: Hashable, Sendable, Codable {
     package var newKey: [Person] = []
     package var madeOwner: [Person] = []
     package var madeMember: [Person] = []
+    /// They read on another device from here on; nil in what an earlier version stored.
+    package var moreDevices: [Person]?
+    /// A device of theirs gets nothing any more.
+    package var fewerDevices: [Person]?
     /// Like `post: members, before: all`.
     package var settings: [String] = []
 
@@ -34,11 +38,14 @@ package struct RosterChanges: Hashable, Sendable, Codable {
                 added.append(Person(member))
                 continue
             }
-            if earlier.recipient == nil, member.recipient != nil {
+            if !earlier.hasJoined, member.hasJoined {
                 joined.append(Person(member))
             } else if Self.hasNewKey(member, earlier) {
                 newKey.append(Person(member))
             }
+            let (now, then) = (Set(member.devices.map(\.number)), Set(earlier.devices.map(\.number)))
+            if earlier.hasJoined, !now.isSubset(of: then) { moreDevices = (moreDevices ?? []) + [Person(member)] }
+            if member.hasJoined, !then.isSubset(of: now) { fewerDevices = (fewerDevices ?? []) + [Person(member)] }
             if earlier.role != member.role {
                 if member.role == .owner { madeOwner.append(Person(member)) } else { madeMember.append(Person(member)) }
             }
@@ -50,7 +57,7 @@ package struct RosterChanges: Hashable, Sendable, Codable {
 
     private static func hasNewKey(_ now: Roster.Member, _ then: Roster.Member) -> Bool {
         if now.identity != then.identity { return true }
-        return now.identity == nil && now.recipient != then.recipient
+        return now.identity == nil && now.devices.first?.recipient != then.devices.first?.recipient
     }
 
     package var isEmpty: Bool { self == RosterChanges() }
@@ -69,6 +76,8 @@ package struct RosterChanges: Hashable, Sendable, Codable {
         say(removed, "was removed", "were removed")
         say(joined, "has joined", "have joined")
         say(newKey, "has a new key", "have new keys")
+        say(moreDevices ?? [], "reads on another device too", "read on another device too")
+        say(fewerDevices ?? [], "has given up a device", "have given up devices")
         say(madeOwner, "is an owner now", "are owners now")
         say(madeMember, "is no owner any more", "are no owners any more")
         return found + settings

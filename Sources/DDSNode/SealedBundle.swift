@@ -14,7 +14,7 @@ import DDSCore
 /// for, KEY the number of the reader's mailbox key, `-` where it has none. Each line ends with a line feed.
 package struct SealedBundle: Hashable, Sendable {
     package struct Reader: Hashable, Sendable {
-        /// A plain name of the directory.
+        /// A plain name of the directory, and of further devices of that member their number: see `place`.
         package var name: String
         package var keyNumber: UInt64?
         package var header: [UInt8]
@@ -39,6 +39,9 @@ package struct SealedBundle: Hashable, Sendable {
         self.roster = roster
         self.readers = readers.sorted { $0.name < $1.name }
     }
+
+    /// Whom a header is for: `bob` for the first of bob's devices, `bob/2` for the second.
+    package static func place(_ name: String, device number: Int) -> String { number == 1 ? name : "\(name)/\(number)" }
 
     fileprivate static let magic = "ddsnode-sealed/"
     fileprivate static let version = "1"

@@ -19,6 +19,11 @@ package enum Hash {
         unsafe key.withUnsafeBytes { unsafe blake2b(message, keyBytes: $0, count: count) }
     }
 
+    /// Whether two codes are the same, found out in a time that only their length decides.
+    package static func isEqual(_ one: [UInt8], _ other: [UInt8]) -> Bool {
+        unsafe one.count == other.count && sodium_memcmp(one, other, one.count) == 0
+    }
+
     /// SHA-256 (FIPS 180-4): 32 bytes.
     package static func sha256(_ message: [UInt8]) -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: 32)

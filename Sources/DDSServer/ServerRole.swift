@@ -122,7 +122,10 @@ import Logging
             delivery: context.delivery,
             queue: QueueDesk(delivery: context.delivery, store: state.store, spool: state.spool, book: context.book),
             publish: { [services] in services.bus.publish($0) },
-            onRemoved: { context.book.forget(MailboxID(rawValue: $0.mailbox)) })
+            onRemoved: {
+                context.sessions.cut(of: $0.mailbox, "the account or the device was removed")
+                context.book.forget(MailboxID(rawValue: $0.mailbox))
+            })
         admin.register(in: services.control)
         KeyAdmin(state: state, config: services.config, time: services.time, random: services.random).register(
             in: services.control)

@@ -60,7 +60,8 @@ import DDSServer
     private static func nodePassphrase(_ context: Context, _ config: Config) throws(Failure) -> SecretBytes? {
         guard OfflineServer.wantsPassphrase(config) else { return nil }
         guard context.terminal.canAsk else {
-            throw Failure(.permission, "the node is stopped and its keyring wants a passphrase; start it and run: ddsnode unlock")
+            throw Failure(
+                .permission, "the node is stopped and its keyring wants a passphrase; start it and run: ddsnode unlock")
         }
         return try context.terminal.secret(file: nil, option: "", question: "Passphrase of the node")
     }
@@ -134,18 +135,23 @@ import DDSServer
 
     /// Joins by the daemon, which goes on as the new member's agent, or here.
     static func join(
-        _ context: Context, link: String, passphrase: SecretBytes, progress: @escaping @LoopActor (String) -> Void
+        _ context: Context, link: String, title: String, passphrase: SecretBytes,
+        progress: @escaping @LoopActor (String) -> Void
     ) async throws(Failure) -> JSONValue {
         let config = try context.config(for: AgentRole.name)
-        let invite = try InviteLink(link)
+        let invitation = try Invitation(link, title: title)
         let request = ControlRequest(
-            "agent.join", ["invite": .text(link), "passphrase": try context.text(passphrase, option: "--passphrase-file")])
+            "agent.join",
+            [
+                "invite": .text(link), "title": .text(title),
+                "passphrase": try context.text(passphrase, option: "--passphrase-file"),
+            ])
         let joined = try await daemon(config, request) { event in
             if let step = event["step"]?.string { progress(step) }
         }
         if let joined { return joined }
         return try await OfflineAgent.join(
-            services: context.services(config), invite: invite, passphrase: passphrase.withExposed { Redacted($0) },
+            services: context.services(config), invitation: invitation, passphrase: passphrase.withExposed { Redacted($0) },
             progress: progress)
     }
 

@@ -113,6 +113,44 @@ import Testing
         }
     }
 
+    /// A person's other device has sent it, and their identity proves that.
+    @Test @LoopActor func whatIWroteOnAnotherDevice_isMine_once_andNobodyElseCanSaySo() async throws {
+        try await withStore { fixture, store in
+            let me = MinisignKey(fixture.keys.identity)
+            @LoopActor func come(_ key: MinisignKey, to: String, groups: [String] = [], group: String? = nil, id: String)
+                async throws -> StoredSummary
+            {
+                let before = store.order.count
+                let message = Self.signed(
+                    by: key, from: "alice@node.test", to: to, groups: groups, submission: id,
+                    audience: SignatureContext.audience(of: MailAddress(to).map { [$0] } ?? []))
+                try await fixture.deliver(message, group: group)
+                try await store.importFetched()
+                #expect(store.order.count == before + 1, "\(id)")
+                return try #require(store.summaries.last)
+            }
+            var found = try await come(me, to: "bob@node.test", id: "0a")
+            #expect(
+                found.isOwn && found.sendState == .sent && !found.isUnread && found.group == nil && found.submission == "0a")
+            #expect(found.signature?.verdict == .known)
+            found = try await come(me, to: "board@node.test", groups: ["board"], group: "board", id: "0b")
+            #expect(found.isOwn && found.group == "board")
+            // A note to oneself is mail, and so is what only looks like one's own.
+            found = try await come(me, to: "alice@node.test", id: "0c")
+            #expect(!found.isOwn && found.isUnread)
+            found = try await come(bob, to: "bob@node.test", id: "0d")
+            #expect(!found.isOwn && found.signature?.verdict == .bad)
+            // Brought once more it is no second message.
+            let count = store.order.count
+            try await fixture.deliver(
+                Self.signed(
+                    by: me, from: "alice@node.test", to: "bob@node.test", groups: [], submission: "0a",
+                    audience: SignatureContext.audience(of: MailAddress("bob@node.test").map { [$0] } ?? [])))
+            try await store.importFetched()
+            #expect(store.order.count == count)
+        }
+    }
+
     @Test @LoopActor func everythingElse_isBad_andSaysWhy() async throws {
         try await withStore { fixture, store in
             let whole = Self.signed(by: bob)

@@ -27,7 +27,7 @@ import Testing
                     Roster.Member(
                         address: try #require(MailAddress("\(name)@node.test")), display: name.capitalized,
                         role: owners.contains(name) ? .owner : .member,
-                        identity: identities[name], recipient: "age1x")
+                        identity: identities[name], devices: [Roster.Device(recipient: "age1x")])
                 }))
     }
 

@@ -42,7 +42,10 @@ import Testing
     private func roster(_ number: UInt64, after previous: [UInt8]?) throws -> RosterDocument {
         let alice = Roster.Member(
             address: try address("alice@node.test"), display: "Alice", role: .owner, identity: Self.identity.publicKey,
-            recipient: "age1xyz", keyNumber: 3)
+            devices: [
+                Roster.Device(recipient: "age1xyz", keyNumber: 3),
+                Roster.Device(number: 2, recipient: "age1pq1abc", keyNumber: 1),
+            ])
         let bob = Roster.Member(address: try address("bob@node.test"), display: "B\u{fc}b \"", role: .member)
         return RosterDocument(
             Roster(

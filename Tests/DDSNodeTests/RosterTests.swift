@@ -19,8 +19,7 @@ import Testing
     {
         Roster.Member(
             address: try address("\(name)@node.test"), display: name.capitalized, role: role, identity: identity,
-            recipient: key,
-            keyNumber: identity == nil ? nil : 4)
+            devices: key.map { [Roster.Device(recipient: $0, keyNumber: identity == nil ? nil : 4)] } ?? [])
     }
 
     private func roster(

@@ -33,7 +33,9 @@ import Testing
                 #expect(roster.number == 1 && roster.previous == nil && "\(roster.group)" == "board@node.test")
                 #expect(roster.members.map(\.display) == ["alice", "bob", "carol"])
                 #expect(roster.members.map(\.role) == [.member, .member, .owner])
-                #expect(roster.members.map(\.recipient) == ["alice", "bob", "carol"].map { world.account($0)?.recipient })
+                #expect(
+                    roster.members.map { $0.devices.first?.recipient }
+                        == ["alice", "bob", "carol"].map { world.account($0)?.recipient })
                 #expect(
                     roster.settings
                         == Roster.Settings(mode: "relay", posting: "members", pq: "prefer", senderAuth: "attested"))
@@ -110,7 +112,7 @@ import Testing
             #expect(rosters.count == 2)
             let member = rosters[1].members.first { $0.display == "bob" }
             #expect((member == nil) == (what == "suspended" || what == "gone"))
-            #expect(member?.recipient == (member == nil ? nil : world.account("bob")?.recipient))
+            #expect(member?.devices.first?.recipient == (member == nil ? nil : world.account("bob")?.recipient))
         }
     }
 
@@ -175,8 +177,9 @@ import Testing
             _ = await world.delivery.rosters.makeAll()
             let bobs = try await world.rosters("alice").compactMap { $0.roster.members.first { $0.display == "bob" } }
             #expect(
-                bobs.map(\.keyNumber) == [1, 2] && bobs.map { $0.identity.map { Hex.encode($0) } } == [identity, identity])
-            #expect(bobs.last?.recipient == second && world.store.directory.groupsWithStaleRoster.isEmpty)
+                bobs.map { $0.devices.first?.keyNumber } == [1, 2]
+                    && bobs.map { $0.identity.map { Hex.encode($0) } } == [identity, identity])
+            #expect(bobs.last?.devices.first?.recipient == second && world.store.directory.groupsWithStaleRoster.isEmpty)
             try await state(1, identity: String(repeating: "b1", count: 32), recipient: second)
             #expect(world.store.directory.groupsWithDueRoster == ["board"])
         }

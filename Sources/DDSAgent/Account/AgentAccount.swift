@@ -25,6 +25,8 @@ struct AgentAccount: Hashable, Sendable {
     /// The Ed25519 key that the node signs statements with: 32 bytes, pinned at the enrolment or at the first contact after it
     /// and never replaced. Nil as long as the node has announced none.
     var nodeIdentity: [UInt8]?
+    /// Which of the member's devices this is: 1 for the one that was enrolled or restored.
+    var device = 1
     /// Where the configuration wants the two ports to be, when not at `host`. Not stored.
     var pop3sHost: String?
     var submissionsHost: String?
@@ -38,6 +40,7 @@ struct AgentAccount: Hashable, Sendable {
             "own_recipient": .text(ownRecipient),
         ]
         if hasMailboxKeys { fields["mailbox_keys"] = true }
+        if device != 1 { fields["device"] = .number(device) }
         if let nodeIdentity { fields["node_identity"] = .text(Hex.encode(nodeIdentity)) }
         return .object(fields)
     }
@@ -64,6 +67,10 @@ struct AgentAccount: Hashable, Sendable {
         nodeRecipient = recipient
         self.ownRecipient = ownRecipient
         hasMailboxKeys = json["mailbox_keys"]?.boolean ?? false
+        if let number = json["device"] {
+            guard let device = number.integer.flatMap({ Int(exactly: $0) }), device > 0 else { return nil }
+            self.device = device
+        }
     }
 
     init(

@@ -40,6 +40,8 @@ import Logging
     private var lockCount = 0
     /// Why fetched mail could not be taken into the store, in words.
     private(set) var importTrouble: String?
+    /// The link for another device that was made here.
+    var openLink: OpenLink?
     /// Why there are no mailbox keys, in words.
     var keyTrouble: String?
     /// One change of the local store at a time.
@@ -171,6 +173,7 @@ extension Agent {
         defer { if hasHeldSecrets { services.handover.request() } }
         guard let open = unlocked else { return }
         unlocked = nil
+        openLink = nil
         open.keeper?.close()
         open.store.close()
         open.drafts.close()
@@ -310,8 +313,8 @@ extension Agent {
             return try await Heavy.perform(octets: Self.cost(message, document)) { [account, services] in
                 let prepared = try intake.prepared(message, id: id, sendState: .waiting, group: group, at: services.time.wall)
                 let sealed = try Self.wrapper(
-                    message, id: prepared.summary.submission, from: account.address, to: recipients, for: document,
-                    nodeRecipient: account.nodeRecipient, services: services)
+                    message, id: prepared.summary.submission, from: account.address, device: account.device, to: recipients,
+                    for: document, nodeRecipient: account.nodeRecipient, services: services)
                 return (sealed, prepared)
             }
         } catch let failure as Failure {

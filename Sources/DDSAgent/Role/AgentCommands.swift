@@ -45,8 +45,8 @@ import Logging
     }
 
     private func join(_ request: ControlRequest, _ output: any ControlOutput) async throws(Failure) -> JSONValue {
-        let invite = try InviteLink(request.text("invite"))
-        let agent = try await role.join(invite, passphrase: try AgentMailCommands.passphrase(request)) {
+        let invitation = try Invitation(try request.text("invite"), title: request.arguments["title"]?.string)
+        let agent = try await role.join(invitation, passphrase: try AgentMailCommands.passphrase(request)) {
             output.event(["step": .text($0)])
         }
         return AgentMailCommands.welcome(agent, page: role.page?.makeOpenAddress())
@@ -83,7 +83,8 @@ import Logging
     typealias Action = @LoopActor (Agent, ControlRequest) async throws(Failure) -> JSONValue
 
     /// All of them.
-    static let everything = all + AgentStoreCommands.all + AgentKeyCommands.all + AgentRosterCommands.all
+    static let everything =
+        all + AgentStoreCommands.all + AgentKeyCommands.all + AgentRosterCommands.all + AgentDeviceCommands.all
 
     private static let all: [(String, Action)] = [("agent.send", send), ("agent.list", list), ("agent.show", show)]
 

@@ -78,12 +78,12 @@ import Logging
     }
 
     /// Joins and begins to work, as the command line's `join` asks a running agent to.
-    func join(_ invite: InviteLink, passphrase: SecretBytes, progress: @LoopActor (String) -> Void) async throws(Failure)
+    func join(_ invitation: Invitation, passphrase: SecretBytes, progress: @LoopActor (String) -> Void) async throws(Failure)
         -> Agent
     {
-        try await begin(passphrase, progress) { [self] () throws(Failure) in
+        try await begin(passphrase, progress, isLinked: invitation.isLink) { [self] () throws(Failure) in
             try await Joining.run(
-                services: services, invite: invite, passphrase: passphrase, workFactor: workFactor, progress: progress)
+                services: services, invitation: invitation, passphrase: passphrase, workFactor: workFactor, progress: progress)
         }.agent
     }
 
@@ -99,7 +99,7 @@ import Logging
     }
 
     private func begin<Value>(
-        _ passphrase: SecretBytes, _ progress: @LoopActor (String) -> Void,
+        _ passphrase: SecretBytes, _ progress: @LoopActor (String) -> Void, isLinked: Bool = false,
         _ steps: @LoopActor () async throws(Failure) -> Value
     ) async throws(Failure) -> (agent: Agent, value: Value) {
         guard agent == nil, !isJoining else {
@@ -110,7 +110,7 @@ import Logging
         let value = try await steps()
         try await startAgent()
         guard let agent else { throw Failure(.bug, "the agent did not start") }
-        try await Joining.prove(agent, passphrase: passphrase, services: services, progress: progress)
+        try await Joining.prove(agent, passphrase: passphrase, isLinked: isLinked, services: services, progress: progress)
         return (agent, value)
     }
 

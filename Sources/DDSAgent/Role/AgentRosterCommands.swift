@@ -28,7 +28,7 @@ import DDSWire
         let members = roster.members.map { member -> JSONValue in
             [
                 "address": .text("\(member.address)"), "display": .text(member.display), "role": .text(member.role.rawValue),
-                "joined": .bool(member.recipient != nil),
+                "joined": .bool(member.hasJoined), "devices": .number(member.devices.count),
                 "identity": member.identity.map { .object(KeyFingerprint(of: $0).json) } ?? .null,
             ]
         }

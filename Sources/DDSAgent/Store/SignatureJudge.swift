@@ -124,12 +124,15 @@ struct SignatureJudge: Sendable {
         guard result.signature.verdict != .bad, let signature = signed.signature, let key = result.signature.key else {
             return result
         }
-        if let reason = misplacement(signature.trustedComment, recipients: recipients, submission: submission, group: group) {
+        let reason = misplacement(
+            signature.trustedComment, recipients: recipients, submission: submission, group: group, isOwn: key == ownKey)
+        if let reason {
             return bad(reason, key: key, attested: attested)
         }
         let digest = Hex.encode(Hash.blake2b(signed.content, count: 32))
         // What one writes to oneself comes back; what one writes to a group does not.
-        if let earlier = trust.seen[Trust.Name(key: key, submission: submission ?? "")], !(earlier.isOwn && group == nil) {
+        let isToMyself = group == nil && recipients.contains { $0.lowercased() == "\(me)" }
+        if let earlier = trust.seen[Trust.Name(key: key, submission: submission ?? "")], !(earlier.isOwn && isToMyself) {
             guard earlier.digest == digest else {
                 return bad("another message of the same author has the same number", key: key, attested: attested)
             }
@@ -180,7 +183,9 @@ struct SignatureJudge: Sendable {
     }
 
     /// Why a message that its author signed does not belong here.
-    private func misplacement(_ comment: String, recipients: [String], submission: String?, group: String?) -> String? {
+    private func misplacement(
+        _ comment: String, recipients: [String], submission: String?, group: String?, isOwn: Bool
+    ) -> String? {
         guard let context = SignatureContext(comment) else { return "it does not say where the message belongs" }
         guard context.server == server else { return "it was written for another node" }
         guard let submission, context.submission == submission else { return "it was written for another submission" }
@@ -193,6 +198,8 @@ struct SignatureJudge: Sendable {
             }
             return nil
         }
+        // What this person wrote on another device of theirs has its own audience.
+        if isOwn { return nil }
         let named = Set(recipients.compactMap { MailAddress($0) })
         // A blind copy names its reader in what was signed: whoever is named openly, and this reader, are the whole audience.
         guard named.contains(me) || context.audience == SignatureContext.audience(of: named + [me]) else {

@@ -85,6 +85,7 @@ struct StoreIntake: Sendable {
                 $0.seal = seal
                 $0.mode = mode
                 $0.roster = roster
+                if isSentElsewhere($0, found, through: group) { noteSentElsewhere(&$0, submission, group: group) }
             }
             prepared.duplicateOf = judgement?.duplicateOf
             prepared.learnt = judgement?.learnt
@@ -116,6 +117,22 @@ struct StoreIntake: Sendable {
             }
             return prepared
         }
+    }
+
+    /// What this person wrote on another device of theirs, and the node, or that device, has sealed to this one too. Their own
+    /// signature proves it; what one writes to oneself is mail.
+    private func isSentElsewhere(_ summary: StoredSummary, _ found: SignatureJudge.Judgement, through group: String?) -> Bool {
+        let me = "\(account.address)"
+        return summary.fromAddress.lowercased() == me && found.signature.key == judge.ownKey
+            && found.signature.verdict == .known
+            && (group != nil || !summary.recipients.contains { $0.lowercased() == me })
+    }
+
+    private func noteSentElsewhere(_ summary: inout StoredSummary, _ submission: String?, group: String?) {
+        summary.sendState = .sent
+        summary.isUnread = false
+        summary.submission = submission
+        summary.group = group ?? self.group(of: summary.recipients, isOwn: true)
     }
 
     /// The records of `message`; `group` is the one that is known, from the node or from earlier mail.

@@ -11,11 +11,11 @@ import Logging
 extension Submission {
     /// The wrapper message with `message` sealed to the readers of a roster, and that sealed to the node. `id` is its submission id.
     static func sealed(
-        _ message: [UInt8], id: String?, from: MailAddress, for document: RosterDocument, nodeRecipient: String,
+        _ message: [UInt8], id: String?, from: MailAddress, device: Int, for document: RosterDocument, nodeRecipient: String,
         services: Services
     ) throws(Failure) -> [UInt8] {
         let fileKey = AgeFileKey.generate(random: services.random)
-        let readers = try readers(of: document, author: from, fileKey: fileKey, random: services.random)
+        let readers = try readers(of: document, author: from, device: device, fileKey: fileKey, random: services.random)
         let bundle = SealedBundle(group: document.roster.group.local, roster: document.head, readers: readers)
         var writer = AgePayloadWriter(fileKey: fileKey, random: services.random)
         let inner = bundle.head + writer.update(message[...]) + writer.finish()
@@ -24,27 +24,32 @@ extension Submission {
             to: [document.roster.group], nodeRecipient: nodeRecipient, services: services)
     }
 
-    /// Who has not joined yet gets nothing: nobody can seal it to them later. The author has it already.
+    /// Who has not joined yet gets nothing: nobody can seal it to them later. The device of the author that sends it has it already.
     private static func readers(
-        of document: RosterDocument, author: MailAddress, fileKey: AgeFileKey, random: any RandomSource
+        of document: RosterDocument, author: MailAddress, device: Int, fileKey: AgeFileKey, random: any RandomSource
     ) throws(Failure) -> [SealedBundle.Reader] {
         let roster = document.roster
-        let members = roster.members.filter { $0.recipient != nil && $0.address != author }
-        let keys = ReaderNotes.kind(of: members.compactMap(\.keyKind), policy: roster.settings.pq)
+        let places = roster.members.flatMap { member in member.devices.map { (address: member.address, device: $0) } }.filter {
+            $0.address != author || $0.device.number != device
+        }
+        let keys = ReaderNotes.kind(of: places.map(\.device.keyKind), policy: roster.settings.pq)
         let isAttested = roster.settings.senderAuth == "attested"
         let headers = FanOut.attempts(
-            fileKey: fileKey, recipients: members.map { $0.recipient.flatMap { try? AgeRecipient(accepted: $0) } },
-            notes: members.map { member in
+            fileKey: fileKey, recipients: places.map { try? AgeRecipient(accepted: $0.device.recipient) },
+            notes: places.map { place in
                 ReaderNotes.sealed(
                     group: roster.group.local, roster: document.head, keys: keys, author: isAttested ? author.local : nil,
-                    keyNumber: member.keyNumber)
+                    keyNumber: place.device.keyNumber)
             }, random: random)
         var readers: [SealedBundle.Reader] = []
-        for (member, header) in zip(members, headers) {
+        for (place, header) in zip(places, headers) {
             guard let header = try? header.get() else {
-                throw Failure(.protocolError, "the roster names a key of \(member.address) that is none; ask the administrator")
+                throw Failure(.protocolError, "the roster names a key of \(place.address) that is none; ask the administrator")
             }
-            readers.append(SealedBundle.Reader(name: member.address.local, keyNumber: member.keyNumber, header: header))
+            readers.append(
+                SealedBundle.Reader(
+                    name: SealedBundle.place(place.address.local, device: place.device.number),
+                    keyNumber: place.device.keyNumber, header: header))
         }
         return readers
     }
@@ -73,15 +78,15 @@ extension Agent {
 
     /// The wrapper of a message as its recipients want it, and for which roster that is.
     nonisolated static func wrapper(
-        _ message: [UInt8], id: String?, from: MailAddress, to recipients: [MailAddress], for document: RosterDocument?,
-        nodeRecipient: String, services: Services
+        _ message: [UInt8], id: String?, from: MailAddress, device: Int, to recipients: [MailAddress],
+        for document: RosterDocument?, nodeRecipient: String, services: Services
     ) throws(Failure) -> [UInt8] {
         guard let document else {
             return try Submission.sealed(
                 message, id: id, from: from, to: recipients, nodeRecipient: nodeRecipient, services: services)
         }
         return try Submission.sealed(
-            message, id: id, from: from, for: document, nodeRecipient: nodeRecipient, services: services)
+            message, id: id, from: from, device: device, for: document, nodeRecipient: nodeRecipient, services: services)
     }
 
     /// What sealing a message costs, in octets of ordinary work: a header of a roster costs as much as a megabyte's tenth.
@@ -108,7 +113,8 @@ extension Agent {
             anew.roster = document.map { RosterPointer(group: $0.roster.group.local, head: $0.head) }
             anew.message = try await Heavy.perform(octets: Self.cost(message, document)) { [account, services] in
                 try Self.wrapper(
-                    message, id: item.summary.submission, from: account.address, to: submission.recipients, for: document,
+                    message, id: item.summary.submission, from: account.address, device: account.device,
+                    to: submission.recipients, for: document,
                     nodeRecipient: account.nodeRecipient, services: services)
             }
             return .anew(anew)

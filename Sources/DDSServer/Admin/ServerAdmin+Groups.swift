@@ -98,7 +98,7 @@ extension ServerAdmin {
         let members = request.arguments["members"]?.strings ?? []
         try await store.change { directory throws(Failure) in try directory.removingMembers(members, from: name) }
         publish(.groupChanged)
-        let gone = Set(members.compactMap { store.directory.accounts[$0.lowercased()]?.mailbox })
+        let gone = Set(store.directory.devices(of: members.map { $0.lowercased() }).map(\.mailbox))
         await delivery.held.retry { gone.contains($0.member) }
         return .object(try describeGroup(name))
     }

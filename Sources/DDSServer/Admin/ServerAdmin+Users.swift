@@ -144,9 +144,29 @@ extension ServerAdmin {
     func removeUser(_ request: ControlRequest) async throws(Failure) -> JSONValue {
         let account = try store.directory.member(try request.text("name"))
         try await store.change { directory throws(Failure) in try directory.removingAccount(account.name) }
-        await delivery.memberRemoved(account, erased: try await store.eraseMaildrop(of: account))
-        onRemoved(account)
+        for device in account.perDevice {
+            await delivery.memberRemoved(device, erased: try await store.eraseMaildrop(of: device))
+            onRemoved(device)
+        }
         return ["removed": .text(account.name)]
+    }
+
+    private static func device(_ device: Account) -> JSONValue {
+        [
+            "number": .number(device.deviceNumber), "title": device.deviceTitle.map { .text($0) } ?? .null,
+            "since": device.deviceSince.map { .text(DeliveryReport.date($0)) } ?? .null,
+            "key_number": device.keyNumber.map { .number(Int64(clamping: $0)) } ?? .null,
+        ]
+    }
+
+    func revokeDevice(_ request: ControlRequest) async throws(Failure) -> JSONValue {
+        let name = try store.directory.member(try request.text("name")).name
+        guard let number = request.arguments["number"]?.integer.flatMap({ Int(exactly: $0) }) else {
+            throw Failure(.usage, "name the device by its number; see: ddsnode user show \(name)")
+        }
+        let keeper = DeviceKeeper(store: store, delivery: delivery, onEnded: onRemoved)
+        try await keeper.revoke(number, of: name)
+        return .object(try describe(name))
     }
 
     private func describe(_ name: String) throws(Failure) -> [String: JSONValue] {
@@ -157,6 +177,7 @@ extension ServerAdmin {
             "recipient": account.recipient.map { .text($0) } ?? .null,
             "login": account.login.map { _ in .text(account.usesKey ? "key" : "password") } ?? .null,
             "password_login": .bool(account.verifier != nil),
+            "devices": .list(account.perDevice.filter(\.usesKey).map(Self.device)),
         ]
     }
 }

@@ -31,7 +31,8 @@ struct NodeFacts: Sendable {
 
     init(
         store: DirectoryStore, facts: NodeFacts, time: any TimeSource, random: any RandomSource,
-        delivery: DeliveryService, queue: QueueDesk, publish: @escaping @LoopActor (NodeEvent) -> Void, onRemoved: @escaping @LoopActor (Account) -> Void
+        delivery: DeliveryService, queue: QueueDesk, publish: @escaping @LoopActor (NodeEvent) -> Void,
+        onRemoved: @escaping @LoopActor (Account) -> Void
     ) {
         self.store = store
         self.facts = facts
@@ -56,7 +57,7 @@ struct NodeFacts: Sendable {
         [
             ("user.add", { $0.addUser }), ("user.list", { $0.listUsers }), ("user.show", { $0.showUser }),
             ("user.set", { $0.setUser }), ("user.suspend", { $0.suspendUser }), ("user.resume", { $0.resumeUser }),
-            ("user.remove", { $0.removeUser }),
+            ("user.remove", { $0.removeUser }), ("user.device.revoke", { $0.revokeDevice }),
         ]
     }
 

@@ -259,7 +259,7 @@ import Logging
             await Loop.giveWay()
         }
         Loop.discard((plan, report))
-        guard let mail, let account, store.directory.accounts[account.name]?.mailbox == author else { return }
+        guard let mail, store.directory.account(mailbox: author) != nil else { return }
         last[author] = services.time.now
         sentCount += 1
         book.stored(mail.mailbox, bytes: mail.bytes, isControl: true)
@@ -269,7 +269,9 @@ import Logging
     /// An agent keeps the states with its messages and is told of every change. Who uses an ordinary mail program gets a letter,
     /// and only when a copy met trouble.
     nonisolated static func isWorthTelling(_ record: MessageRecord, _ states: [CopyState], to account: Account) -> Bool {
-        let fresh = zip(record.copies, states).filter { $0.told != $1 }.map(\.1)
+        let now = PersonalStates.lines(of: record, states, authorUsesKey: account.usesKey).map(\.state)
+        let then = PersonalStates.lines(of: record, record.copies.map(\.told), authorUsesKey: account.usesKey).map(\.state)
+        let fresh = zip(then, now).filter { $0 != $1 }.map(\.1)
         return account.usesKey ? !fresh.isEmpty : fresh.contains { $0 != .waiting && $0 != .fetched }
     }
 
@@ -277,10 +279,12 @@ import Logging
         _ news: MessageNews, revision: Int, _ directory: Directory, _ domain: String
     ) -> DeliveryReport.Message {
         let record = news.page.record
-        let copies = zip(record.copies, news.states).map { copy, state in
+        let usesKey = directory.accounts[record.author]?.usesKey == true
+        let copies = PersonalStates.lines(of: record, news.states, authorUsesKey: usesKey).map { line in
             DeliveryReport.Copy(
-                address: "\(copy.member)@\(domain)", name: directory.accounts[copy.member]?.display ?? copy.member,
-                group: record.group(of: copy), state: state, cause: state == .held ? news.causes[copy.mailbox] : nil)
+                address: "\(line.copy.member)@\(domain)",
+                name: directory.accounts[line.copy.member]?.display ?? line.copy.member, group: record.group(of: line.copy),
+                state: line.state, cause: line.state == .held ? news.causes[line.copy.mailbox] : nil)
         }
         return DeliveryReport.Message(
             submission: record.submission, revision: revision, day: record.day, destinations: record.destinations,

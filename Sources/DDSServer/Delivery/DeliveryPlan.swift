@@ -19,8 +19,12 @@ struct DeliveryPlan: Sendable {
         var header: [UInt8]?
         /// What waits for the member has reached the quota.
         var isFull: Bool
+        /// The member has other devices, which get theirs: nobody was answered that this one's maildrop is full.
+        var isOneOfSeveral = false
 
-        var route: CopyRoute { CopyRoute(hasOwnHeader: header != nil, isFull: isFull, cameThroughGroup: group != nil) }
+        var route: CopyRoute {
+            CopyRoute(hasOwnHeader: header != nil, isFull: isFull, cameThroughGroup: group != nil || isOneOfSeveral)
+        }
     }
 
     var id: RecordTag

@@ -89,21 +89,23 @@ enum DeliveryOutcome: Hashable, Sendable {
     /// Delivers to the readers that the destinations have *now*: a member removed since RCPT gets nothing. Of a resend only
     /// those destinations are served that did not have it before, and of their readers only those whom it has not reached yet
     /// in another way.
-    func deliver(_ message: SealedMessage, author: String?, destinations: [Directory.Destination]) async -> DeliveryOutcome {
+    func deliver(
+        _ message: SealedMessage, author: String?, from mailbox: UInt64? = nil, destinations: [Directory.Destination]
+    ) async -> DeliveryOutcome {
         let submission = author.flatMap { author in message.submissionID.map { SubmissionName(author: author, id: $0) } }
         guard case .admitted(let receipts) = submissions.admit(submission?.tag) else {
             return .tryAgain("this submission is being accepted on another connection")
         }
         let (outcome, receipt) = await store.fence.pass {
-            await deliver(message, author: author, to: destinations, submission, earlier: receipts)
+            await deliver(message, author: author, from: mailbox, to: destinations, submission, earlier: receipts)
         }
         submissions.settle(submission?.tag, receipt: receipt)
         return outcome
     }
 
     private func deliver(
-        _ message: SealedMessage, author: String?, to destinations: [Directory.Destination], _ submission: SubmissionName?,
-        earlier receipts: [SpoolUID]
+        _ message: SealedMessage, author: String?, from mailbox: UInt64?, to destinations: [Directory.Destination],
+        _ submission: SubmissionName?, earlier receipts: [SpoolUID]
     ) async -> (DeliveryOutcome, receipt: (uid: SpoolUID, day: Int)?) {
         do {
             let served = try await self.served(receipts)
@@ -118,10 +120,13 @@ enum DeliveryOutcome: Hashable, Sendable {
             // One state for all that follows: the roster that is named is the one of the readers.
             let directory = store.directory
             if case .headers(let bundle) = message.opening {
-                switch directory.fit(of: bundle, to: wanted, author: author) {
+                switch directory.fit(of: bundle, to: wanted, author: author, from: mailbox) {
                 case .fits: break
                 case .stale(let group):
-                    guard let author = author.flatMap({ directory.accounts[$0] }) else {
+                    guard
+                        let author = mailbox.flatMap({ directory.account(mailbox: $0) })
+                            ?? author.flatMap({ directory.accounts[$0] })
+                    else {
                         return (.refused("log in first"), nil)
                     }
                     return (.sealAgain(try await rosters.renew(group, for: author)), nil)
@@ -129,7 +134,7 @@ enum DeliveryOutcome: Hashable, Sendable {
                 }
             }
             // A policy is about everybody who reads it, those included who have it already.
-            let everybody = directory.readers(of: wanted, author: author)
+            let everybody = directory.readers(of: wanted, author: author, from: mailbox)
             let isByAuthor = message.mode == .sealed
             let readers = isByAuthor ? everybody.filter { $0.recipient != nil } : everybody
             // The node's own key protects nothing of what is not sealed to it.
@@ -138,7 +143,8 @@ enum DeliveryOutcome: Hashable, Sendable {
             {
                 return (.refused(words), nil)
             }
-            var plan = try await self.plan(message, author: author, to: readers, destinations: wanted, directory) { mailbox in
+            var plan = try await self.plan(message, author: author, from: mailbox, to: readers, destinations: wanted, directory)
+            { mailbox in
                 submission.map { served.readers.contains($0.tag(of: mailbox)) } == true
             }
             if isByAuthor { plan.unsealed = everybody.filter { $0.recipient == nil } }
@@ -188,7 +194,8 @@ enum DeliveryOutcome: Hashable, Sendable {
 
     /// Who gets what, with a header for everybody whom one can be made for.
     private func plan(
-        _ message: SealedMessage, author: String?, to everybody: [Account], destinations: [Directory.Destination],
+        _ message: SealedMessage, author: String?, from mailbox: UInt64?, to everybody: [Account],
+        destinations: [Directory.Destination],
         _ directory: Directory, isServed: (UInt64) -> Bool
     ) async throws -> DeliveryPlan {
         let seal = directory.seal(of: everybody, destinations: destinations, wasHybrid: message.wasHybrid)
@@ -205,16 +212,18 @@ enum DeliveryOutcome: Hashable, Sendable {
             )
         case .headers(let bundle):
             let made = Dictionary(bundle.readers.map { ($0.name, $0.header) }, uniquingKeysWith: { $1 })
-            headers = readers.map { made[$0.name] }
+            headers = readers.map { made[$0.place] }
         }
         var plan = DeliveryPlan(
-            id: RecordTag(services.random.bytes(16)), author: author.flatMap { directory.accounts[$0] },
+            id: RecordTag(services.random.bytes(16)),
+            author: mailbox.flatMap { directory.account(mailbox: $0) } ?? author.flatMap { directory.accounts[$0] },
             submission: message.submissionID ?? "", day: services.time.wall.day, destinations: destinations,
             copies: readers.indices.map { index in
                 DeliveryPlan.Copy(
                     member: readers[index].name, mailbox: readers[index].mailbox, group: groups[index],
                     recipient: readers[index].recipient, header: headers[index],
-                    isFull: book.isFull(MailboxID(rawValue: readers[index].mailbox)))
+                    isFull: book.isFull(MailboxID(rawValue: readers[index].mailbox)),
+                    isOneOfSeveral: directory.accounts[readers[index].name]?.others != nil)
             })
         guard case .key(let fileKey) = message.opening else {
             plan.sealing = .member
@@ -253,7 +262,7 @@ enum DeliveryOutcome: Hashable, Sendable {
         guard !plan.copies.isEmpty else { return stored }
         var orphans: [SpoolUID] = []
         for (copy, uid) in zip(plan.copies, stored[1...]) {
-            guard store.directory.accounts[copy.member]?.mailbox == copy.mailbox else {
+            guard let account = store.directory.account(mailbox: copy.mailbox) else {
                 orphans.append(uid)
                 continue
             }
@@ -261,7 +270,7 @@ enum DeliveryOutcome: Hashable, Sendable {
                 held.stored(uid, plan.id, heldCopy, day: plan.day, payload: stored[0])
                 // The key or the room may have come while this was being stored.
                 let isFull = book.isFull(MailboxID(rawValue: copy.mailbox))
-                if store.directory.accounts[copy.member]?.recipient != copy.recipient || isFull != copy.isFull {
+                if account.recipient != copy.recipient || isFull != copy.isFull {
                     held.retry(member: copy.mailbox)
                 }
                 continue

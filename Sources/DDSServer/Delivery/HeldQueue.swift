@@ -184,7 +184,7 @@ import Logging
             HeldCopy.releasing(uid, id: item.id, to: box, header: header, payload: payload))
         erased([uid])
         // A member who was removed meanwhile has lost the maildrop; the next sweep finds the copy.
-        if stored.count == 2, store.directory.accounts[account.name]?.mailbox == item.member {
+        if stored.count == 2, store.directory.account(mailbox: item.member) != nil {
             book.stored(box, bytes: header.count + payload.count)
             services.bus.publish(.newMailFor(mailbox: item.member))
         }

@@ -91,19 +91,21 @@ import Logging
     }
 
     /// Where the copies of these messages lie. The caller is inside the gate.
-    func places(of pages: [MessagePage], held: [RecordTag: [UInt64: HoldCause]]) async throws(SpoolError) -> [RecordTag: CopyPlaces] {
-        var wanted: [UInt64: String] = [:]
+    func places(of pages: [MessagePage], held: [RecordTag: [UInt64: HoldCause]]) async throws(SpoolError) -> [RecordTag:
+        CopyPlaces]
+    {
+        var wanted: Set<UInt64> = []
         for page in pages {
-            for copy in page.record.copies where !copy.told.isFinal { wanted[copy.mailbox] = copy.member }
+            for copy in page.record.copies where !copy.told.isFinal { wanted.insert(copy.mailbox) }
             await Loop.giveWay()
         }
-        let ownerless = Set(wanted.filter { store.directory.accounts[$0.value]?.mailbox != $0.key }.keys)
+        let ownerless = wanted.filter { store.directory.account(mailbox: $0) == nil }
         var places: [RecordTag: CopyPlaces] = [:]
         for page in pages {
             places[page.id] = CopyPlaces(held: held[page.id] ?? [:], ownerless: ownerless)
             await Loop.giveWay()
         }
-        for mailbox in wanted.keys where !ownerless.contains(mailbox) {
+        for mailbox in wanted where !ownerless.contains(mailbox) {
             for entry in try await spool.entries(in: MailboxID(rawValue: mailbox)) {
                 places[entry.tag]?.waiting.insert(mailbox)
                 await Loop.giveWay()

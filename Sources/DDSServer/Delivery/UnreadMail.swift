@@ -25,7 +25,7 @@ import Logging
         _ copies: [ExpiryPlan.Expired], of account: Account, as end: CopyState, gone: @LoopActor (Set<SpoolUID>) -> Void
     ) async throws(SpoolError) {
         // The key may have changed since this member's turn began.
-        let account = store.directory.accounts[account.name] ?? account
+        let account = store.directory.account(mailbox: account.mailbox) ?? account
         let pages = try await delivery.ledger.pages(Set(copies.map(\.id)))
         let plan = ExpiryPlan(copies, mailbox: account.mailbox, pages: pages, end: end)
         var mails: [ControlCopy] = []

@@ -52,20 +52,28 @@ extension Directory {
     }
 
     /// The accounts that get a copy now: members of the groups and the persons named, each once, in order of name. A key
-    /// user's own agent keeps what it sent, so a group's copy does not go back to an author who uses a key. Among them are
-    /// members without a key: their copies are held.
-    func readers(of destinations: [Destination], author: String?) -> [Account] {
+    /// user's own agent keeps what it sent, so no copy goes back to the device that sent it, whose maildrop is `mailbox`; the
+    /// author's other devices get one. Each account is as one of its devices has it. Among them are members without a key: their
+    /// copies are held.
+    func readers(of destinations: [Destination], author: String?, from mailbox: UInt64? = nil) -> [Account] {
         var names: Set<String> = []
         for destination in destinations {
             switch destination {
             case .member(let name): names.insert(name)
-            case .group(let name):
-                var members = groups[name]?.members ?? []
-                if let author, accounts[author]?.usesKey == true { members.remove(author) }
-                names.formUnion(members)
+            case .group(let name): names.formUnion(groups[name]?.members ?? [])
             }
         }
-        return names.sorted().compactMap { accounts[$0] }.filter { !$0.isSuspended }
+        guard let author = author.flatMap({ accounts[$0] }), author.usesKey, !destinations.contains(.member(author.name)) else {
+            return devices(of: names)
+        }
+        names.insert(author.name)
+        let sender = mailbox ?? author.mailbox
+        return devices(of: names).filter { $0.mailbox != sender }
+    }
+
+    /// The accounts of these names as each of their devices has them, in order of name; suspended ones are left out.
+    func devices(of names: some Sequence<String>) -> [Account] {
+        names.sorted().compactMap { accounts[$0] }.filter { !$0.isSuspended }.flatMap(\.perDevice)
     }
 
     /// How a message to these is taken: unopened as soon as one of them is a group whose mail the node does not open.

@@ -30,17 +30,20 @@ extension Directory {
             accounts[name].map { $0.recipient == recipient && $0.identity == nil } == true ? [] : groupNames(of: name)
         case .keyStated(let name, let identity, _, _, _): accounts[name]?.identity == identity ? [] : groupNames(of: name)
         case .accountSuspended(let name), .accountResumed(let name), .accountRemoved(let name),
-            .accessRestored(let name, _, _, _, _):
+            .accessRestored(let name, _, _, _, _), .deviceLinked(let name, _), .deviceRevoked(let name, _):
             groupNames(of: name)
         case .accountAdded, .passwordLogin, .groupRemoved, .inviteCreated, .inviteTried, .inviteUsed, .inviteRevoked,
-            .rosterMade, .rosterConfirmed, .checkpoint, .lostMailFound, .lostMailErased:
+            .rosterMade, .rosterConfirmed, .checkpoint, .lostMailFound, .lostMailErased, .deviceKeyStated:
             []
         }
     }
 
     /// The groups whose rosters name a mailbox key that an event replaces by the next one of the same owner.
     func groupsOutdated(by event: DirectoryEvent) -> [String] {
-        if case .keyStated(let name, _, _, _, _) = event { groupNames(of: name) } else { [] }
+        switch event {
+        case .keyStated(let name, _, _, _, _), .deviceKeyStated(let name, _, _, _, _): groupNames(of: name)
+        default: []
+        }
     }
 
     /// True when the last roster of an existing group, if there is one, does not say any more what is.
@@ -83,8 +86,7 @@ extension Directory {
             MailAddress(local: account.name, domain: domain).map { address in
                 Roster.Member(
                     address: address, display: account.display, role: group.owners.contains(account.name) ? .owner : .member,
-                    identity: account.identity.flatMap { Hex.decode($0) }, recipient: account.recipient,
-                    keyNumber: account.keyNumber)
+                    identity: account.identity.flatMap { Hex.decode($0) }, devices: Self.rosterDevices(of: account))
             }
         }
         let state = rosters[group.name] ?? RosterState()
@@ -97,8 +99,14 @@ extension Directory {
                     senderAuth: group.senderAuthentication.rawValue), members: members))
     }
 
+    private static func rosterDevices(of account: Account) -> [Roster.Device] {
+        account.perDevice.compactMap { device in
+            device.recipient.map { Roster.Device(number: device.deviceNumber, recipient: $0, keyNumber: device.keyNumber) }
+        }
+    }
+
     /// Whom a roster is sent to: members with an agent and a key. An ordinary mail program can make nothing of it.
     func rosterReaders(of group: Group) -> [Account] {
-        group.members.sorted().compactMap { accounts[$0] }.filter { !$0.isSuspended && $0.usesKey && $0.recipient != nil }
+        devices(of: group.members).filter { $0.usesKey && $0.recipient != nil }
     }
 }

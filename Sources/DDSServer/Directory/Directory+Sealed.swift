@@ -15,7 +15,8 @@ extension Directory {
     }
 
     /// The rosters of the groups are settled.
-    func fit(of bundle: SealedBundle, to destinations: [Destination], author: String?) -> BundleFit {
+    func fit(of bundle: SealedBundle, to destinations: [Destination], author: String?, from mailbox: UInt64? = nil) -> BundleFit
+    {
         guard destinations.count == 1, case .group(let name) = destinations[0], let group = groups[name], let author else {
             return .wrong("a message that is sealed to each reader is for one group; send it alone")
         }
@@ -23,8 +24,9 @@ extension Directory {
             return .wrong("the message was sealed for the readers of \(bundle.group), not of \(name)")
         }
         guard let head = rosterHead(of: name), bundle.roster == head else { return .stale(name) }
-        let readers = readers(of: destinations, author: author).filter { $0.recipient != nil }
-        guard readers.map(\.name) == bundle.readers.map(\.name) else {
+        let readers = readers(of: destinations, author: author, from: mailbox).filter { $0.recipient != nil }
+            .sorted { $0.place < $1.place }
+        guard readers.map(\.place) == bundle.readers.map(\.name) else {
             return .wrong("the message is sealed to others than roster \(head.number) names; update ddsnode's agent")
         }
         for (account, reader) in zip(readers, bundle.readers) where account.keyNumber != reader.keyNumber {

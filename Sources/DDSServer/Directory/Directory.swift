@@ -27,6 +27,15 @@ struct Account: Hashable, Sendable, Codable {
     var lostBefore: UInt64?
     /// How many messages the last restoration found under lost keys.
     var lost: Int?
+    /// The number of the device whose keys these are; nil for the first. See `perDevice`.
+    var device: Int?
+    /// What its owner calls it, and since when it is there (days since 1970); nil for the first.
+    var deviceTitle: String?
+    var deviceSince: Int?
+    /// The member's other devices.
+    var others: [AccountDevice]?
+    /// The highest number that a device was given; nil while there was only the first.
+    var devicesGiven: Int?
 
     /// True for members whose own agent seals what they send.
     var usesKey: Bool {
@@ -84,17 +93,17 @@ struct Directory: Hashable, Sendable, Codable {
         rosters = try values.decodeIfPresent([String: RosterState].self, forKey: .rosters) ?? [:]
         nextMailbox = try values.decode(UInt64.self, forKey: .nextMailbox)
         namesByDeviceKey = try values.decode([String: String].self, forKey: .namesByDeviceKey)
-        for account in accounts.values { namesByMailbox[account.mailbox] = account.name }
+        for account in accounts.values.flatMap(\.perDevice) { namesByMailbox[account.mailbox] = account.name }
     }
 
-    /// Whose maildrop this is; nil once the member is gone.
+    /// Whose maildrop this is, as the device has it that fetches there; nil once the member or the device is gone.
     func account(mailbox: UInt64) -> Account? {
-        namesByMailbox[mailbox].flatMap { accounts[$0] }
+        namesByMailbox[mailbox].flatMap { accounts[$0] }?.perDevice.first { $0.mailbox == mailbox }
     }
 
-    /// The account that a device key's hash (hexadecimal) belongs to.
+    /// The account that a device key's hash (hexadecimal) belongs to, as that device has it.
     func account(deviceKey: String) -> Account? {
-        namesByDeviceKey[deviceKey].flatMap { accounts[$0] }
+        namesByDeviceKey[deviceKey].flatMap { accounts[$0] }?.perDevice.first { $0.login == .deviceKey(deviceKey) }
     }
 
     /// The names of the groups a member is in, sorted.
@@ -112,7 +121,7 @@ struct Directory: Hashable, Sendable, Codable {
             namesByMailbox[mailbox] = name
             nextMailbox = max(nextMailbox, mailbox + 1)
         case .accessGranted(let name, let login, let recipient):
-            forgetDeviceKey(of: name)
+            forgetDevices(of: name)
             accounts[name]?.login = login
             accounts[name]?.besides = nil
             accounts[name]?.recipient = recipient
@@ -131,7 +140,7 @@ struct Directory: Hashable, Sendable, Codable {
             accounts[name]?.recipient = recipient
             accounts[name]?.statement = statement
         case .accessRestored(let name, let device, let number, let recipient, let statement):
-            forgetDeviceKey(of: name)
+            forgetDevices(of: name)
             accounts[name]?.login = .deviceKey(device)
             // It may have been stored on the device that is lost.
             accounts[name]?.besides = nil
@@ -141,6 +150,17 @@ struct Directory: Hashable, Sendable, Codable {
             accounts[name]?.lostBefore = number
             accounts[name]?.lost = 0
             namesByDeviceKey[device] = name
+        case .deviceLinked(let name, let device):
+            accounts[name]?.link(device)
+            namesByDeviceKey[device.deviceKey] = name
+            namesByMailbox[device.mailbox] = name
+            nextMailbox = max(nextMailbox, device.mailbox + 1)
+        case .deviceKeyStated(let name, let device, let number, let recipient, let statement):
+            accounts[name]?.state(device: device, keyNumber: number, recipient: recipient, statement: statement)
+        case .deviceRevoked(let name, let number):
+            forgetNumbers(of: name)
+            accounts[name]?.revoke(device: number)
+            noteNumbers(of: name)
         case .lostMailFound(let name, let count):
             let before = accounts[name]?.lost ?? 0
             accounts[name]?.lost = max(before, count)
@@ -148,8 +168,8 @@ struct Directory: Hashable, Sendable, Codable {
         case .accountSuspended(let name): accounts[name]?.isSuspended = true
         case .accountResumed(let name): accounts[name]?.isSuspended = false
         case .accountRemoved(let name):
-            forgetDeviceKey(of: name)
-            if let account = accounts.removeValue(forKey: name) { namesByMailbox[account.mailbox] = nil }
+            forgetNumbers(of: name)
+            accounts[name] = nil
             for group in groups.keys { remove(name, from: group) }
             for (number, invite) in invites where invite.user == name { invites[number] = nil }
         case .groupAdded(let name, let title, let mode, let posting, let pq):
@@ -183,7 +203,23 @@ struct Directory: Hashable, Sendable, Codable {
         groups[group]?.owners.remove(member)
     }
 
-    private mutating func forgetDeviceKey(of name: String) {
-        if case .deviceKey(let old) = accounts[name]?.login { namesByDeviceKey[old] = nil }
+    private mutating func forgetNumbers(of name: String) {
+        guard let account = accounts[name] else { return }
+        for key in account.deviceKeys { namesByDeviceKey[key] = nil }
+        for device in account.perDevice { namesByMailbox[device.mailbox] = nil }
+    }
+
+    private mutating func noteNumbers(of name: String) {
+        guard let account = accounts[name] else { return }
+        for key in account.deviceKeys { namesByDeviceKey[key] = name }
+        for device in account.perDevice { namesByMailbox[device.mailbox] = name }
+    }
+
+    /// None of a member's devices logs in any more; whoever comes gets the first one's maildrop.
+    private mutating func forgetDevices(of name: String) {
+        forgetNumbers(of: name)
+        accounts[name]?.others = nil
+        accounts[name]?.login = nil
+        noteNumbers(of: name)
     }
 }

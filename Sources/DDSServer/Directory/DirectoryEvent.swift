@@ -49,6 +49,11 @@ enum DirectoryEvent: Hashable, Sendable, Codable {
     /// The member came back with a recovery kit: the device key (as in `LoginMethod`) and the mailbox key of a statement that
     /// follows the last one are theirs from here on, and those before are lost.
     case accessRestored(name: String, deviceKey: String, number: UInt64, recipient: String, statement: String)
+    /// A member has another device from here on.
+    case deviceLinked(name: String, device: AccountDevice)
+    /// Like `keyStated`, about the key of a device that was linked; the identity is known.
+    case deviceKeyStated(name: String, device: Int, number: UInt64, recipient: String, statement: String)
+    case deviceRevoked(name: String, device: Int)
     /// So many messages wait under keys that are lost; stored before they are erased.
     case lostMailFound(name: String, count: Int)
     /// Nothing is left under keys that are lost.

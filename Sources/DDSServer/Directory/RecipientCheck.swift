@@ -19,8 +19,10 @@ enum RecipientCheck {
     static func refusal(of events: [DirectoryEvent], random: any RandomSource) -> String? {
         let fits = events.allSatisfy { event in
             switch event {
-            case .keyStated(_, _, _, let recipient, _), .accessRestored(_, _, _, let recipient, _):
+            case .keyStated(_, _, _, let recipient, _), .accessRestored(_, _, _, let recipient, _),
+                .deviceKeyStated(_, _, _, let recipient, _):
                 Self.isUsable(recipient, random: random)
+            case .deviceLinked(_, let device): Self.isUsable(device.recipient, random: random)
             default: true
             }
         }

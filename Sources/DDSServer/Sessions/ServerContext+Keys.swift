@@ -18,7 +18,7 @@ extension ServerContext {
         let outcome: Directory.Stating
         do throws(Failure) {
             outcome = try await store.change { [self] directory throws(Failure) in
-                let outcome = directory.stating(stating, of: member.name, domain: domain)
+                let outcome = directory.stating(stating, of: member.mailbox, domain: domain)
                 guard case .accepted(let events) = outcome else { return ([], outcome) }
                 if let words = RecipientCheck.refusal(of: events, random: services.random) { return ([], .refused(words)) }
                 return (events, outcome)
@@ -29,7 +29,7 @@ extension ServerContext {
                 SMTPReply(451, EnhancedCode(4, 3, 0), "the node cannot store the statement now; try again in a minute"), false
             )
         }
-        guard case .accepted(let events) = outcome, let account = store.directory.accounts[member.name] else {
+        guard case .accepted(let events) = outcome, let account = store.directory.account(mailbox: member.mailbox) else {
             guard case .refused(let words) = outcome else { return (SubmissionHandler.accountChanged, false) }
             services.log.notice("mailbox key refused", metadata: ["reason": "\(words)"])
             return (SMTPReply(550, EnhancedCode(5, 7, 1), words), false)

@@ -13,14 +13,16 @@ extension ServerContext {
 
     /// Takes either message of a restoration; the reply says in words what came of it.
     func restore(_ request: RestoreRequest, deviceKey: String, from host: String) async -> SMTPReply {
-        let outcome: Directory.Restoring
+        let (outcome, gone): (Directory.Restoring, [Account])
         do throws(Failure) {
-            outcome = try await store.change { [self] directory throws(Failure) in
+            (outcome, gone) = try await store.change { [self] directory throws(Failure) in
                 let outcome = directory.restoring(
                     request, deviceKey: deviceKey, domain: domain, node: keys.nodeIdentity.publicKey, now: services.time.wall)
-                guard case .accepted(let events, _) = outcome else { return ([], outcome) }
-                if let words = RecipientCheck.refusal(of: events, random: services.random) { return ([], .refused(words)) }
-                return (events, outcome)
+                guard case .accepted(let events, let name) = outcome, !events.isEmpty else { return ([], (outcome, [])) }
+                if let words = RecipientCheck.refusal(of: events, random: services.random) {
+                    return ([], (.refused(words), []))
+                }
+                return (events, (outcome, directory.accounts[name]?.furtherDevices ?? []))
             }
         } catch {
             services.log.error("restoration not stored", metadata: ["error": "\(error)"])
@@ -33,7 +35,9 @@ extension ServerContext {
             login.enrolmentRefused(from: host)
             services.log.notice("restoration refused", metadata: ["reason": "\(words)"])
             return SMTPReply(550, EnhancedCode(5, 7, 1), words)
-        case .accepted(let events, let name): return await restored(name, isNew: !events.isEmpty)
+        case .accepted(let events, let name):
+            for device in gone { await devices.ended(device) }
+            return await restored(name, isNew: !events.isEmpty)
         }
     }
 

@@ -18,6 +18,7 @@ import Logging
     let delivery: DeliveryService
     let login: LoginService
     let sessions = OpenSessions()
+    var links = LinkDesk()
     /// The mail domain.
     let domain: String
     /// Bytes a maildrop may hold before direct mail to it is refused for now and a group's copy is held.
@@ -51,7 +52,7 @@ import Logging
     /// The account as it is now, if it may still do what it logged in for: neither removed nor suspended since, and with the
     /// same key or password.
     func current(_ account: Account?) -> Account? {
-        guard let account, let now = store.directory.accounts[account.name], now.mailbox == account.mailbox,
+        guard let account, let now = store.directory.account(mailbox: account.mailbox), now.name == account.name,
             now.login == account.login, now.besides == account.besides, !now.isSuspended
         else { return nil }
         return now
@@ -60,8 +61,9 @@ import Logging
     /// `452 4.2.2` when the person's maildrop is full. A group's copy is taken all the same, and held: one member who does not
     /// fetch must not silence a group.
     func fullMaildropReply(_ address: MailAddress) -> SMTPReply? {
+        // A device that nobody uses must not keep mail from the others: what is for it is held.
         guard let account = store.directory.accounts[address.local],
-            book.isFull(MailboxID(rawValue: account.mailbox))
+            account.perDevice.allSatisfy({ book.isFull(MailboxID(rawValue: $0.mailbox)) })
         else { return nil }
         return SMTPReply(
             452, EnhancedCode(4, 2, 2), "the maildrop of \(account.name) is full; it is free again when they have fetched")
@@ -82,15 +84,17 @@ import Logging
         guard RecipientCheck.isUsable(request.recipient, random: services.random) else {
             return SMTPReply(550, EnhancedCode(5, 6, 0), "the mailbox key of this enrolment is none; run ddsnode join again")
         }
-        let outcome: Directory.Enrolment
+        let (outcome, gone): (Directory.Enrolment, [Account])
         do throws(Failure) {
-            outcome = try await store.change { [services] directory throws(Failure) in
+            (outcome, gone) = try await store.change { [services] directory throws(Failure) in
                 let outcome = directory.enrolling(
                     inviteNumber: request.inviteNumber, secretHash: EnrolmentRequest.secretHash(request.secret.exposed),
                     deviceKey: deviceKey, recipient: request.recipient, credential: request.credential,
                     now: services.time.wall)
                 return switch outcome {
-                case .accepted(let events, _), .refused(let events, _): (events, outcome)
+                case .accepted(let events, let name):
+                    (events, (outcome, events.isEmpty ? [] : directory.accounts[name]?.furtherDevices ?? []))
+                case .refused(let events, _): (events, (outcome, []))
                 }
             }
         } catch {
@@ -104,6 +108,7 @@ import Logging
             return SMTPReply(550, EnhancedCode(5, 7, 1), words)
         case .accepted(let events, let name):
             if events.contains(.inviteUsed(number: request.inviteNumber)) {
+                for device in gone { await devices.ended(device) }
                 services.bus.publish(.inviteUsed)
                 services.bus.publish(.enrolled)
                 services.log.notice("member enrolled", metadata: ["invite": "\(request.inviteNumber)"])
@@ -113,14 +118,22 @@ import Logging
         }
     }
 
+    /// Takes devices from members.
+    var devices: DeviceKeeper {
+        DeviceKeeper(store: store, delivery: delivery) { [sessions, book] device in
+            sessions.cut(of: device.mailbox, "the device was revoked")
+            book.forget(MailboxID(rawValue: device.mailbox))
+        }
+    }
+
     /// The reply to a device that is a member's from here on.
-    func welcome(_ name: String, lost: Int? = nil) -> SMTPReply {
+    func welcome(_ name: String, lost: Int? = nil, device: Int? = nil) -> SMTPReply {
         guard let account = store.directory.accounts[name], let address = MailAddress(local: name, domain: domain) else {
             return SMTPReply(451, EnhancedCode(4, 3, 0), "the account vanished meanwhile; ask the administrator")
         }
         let welcome = EnrolmentWelcome(
             address: address, display: account.display, groups: store.directory.groupNames(of: name),
-            identity: keys.nodeIdentity.publicKey, lost: lost)
+            identity: keys.nodeIdentity.publicKey, lost: lost, device: device)
         return SMTPReply(code: 250, enhanced: EnhancedCode(2, 0, 0), lines: welcome.lines)
     }
 

@@ -182,7 +182,8 @@ import Logging
         if let refusal = server.quota.refusal(account.name, size: message.plainBytes, now: now) {
             return refusal.reply(now: server.services.time.wall)
         }
-        let outcome = await server.delivery.deliver(message, author: account.name, destinations: destinations)
+        let outcome = await server.delivery.deliver(
+            message, author: account.name, from: account.mailbox, destinations: destinations)
         switch outcome {
         // Each may have made a roster, which is mail to many.
         case .delivered, .sealAgain: server.quota.sent(account.name, size: message.plainBytes, now: now)
@@ -217,6 +218,11 @@ import Logging
             if isNew { server.quota.sent(account.name, size: message.count, now: server.services.time.now) }
             return reply
         }
+        if let message, let request = DeviceRequest(message: message) {
+            let (reply, isNew) = await server.answer(request, by: account)
+            if isNew { server.quota.sent(account.name, size: message.count, now: server.services.time.now) }
+            return reply
+        }
         guard let message, let stating = KeyStating(message: message) else {
             return SMTPReply(550, EnhancedCode(5, 6, 0), "this is nothing for the node itself that is sealed to it")
         }
@@ -231,6 +237,9 @@ import Logging
         let message = control?.finish()
         if let request = message.flatMap({ RestoreRequest(message: $0) }), let newcomerKey {
             return await server.restore(request, deviceKey: newcomerKey, from: peerHost)
+        }
+        if let request = message.flatMap({ LinkRequest(message: $0) }), let newcomerKey {
+            return await server.link(request, deviceKey: newcomerKey, from: peerHost)
         }
         guard let request = message.flatMap({ EnrolmentRequest(message: $0) }), let newcomerKey else {
             return SMTPReply(550, EnhancedCode(5, 6, 0), "this is no enrolment sealed to this node; run: ddsnode join INVITE")

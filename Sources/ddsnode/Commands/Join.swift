@@ -9,13 +9,20 @@ import DDSSeal
 
 struct JoinCommand: NodeCommand {
     static let configuration = CommandConfiguration(
-        commandName: "join", abstract: "Become a member of the node that an invite is for.",
+        commandName: "join", abstract: "Become a member of the node that an invite is for, or add this device to yours.",
         discussion:
             "Makes your private key under a passphrase that nobody can reset, registers it, and sends a message through "
             + "the node to see that all is well. A join that failed can be run again.")
 
-    @Argument(help: "The invite: dds://HOST/KEY#SECRET. - reads it from standard input, away from the process list.")
+    @Argument(
+        help:
+            "The invite: dds://HOST/KEY#SECRET, or the link of your other device: dds://YOU@HOST/KEY#SECRET. - reads it from standard input, away from the process list."
+    )
     var invite: String
+    @Option(
+        help: ArgumentHelp(
+            "With the link of your other device: what you call this one; without it the machine's name.", valueName: "text"))
+    var deviceName: String?
     @Option(
         help: ArgumentHelp("A file with the passphrase; - is standard input.", valueName: "file"), completion: .file())
     var passphraseFile: String?
@@ -25,11 +32,16 @@ struct JoinCommand: NodeCommand {
     func perform(_ context: Context) async throws(Failure) -> Int32 {
         let link = try inviteText()
         // A damaged invite is said before anybody invents a passphrase.
-        _ = try InviteLink(link)
+        let isLink = try Invitation(link).isLink
+        guard isLink || deviceName == nil else {
+            throw Failure(.usage, "--device-name is for the link of your other device, and this is an invite")
+        }
         try context.makeConfiguration()
         let passphrase = try context.newPassphrase(file: passphraseFile, option: "--passphrase-file")
         let output = context.output
-        let result = try await Dispatch.join(context, link: link, passphrase: passphrase) { output.progress(SafeWord.text($0)) }
+        let result = try await Dispatch.join(context, link: link, title: deviceName ?? Machine.name, passphrase: passphrase) {
+            output.progress(SafeWord.text($0))
+        }
         output.result(result) { describe(result) }
         try await context.goOn(noBrowser: noBrowser)
         return 0

@@ -23,7 +23,7 @@ struct Root: NodeCommand {
             UserCommand.self, GroupCommand.self, InviteCommand.self, QueueCommand.self, SpoolCommand.self, KeyringCommand.self,
             BackupCommand.self, EventsCommand.self, JoinCommand.self, OpenCommand.self, LockCommand.self, UnlockCommand.self,
             FetchCommand.self, SendCommand.self, ListCommand.self, ShowCommand.self, StoreCommand.self, KeyCommand.self,
-            RosterCommand.self, ContactCommand.self, DemoCommand.self, CompletionCommand.self,
+            DeviceCommand.self, RosterCommand.self, ContactCommand.self, DemoCommand.self, CompletionCommand.self,
         ])
 
     @OptionGroup(title: "Global options") var globals: GlobalOptions

@@ -9,7 +9,7 @@ import DDSSeal
 struct UserCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "user", abstract: "Members of the node.",
-        subcommands: [Add.self, List.self, Show.self, Set.self, Suspend.self, Resume.self, Remove.self])
+        subcommands: [Add.self, List.self, Show.self, Set.self, Device.self, Suspend.self, Resume.self, Remove.self])
 
     /// The password in `file` as text for the control channel.
     @LoopActor static func password(_ context: Context, _ file: String?) throws(Failure) -> JSONValue? {
@@ -25,6 +25,19 @@ struct UserCommand: ParsableCommand {
         line += ", \(SafeWord.text(user["state"]))"
         if !groups.isEmpty { line += ", in " + groups.map { "#\(SafeWord.text($0))" }.joined(separator: " ") }
         return line
+    }
+}
+
+extension UserCommand {
+    /// A line for each device, of members who have several.
+    @LoopActor static func devices(_ user: JSONValue) -> String {
+        let devices = user["devices"]?.array ?? []
+        guard devices.count > 1 else { return "" }
+        return devices.map { device in
+            "\n  device \(SafeWord.text(device["number"]))"
+                + (device["title"]?.string == nil ? "" : " \"\(SafeWord.text(device["title"]))\"")
+                + (device["since"]?.string == nil ? "" : ", since \(SafeWord.text(device["since"]))")
+        }.joined()
     }
 }
 
@@ -112,7 +125,7 @@ extension UserCommand {
             if let passwordLogin { arguments["password_login"] = .text(passwordLogin) }
             if let password = try UserCommand.password(context, passwordFile) { arguments["password"] = password }
             let result = try await Dispatch.server(context, ControlRequest("user.set", .object(arguments)))
-            context.output.result(result) { UserCommand.describe(result) }
+            context.output.result(result) { UserCommand.describe(result) + UserCommand.devices(result) }
             return 0
         }
     }
@@ -153,6 +166,30 @@ extension UserCommand {
             try context.terminal.confirm("this removes \(SafeWord.text(name)) and all mail waiting for them", name: name)
             let result = try await Dispatch.server(context, ControlRequest("user.remove", ["name": .text(name)]))
             context.output.result(result) { "removed user \(SafeWord.text(result["removed"]))" }
+            return 0
+        }
+    }
+}
+
+extension UserCommand {
+    struct Device: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "A member's devices; user show lists them.", subcommands: [Revoke.self])
+    }
+}
+
+extension UserCommand.Device {
+    struct Revoke: NodeCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Refuse a device of a member for ever, and erase what waits for it.")
+        @Argument(help: "The member's name.") var name: String
+        @Argument(help: "The device's number.") var number: Int
+        @OptionGroup(title: "Global options") var globals: GlobalOptions
+
+        func perform(_ context: Context) async throws(Failure) -> Int32 {
+            let result = try await Dispatch.server(
+                context, ControlRequest("user.device.revoke", ["name": .text(name), "number": .number(number)]))
+            context.output.result(result) { UserCommand.describe(result) + UserCommand.devices(result) }
             return 0
         }
     }
