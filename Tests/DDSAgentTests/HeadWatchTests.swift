@@ -79,7 +79,7 @@ import Testing
     }
 }
 
-@Suite struct NodeWatchTests {
+@Suite(.timeLimit(.minutes(1))) struct NodeWatchTests {
     private static let uuid = [UInt8](repeating: 5, count: 16)
     private let key = SigningKey.generate()
 
@@ -119,6 +119,21 @@ import Testing
         #expect(third.problems.isEmpty)
         #expect(try await watch(fixture, identity: key.publicKey).problems.isEmpty)
         #expect(try await fixture.spool.count(AgentMailbox.heads) == 1)
+    }
+
+    /// Whoever stops an agent waits here, in whatever turn the last writing ends.
+    @Test @LoopActor func whoWaitsForAWriting_isTold_alsoWhenItEndsJustThen() async throws {
+        let fixture = try AgentFixture()
+        let watch = try await watch(fixture, identity: key.publicKey)
+        for turns in 0..<40 as Range<UInt64> {
+            fixture.spool.memory.hold()
+            watch.heard(head: words(turns + 1, fixture))
+            await fixture.spool.memory.waitUntilHeld()
+            fixture.spool.memory.release()
+            for _ in 0..<turns { await Task.yield() }
+            await watch.written()
+            #expect(try await fixture.spool.count(AgentMailbox.heads) == 1)
+        }
     }
 
     @Test @LoopActor func firstContact_pinsTheKey_andNoOtherAfterIt() async throws {
