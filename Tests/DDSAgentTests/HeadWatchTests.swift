@@ -125,13 +125,20 @@ import Testing
     @Test @LoopActor func whoWaitsForAWriting_isTold_alsoWhenItEndsJustThen() async throws {
         let fixture = try AgentFixture()
         let watch = try await watch(fixture, identity: key.publicKey)
-        for turns in 0..<40 as Range<UInt64> {
+        for number in 1...20 as ClosedRange<UInt64> {
             fixture.spool.memory.hold()
-            watch.heard(head: words(turns + 1, fixture))
+            watch.heard(head: words(number, fixture))
             await fixture.spool.memory.waitUntilHeld()
+            // Some of them begin while the writing ends.
+            let waiters = (0..<40).map { turns in
+                Task { @LoopActor in
+                    for _ in 0..<turns { await Task.yield() }
+                    await watch.written()
+                }
+            }
+            await Task.yield()
             fixture.spool.memory.release()
-            for _ in 0..<turns { await Task.yield() }
-            await watch.written()
+            for waiter in waiters { await waiter.value }
             #expect(try await fixture.spool.count(AgentMailbox.heads) == 1)
         }
     }
