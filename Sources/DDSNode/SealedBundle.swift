@@ -158,7 +158,7 @@ package struct SealedBundleReader: Sendable {
         if case .start = state, !pending.starts(with: SealedBundle.magic.utf8.prefix(pending.count)) { throw .noBundle }
         guard pending.count <= SealedBundle.lineBytesMax else { throw .oversized }
         guard end != nil else { return }
-        let line = String(decoding: pending, as: UTF8.self)
+        guard let line = String(validating: pending, as: UTF8.self) else { throw .malformed }
         pending = []
         if case .start = state { try begin(line) } else { try addReader(line) }
     }

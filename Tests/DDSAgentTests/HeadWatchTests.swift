@@ -79,7 +79,7 @@ import Testing
     }
 }
 
-@Suite struct NodeWatchTests {
+@Suite(.timeLimit(.minutes(1))) struct NodeWatchTests {
     private static let uuid = [UInt8](repeating: 5, count: 16)
     private let key = SigningKey.generate()
 
@@ -119,6 +119,28 @@ import Testing
         #expect(third.problems.isEmpty)
         #expect(try await watch(fixture, identity: key.publicKey).problems.isEmpty)
         #expect(try await fixture.spool.count(AgentMailbox.heads) == 1)
+    }
+
+    /// Whoever stops an agent waits here, in whatever turn the last writing ends.
+    @Test @LoopActor func whoWaitsForAWriting_isTold_alsoWhenItEndsJustThen() async throws {
+        let fixture = try AgentFixture()
+        let watch = try await watch(fixture, identity: key.publicKey)
+        for number in 1...20 as ClosedRange<UInt64> {
+            fixture.spool.memory.hold()
+            watch.heard(head: words(number, fixture))
+            await fixture.spool.memory.waitUntilHeld()
+            // Some of them begin while the writing ends.
+            let waiters = (0..<40).map { turns in
+                Task { @LoopActor in
+                    for _ in 0..<turns { await Task.yield() }
+                    await watch.written()
+                }
+            }
+            await Task.yield()
+            fixture.spool.memory.release()
+            for waiter in waiters { await waiter.value }
+            #expect(try await fixture.spool.count(AgentMailbox.heads) == 1)
+        }
     }
 
     @Test @LoopActor func firstContact_pinsTheKey_andNoOtherAfterIt() async throws {

@@ -146,4 +146,44 @@ import Testing
             _ = EnrolmentWelcome(lines: String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init))
         }
     }
+
+    /// What becomes of octets that are fed in pieces.
+    private func read(_ pieces: [[UInt8]]) -> Result<(bundle: SealedBundle?, payload: [UInt8]), SealedBundleRefusal> {
+        var reader = SealedBundleReader()
+        do throws(SealedBundleRefusal) {
+            var payload: [UInt8] = []
+            for piece in pieces { payload += try reader.feed(piece) }
+            try reader.finish()
+            return .success((reader.bundle, payload))
+        } catch {
+            #expect(reader.bundle == nil)
+            return .failure(error)
+        }
+    }
+
+    @Test func mutatedBundles_areReadOrRefused_theSameHoweverTheyAreCut() throws {
+        let head = try roster(1, after: nil).head
+        let samples = [[], ["bob"], ["bob", "carol", "dora"]].map { (names: [String]) in
+            SealedBundle(
+                group: "board", roster: head,
+                readers: names.map {
+                    .init(name: $0, keyNumber: $0 == "bob" ? nil : 7, header: Array("age header\n--- of \($0)\n".utf8))
+                }
+            ).head + Array("payload\n".utf8)
+        }
+        try each("mutatedBundles_areReadOrRefused_theSameHoweverTheyAreCut") { random in
+            let bytes = Mutation.mutated(samples, random)
+            switch (read([bytes]), read(Mutation.pieces(bytes, random))) {
+            case (.success(let whole), .success(let cut)):
+                let bundle = try #require(whole.bundle)
+                #expect(cut.bundle == bundle && cut.payload == whole.payload)
+                // What is read has one spelling, and within its limits.
+                #expect(bundle.head + whole.payload == bytes)
+                #expect(Set(bundle.readers.map(\.name)).count == bundle.readers.count && bundle.roster.hash.count == 32)
+                #expect(bundle.readers.allSatisfy { 1...SealedBundle.headerBytesMax ~= $0.header.count })
+            case (.failure(let whole), .failure(let cut)): #expect(whole == cut)
+            case (let whole, let cut): Issue.record("\(whole) in one piece, \(cut) in several")
+            }
+        }
+    }
 }

@@ -87,6 +87,14 @@ import Testing
             #expect(refusal(bytes) == expected, "\(lines)")
             #expect(refusal(bytes, cuts: Array(0..<bytes.count)) == expected, "\(lines)")
         }
+        // Octets that are no text are not taken for some that are.
+        for bytes in [
+            text("ddsnode-sealed/1 bo") + [0xff] + text("ard 7 \(hash) 0\n"),
+            text("\(start) 1\nbo") + [0xff] + text("b - 1\nx"),
+        ] {
+            #expect(refusal(bytes) == .malformed)
+            #expect(refusal(bytes, cuts: Array(0..<bytes.count)) == .malformed)
+        }
         #expect(SealedBundleRefusal.newerVersion("2").words.contains("have the node updated"))
     }
 

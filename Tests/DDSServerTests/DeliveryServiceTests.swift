@@ -14,7 +14,8 @@ import Testing
             let alice = try await world.addKeyMember("alice")
             let bob = try await world.addKeyMember("bob")
             try await world.addGroup("board", members: ["alice", "bob"])
-            let outcome = await world.delivery.deliver(try world.message(), author: nil, destinations: [.group("board"), .member("bob")])
+            let outcome = await world.delivery.deliver(
+                try world.message(), author: nil, destinations: [.group("board"), .member("bob")])
             #expect(outcome == .delivered(readers: 2))
             for person in [alice, bob] { #expect(try await world.opened(person) == ["Subject: x\r\n\r\nHello.\r\n"]) }
             #expect(world.spool.payloadCount == 1)
@@ -45,10 +46,26 @@ import Testing
         }
     }
 
+    @Test @LoopActor func whoIsTakenOutOfAGroup_keepsWhatLayThere_andGetsNothingMore() async throws {
+        try await withWorld { world in
+            let (alice, bob) = (try await world.addKeyMember("alice"), try await world.addKeyMember("bob"))
+            try await world.addGroup("board", members: ["alice", "bob"])
+            _ = await world.delivery.deliver(try world.message(id: "01"), author: nil, destinations: [.group("board")])
+            try await world.store.change { d throws(Failure) in try d.removingMembers(["bob"], from: "board") }
+            _ = await world.delivery.deliver(try world.message(id: "02"), author: nil, destinations: [.group("board")])
+            #expect(try await world.opened(alice).count == 2)
+            #expect(try await world.opened(bob).count == 1)
+        }
+    }
+
     @Test @LoopActor func aMemberRemovedWhileTheirCopyIsStored_leavesNothingBehind() async throws {
         try await withWorld { world in
             try await world.addKeyMember("alice")
-            let bob = try #require(try await { try await world.addKeyMember("bob"); return world.account("bob") }())
+            let bob = try #require(
+                try await {
+                    try await world.addKeyMember("bob")
+                    return world.account("bob")
+                }())
             try await world.addGroup("board", members: ["alice", "bob"])
             let message = try world.message()
             world.spool.hold()
@@ -82,13 +99,21 @@ import Testing
         try await withWorld { world in
             let bob = try await world.addKeyMember("bob")
             try await world.addKeyMember("alice")
-            #expect(await world.delivery.deliver(try world.message(id: "one"), author: "alice", destinations: [.member("bob")]) == .delivered(readers: 1))
-            #expect(await world.delivery.deliver(try world.message(id: "one"), author: "alice", destinations: [.member("bob")]) == .alreadyAccepted)
+            #expect(
+                await world.delivery.deliver(try world.message(id: "one"), author: "alice", destinations: [.member("bob")])
+                    == .delivered(readers: 1))
+            #expect(
+                await world.delivery.deliver(try world.message(id: "one"), author: "alice", destinations: [.member("bob")])
+                    == .alreadyAccepted)
             #expect(try await world.opened(bob).count == 1)
             // The id is the author's: another member's is another.
-            #expect(await world.delivery.deliver(try world.message(id: "one"), author: "bob", destinations: [.member("bob")]) == .delivered(readers: 1))
+            #expect(
+                await world.delivery.deliver(try world.message(id: "one"), author: "bob", destinations: [.member("bob")])
+                    == .delivered(readers: 1))
             // Without an id every submission is a new one, whatever it says.
-            for _ in 0..<2 { _ = await world.delivery.deliver(try world.message(), author: "alice", destinations: [.member("bob")]) }
+            for _ in 0..<2 {
+                _ = await world.delivery.deliver(try world.message(), author: "alice", destinations: [.member("bob")])
+            }
             #expect(try await world.opened(bob).count == 4)
         }
     }
@@ -135,13 +160,17 @@ import Testing
             for name in ["alice", "bob", "carol"] { try await world.addKeyMember(name) }
             try await world.addGroup("board", members: ["alice", "bob"])
             _ = await world.delivery.deliver(try world.message(id: "one"), author: "alice", destinations: [.group("board")])
-            let outcome = await world.delivery.deliver(try world.message(id: "one"), author: "alice", destinations: [.member("bob")])
+            let outcome = await world.delivery.deliver(
+                try world.message(id: "one"), author: "alice", destinations: [.member("bob")])
             #expect(outcome == .delivered(readers: 0))
-            #expect(await world.delivery.deliver(try world.message(id: "one"), author: "alice", destinations: [.member("bob")]) == .alreadyAccepted)
+            #expect(
+                await world.delivery.deliver(try world.message(id: "one"), author: "alice", destinations: [.member("bob")])
+                    == .alreadyAccepted)
             // A group that was served stays served, whoever has joined it since.
             try await world.store.change { d throws(Failure) in try d.addingMembers(["carol"], to: "board", asOwners: false) }
             #expect(
-                await world.delivery.deliver(try world.message(id: "one"), author: "alice", destinations: [.group("board")]) == .alreadyAccepted)
+                await world.delivery.deliver(try world.message(id: "one"), author: "alice", destinations: [.group("board")])
+                    == .alreadyAccepted)
             #expect(try await world.waiting("bob").count == 1)
             #expect(try await world.waiting("carol").isEmpty)
         }
@@ -163,7 +192,9 @@ import Testing
             for name in ["alice", "bob"] { try await world.addKeyMember(name) }
             let message = try world.message(id: "one")
             world.spool.hold()
-            let first = Task { @LoopActor in await world.delivery.deliver(message, author: "alice", destinations: [.member("bob")]) }
+            let first = Task { @LoopActor in
+                await world.delivery.deliver(message, author: "alice", destinations: [.member("bob")])
+            }
             await world.spool.waitUntilHeld()
             guard case .tryAgain = await world.delivery.deliver(message, author: "alice", destinations: [.member("bob")]) else {
                 Issue.record("the second was not held off")
@@ -180,16 +211,22 @@ import Testing
             for name in ["alice", "bob"] { try await world.addKeyMember(name) }
             _ = await world.delivery.deliver(try world.message(id: "one"), author: "alice", destinations: [.member("bob")])
             func reopened() async throws -> DeliveryService {
-                try await DeliveryService.open(store: world.store, spool: world.spool, book: world.book, services: world.services, keys: world.context.keys)
+                try await DeliveryService.open(
+                    store: world.store, spool: world.spool, book: world.book, services: world.services, keys: world.context.keys
+                )
             }
-            #expect(await (try await reopened()).deliver(try world.message(id: "one"), author: "alice", destinations: [.member("bob")]) == .alreadyAccepted)
+            #expect(
+                await (try await reopened()).deliver(
+                    try world.message(id: "one"), author: "alice", destinations: [.member("bob")]) == .alreadyAccepted)
             world.time.advance(by: .seconds(30 * 86400))
             try await world.delivery.forgetOldReceipts()
             #expect(try await world.spool.entries(in: SubmissionLedger.mailbox).count == 1)
             world.time.advance(by: .seconds(86400))
             try await world.delivery.forgetOldReceipts()
             #expect(try await world.spool.entries(in: SubmissionLedger.mailbox).isEmpty)
-            #expect(await world.delivery.deliver(try world.message(id: "one"), author: "alice", destinations: [.member("bob")]) == .delivered(readers: 1))
+            #expect(
+                await world.delivery.deliver(try world.message(id: "one"), author: "alice", destinations: [.member("bob")])
+                    == .delivered(readers: 1))
         }
     }
 
@@ -198,13 +235,16 @@ import Testing
             for name in ["alice", "bob"] { try await world.addKeyMember(name) }
             for (error, expected) in [(SpoolError.full, 452), (.tooLarge, 552), (.stopped("x"), 451)] {
                 world.spool.failNext(error)
-                let outcome = await world.delivery.deliver(try world.message(id: "one"), author: "alice", destinations: [.member("bob")])
+                let outcome = await world.delivery.deliver(
+                    try world.message(id: "one"), author: "alice", destinations: [.member("bob")])
                 #expect(outcome.reply.code == expected)
             }
             #expect(try await world.waiting("bob").isEmpty)
             #expect(world.book.usage.isEmpty)
             #expect(world.delivery.acceptedCount == 0)
-            #expect(await world.delivery.deliver(try world.message(id: "one"), author: "alice", destinations: [.member("bob")]) == .delivered(readers: 1))
+            #expect(
+                await world.delivery.deliver(try world.message(id: "one"), author: "alice", destinations: [.member("bob")])
+                    == .delivered(readers: 1))
         }
     }
 
@@ -212,7 +252,9 @@ import Testing
         try await withWorld { world in
             try await world.addKeyMember("alice")
             try await world.addGroup("me", members: ["alice"])
-            #expect(await world.delivery.deliver(try world.message(), author: "alice", destinations: [.group("me")]) == .delivered(readers: 0))
+            #expect(
+                await world.delivery.deliver(try world.message(), author: "alice", destinations: [.group("me")])
+                    == .delivered(readers: 0))
             #expect(world.spool.payloadCount == 0)
         }
     }

@@ -60,10 +60,12 @@ import Testing
         let alice = try await village.join("alice")
         let bob = try await village.join("bob")
         _ = try await bob.call("agent.lock")
-        _ = try await alice.call("agent.send", ["recipients": ["bob"], "subject": "Sealed", "body": "MARKER-11\n"])
+        let sent = try await alice.call("agent.send", ["recipients": ["bob"], "subject": "Sealed", "body": "MARKER-11\n"])
         let spool = try #require(bob.role.agent?.spool)
-        // The state of the message of the joining may come besides.
-        try await until { try await !spool.entries(in: AgentMailbox.inbox).isEmpty }
+        try await until { try await alice.call("agent.list").array?.first { $0["id"] == sent["id"] }?["state"] == "sent" }
+        // Not only the state of the message of the joining, which comes besides: all that the node had for him.
+        try await until { try await village.server.call("queue.list").array?.isEmpty == true }
+        #expect(try await !spool.entries(in: AgentMailbox.inbox).isEmpty)
         await village.stopAgent("bob")
         let again = try await village.startAgent("bob")
         #expect(again.role.agent?.isLocked == true)

@@ -32,6 +32,7 @@ def openssl_s_client(checks, world):
         checks.ok(f"openssl {name}: handshake and QUIT", version in text and re.search(r"^(\+OK|221) ?", text, re.M), done.all)
         tickets = re.search(r"TLS session ticket:|Post-Handshake New Session Ticket|Session-ID: [0-9A-F]{8}", text)
         checks.ok(f"openssl {name}: no session ticket", not tickets, tickets and tickets.group())
+        checks.ok(f"openssl {name}: keys of this connection alone", "Server Temp Key: X25519" in text, text)
         pem = re.search(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", text, re.S)
         der = ssl.PEM_cert_to_DER_cert(pem.group()) if pem else b""
         checks.equal(f"openssl {name}: the key that status names", der and spki_sha256(der), wanted)

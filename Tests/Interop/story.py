@@ -122,6 +122,10 @@ def the_story(checks, world):
     found = holds(below(node.state), pieces(region))
     checks.ok("the search finds those bytes while they are there", len(found) >= len(pieces(region)) > 8, len(found))
     checks.equal("no plaintext on any disk while it waits", world.plaintext_anywhere(), [])
+    # Of three letters a name comes up in noise.
+    names = [b"alice", b"carol", b"board"]
+    checks.equal("no name of a member or a group in the node's files", holds(below(node.state), names), [])
+    checks.ok("the search finds one where it is", holds(below(alice.state), names))
     planted = write(os.path.join(node.state, "planted"), base64.b64encode(b"xy" + body.encode() + b"z"))
     checks.ok("the search for plaintext finds a word in base64", world.plaintext_anywhere())
     os.remove(planted)

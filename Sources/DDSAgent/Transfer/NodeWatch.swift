@@ -182,7 +182,9 @@ import Logging
 
     /// Returns when everything that was seen is durable, or was tried.
     func written() async {
-        guard isWriting else { return }
-        await withCheckedContinuation { whenWritten.append($0) }
+        await withCheckedContinuation { continuation in
+            // Asked inside, because any await may let the writing end in between, and then nobody would ever resume this.
+            if isWriting { whenWritten.append(continuation) } else { continuation.resume() }
+        }
     }
 }

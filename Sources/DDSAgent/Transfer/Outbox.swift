@@ -110,7 +110,8 @@ enum SubmissionResult: Hashable, Sendable {
         let entries = try await spool.entries(in: AgentMailbox.outbox)
         // What a crash has left here and among those that wait for a decision waits.
         let held = try await spool.entries(in: AgentMailbox.heldBack)
-        let done = OutboxLedger.answered(entries, outcomes: try await spool.entries(in: AgentMailbox.outcomes) + held)
+        let outcomes = try await spool.entries(in: AgentMailbox.outcomes)
+        let done = OutboxLedger.answered(entries, outcomes: outcomes + held) + OutboxLedger.replaced(entries)
         if !done.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: done)) }
         waiting = entries.map(\.uid).filter { !done.contains($0) }
         timer = LoopTimer { [weak self] in self?.sendNow() }

@@ -2,6 +2,7 @@
 // node has no key to it. Which messages go that way, and when one is sealed anew, is decided here; the outbox keeps them.
 
 import DDSCore
+import DDSLoop
 import DDSMail
 import DDSNode
 import DDSSeal
@@ -106,16 +107,9 @@ extension Agent {
         do {
             let document = try Self.roster(for: submission.recipients, store.trust.groups)
             guard document?.head != submission.roster?.head else { return .asItIs }
-            guard let item = store.items.values.first(where: { $0.tag == submission.messageTag }),
-                let message = try await store.message(item.summary.id)
-            else { return .never("it has to be sealed again, and its text was removed here") }
-            var anew = submission
-            anew.roster = document.map { RosterPointer(group: $0.roster.group.local, head: $0.head) }
-            anew.message = try await Heavy.perform(octets: Self.cost(message, document)) { [account, services] in
-                try Self.wrapper(
-                    message, id: item.summary.submission, from: account.address, device: account.device,
-                    to: submission.recipients, for: document,
-                    nodeRecipient: account.nodeRecipient, services: services)
+            guard let anew = try await submission.sealed(for: document, from: store, account: account, services: services)
+            else {
+                return .never("it has to be sealed again, and its text was removed here")
             }
             return .anew(anew)
         } catch let failure as Failure where failure.code == .badInput {
@@ -132,5 +126,24 @@ extension Agent {
 
     private nonisolated static func lockedWords(_ pointer: RosterPointer) -> String {
         "a message to #\(pointer.group) is sealed again for roster \(pointer.head.number) once the agent is unlocked; run: ddsnode unlock"
+    }
+}
+
+extension QueuedSubmission {
+    /// The same message under the same submission id, sealed for another roster; nil when its text is not in the store any more.
+    @LoopActor func sealed(
+        for document: RosterDocument?, from store: MessageStore, account: AgentAccount, services: Services
+    ) async throws -> QueuedSubmission? {
+        guard let item = store.items.values.first(where: { $0.tag == messageTag }),
+            let message = try await store.message(item.summary.id)
+        else { return nil }
+        var anew = self
+        anew.roster = document.map { RosterPointer(group: $0.roster.group.local, head: $0.head) }
+        anew.message = try await Heavy.perform(octets: Agent.cost(message, document)) { [recipients] in
+            try Agent.wrapper(
+                message, id: item.summary.submission, from: account.address, device: account.device, to: recipients,
+                for: document, nodeRecipient: account.nodeRecipient, services: services)
+        }
+        return anew
     }
 }

@@ -74,6 +74,14 @@ package enum OutboxLedger {
         return outbox.filter { known.contains($0.tag) }.map(\.uid)
     }
 
+    /// Sealed anew, a submission takes the place of the former one under the same tag. A crash between the two leaves both, and only
+    /// the last may go out.
+    package static func replaced(_ outbox: [SpoolEntry]) -> [SpoolUID] {
+        let last = Dictionary(outbox.map { ($0.tag, $0.uid) }, uniquingKeysWith: max)
+        // What has no tag is no submission, and stays.
+        return outbox.filter { $0.tag != .none && last[$0.tag] != $0.uid }.map(\.uid)
+    }
+
     /// The outcome replaces the submission.
     package static func settling(_ submission: SpoolUID, outcome: SpoolAppend) -> SpoolTransaction {
         SpoolTransaction(appends: [outcome], erasures: [submission])
