@@ -14,29 +14,12 @@ package struct SignedMultipart: Hashable, Sendable {
 
     /// Nil when the message is no `multipart/signed` of exactly two parts with nothing before or behind them. Lines end with CRLF.
     package init?(_ message: [UInt8]) {
-        guard let header = try? HeaderSection(of: message), header.malformedLine == nil, header.byteCount <= message.count,
-            let field = header.first("Content-Type"), header.all("Content-Type").count == 1
-        else { return nil }
-        let words = Self.parameters(field.text)
-        guard words.type == "multipart/signed", let boundary = words.values["boundary"], !boundary.isEmpty,
-            let kind = words.values["protocol"]
-        else { return nil }
-        let body = Array(message[header.byteCount...])
-        let delimiter = Array("--\(boundary)\r\n".utf8)
-        let middle = Array("\r\n--\(boundary)\r\n".utf8)
-        let end = Array("\r\n--\(boundary)--\r\n".utf8)
-        guard body.starts(with: delimiter), body.count > delimiter.count, body.suffix(end.count) == end[...],
-            let cut = Self.find(middle, in: body, from: delimiter.count), cut + middle.count <= body.count - end.count
-        else { return nil }
-        let second = body[(cut + middle.count)..<(body.count - end.count)]
-        guard Self.find(Array("\r\n--\(boundary)".utf8), in: Array(second), from: 0) == nil,
-            let part = try? HeaderSection(of: Array(second)),
-            part.first("Content-Type").map({ Self.parameters($0.text).type }) == kind
-        else { return nil }
+        var reader = SignedMultipartReader()
+        content = reader.feed(message)
+        guard let signature = reader.finish(), let header = reader.header else { return nil }
         self.header = header
-        protocolType = kind
-        content = Array(body[delimiter.count..<cut])
-        signature = Array(second.dropFirst(part.byteCount))
+        self.signature = signature
+        protocolType = reader.protocolType
     }
 
     /// The fields `Content-Type` and body of a message that carries `content`, a whole part with CRLF line ends, and `signature`,
@@ -51,7 +34,7 @@ package struct SignedMultipart: Hashable, Sendable {
     }
 
     /// The type and the parameters of a field that this file wrote; quoted pairs and comments are not undone, and so match nothing.
-    private static func parameters(_ text: String) -> (type: String, values: [String: String]) {
+    static func parameters(_ text: String) -> (type: String, values: [String: String]) {
         var pieces = text.split(separator: ";", omittingEmptySubsequences: false).map { piece in
             String(piece.drop { $0 == " " || $0 == "\t" })
         }
@@ -66,12 +49,5 @@ package struct SignedMultipart: Hashable, Sendable {
             values[name] = name == "boundary" ? value : value.lowercased()
         }
         return (type, values)
-    }
-
-    private static func find(_ needle: [UInt8], in bytes: [UInt8], from start: Int) -> Int? {
-        guard bytes.count >= needle.count, start <= bytes.count - needle.count else { return nil }
-        return (start...bytes.count - needle.count).first {
-            bytes[$0] == needle[0] && bytes[$0..<$0 + needle.count].elementsEqual(needle)
-        }
     }
 }

@@ -60,6 +60,32 @@ package struct SignatureContext: Hashable, Sendable {
         guard self.comment == comment else { return nil }
     }
 
+    /// Why a message is not where its signature says it belongs, a sentence without its full stop.
+    package struct Misplacement: Error, Hashable {
+        package var words: String
+    }
+
+    /// The context of a message that bears this comment, at the node of `server`, and whose own header names `submission`.
+    package init(_ comment: String, server: [UInt8], submission: String?) throws(Misplacement) {
+        guard let context = SignatureContext(comment) else {
+            throw Misplacement(words: "it does not say where the message belongs")
+        }
+        guard context.server == server else { throw Misplacement(words: "it was written for another node") }
+        guard let submission, context.submission == submission else {
+            throw Misplacement(words: "it was written for another submission")
+        }
+        self = context
+    }
+
+    /// Checks that a message whose own header names `recipients` was written for `group`. The roster that its author knew then may be
+    /// an older one.
+    package func check(isFor group: MailAddress, recipients: [String]) throws(Misplacement) {
+        // Who writes to a group that they know nothing of yet names it in the message, which is signed too.
+        guard !groups.contains(group.local), !recipients.contains(where: { $0.lowercased() == "\(group)" }) else { return }
+        let places = groups.isEmpty ? "no group" : groups.map { "#\($0)" }.joined(separator: ", ")
+        throw Misplacement(words: "it was written for \(places) and came through #\(group.local)")
+    }
+
     /// The audience of mail to persons.
     package static func audience(of recipients: [MailAddress]) -> [UInt8] {
         Hash.blake2b(Array(recipients.map { "\($0)" }.sorted().joined(separator: "\n").utf8), count: 32)
@@ -78,7 +104,7 @@ package struct SignedMessage: Hashable, Sendable {
     /// The key that the signature says it is by: a claim, for whoever knows none.
     package let claimedKey: MinisignPublicKey?
 
-    private static let partHeader = Array("Content-Type: message/rfc822\r\n\r\n".utf8)
+    static let partHeader = Array("Content-Type: message/rfc822\r\n\r\n".utf8)
     private static let claim = "ddsnode key "
 
     /// Nil for a message that claims no such signature.

@@ -115,7 +115,12 @@ package struct MinisignSignature: Hashable, Sendable {
 
     /// True when the holder of `key` signed `message` with this very trusted comment.
     package func isValid(for message: [UInt8], by key: MinisignPublicKey) -> Bool {
-        keyID == key.keyID && SigningKey.verify(signature, of: Hash.blake2b(message, count: 64), by: key.key)
+        isValid(forHash: Hash.blake2b(message, count: 64), by: key)
+    }
+
+    /// The same for a message of which only the BLAKE2b-512 is there.
+    package func isValid(forHash hash: [UInt8], by key: MinisignPublicKey) -> Bool {
+        keyID == key.keyID && SigningKey.verify(signature, of: hash, by: key.key)
             && SigningKey.verify(global, of: signature + Array(trustedComment.utf8), by: key.key)
     }
 

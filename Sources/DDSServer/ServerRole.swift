@@ -77,6 +77,7 @@ import Logging
         report(state.spool)
         let context = try await makeContext(state)
         self.context = context
+        context.delivery.tlsKeyHash = state.identity.keyHash
         tls = try Self.tlsContext(state.identity)
         try listen(context)
         registerAdmin(state, context)
@@ -156,6 +157,7 @@ import Logging
         do throws(Failure) {
             try state.reloadIdentity(config: config, time: services.time)
             tls = try Self.tlsContext(state.identity)
+            context?.delivery.tlsKeyHash = state.identity.keyHash
         } catch {
             services.log.error("certificate not loaded, the old one stays in use", metadata: ["error": "\(error)"])
         }

@@ -101,6 +101,23 @@ import Testing
         await open.close()
     }
 
+    /// A message that should have been signed stands out, on its page and in the list.
+    @Test @LoopActor func whatIsNotSignedInAGroupThatWantsIt_isMarked() async throws {
+        let open = try await OpenAgent()
+        let signed = try TrustBookTests.roster(senderAuth: "signed")
+        try await open.roster(signed)
+        let note = RosterNote(group: "board", head: signed.head).stanza
+        try await open.deliver(mail(to: "board@node.test", subject: "group", id: "one"), group: "board", notes: [note])
+        try await open.deliver(mail(subject: "person", id: "two"))
+        let list = try #require(await open.page.list(.inbox, cursor: nil))
+        #expect(
+            Dictionary(uniqueKeysWithValues: list.rows.map { ($0.subject, $0.isDoubtful) }) == ["group": true, "person": false])
+        let row = try #require(list.rows.first { $0.subject == "group" })
+        let message = try #require(await open.page.thread(row.id)?.messages.first)
+        #expect(message.marks == [.signature("not signed, and its group takes signed mail only")])
+        await open.close()
+    }
+
     /// E8: the readers are those of the roster, and what happens to the group stands between its messages.
     @Test @LoopActor func rosters_sayWhoReads_andWhatHappened() async throws {
         let open = try await OpenAgent()

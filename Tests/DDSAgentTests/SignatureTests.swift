@@ -151,6 +151,40 @@ import Testing
         }
     }
 
+    /// By the roster that the message was sealed for, not by what the group has become since.
+    @Test @LoopActor func whereAGroupTakesSignedMailOnly_whatIsNotSignedIsAnException() async throws {
+        try await withStore { fixture, store in
+            let first = try TrustBookTests.roster(identities: ["bob": bob.publicKey.key])
+            let second = try TrustBookTests.roster(
+                2, after: first, identities: ["bob": bob.publicKey.key], senderAuth: "signed")
+            func note(_ document: RosterDocument) -> AgeStanza { RosterNote(group: "board", head: document.head).stanza }
+            try await fixture.deliver(fixture.control(.roster(second), to: "board@node.test"))
+            try await store.importFetched()
+            var found = try #require(try await verdict(mail(subject: "x"), notes: [note(second)], fixture, store))
+            #expect(found.isException && found.isMissing && found.verdict == .unsigned)
+            #expect(found.words == "not signed, and its group takes signed mail only")
+            #expect(try await fixture.store().summaries.last?.signature == found)
+            // A node that names no roster, or one that it did not tell of, is taken at its last word.
+            #expect(try await verdict(mail(subject: "x"), fixture, store)?.isException == true)
+            let other = try TrustBookTests.roster(2, after: first, ["alice"])
+            #expect(try await verdict(mail(subject: "x"), notes: [note(other)], fixture, store)?.isException == true)
+            // From before, and what is signed.
+            found = try #require(try await verdict(mail(subject: "x"), notes: [note(first)], fixture, store))
+            #expect(!found.isException && found.words == "not signed")
+            found = try #require(try await verdict(Self.signed(by: bob), notes: [note(second)], fixture, store))
+            #expect(!found.isException && found.words == "signed with the known key")
+            // Private mail, and other groups.
+            #expect(try await verdict(mail(subject: "x"), group: nil, fixture, store)?.isException == false)
+            #expect(try await verdict(mail(subject: "x"), group: "family", fixture, store)?.isException == false)
+            // The group takes it back.
+            let third = try TrustBookTests.roster(3, after: second, identities: ["bob": bob.publicKey.key])
+            try await fixture.deliver(fixture.control(.roster(third), to: "board@node.test"))
+            try await store.importFetched()
+            #expect(try await verdict(mail(subject: "x"), notes: [note(third)], fixture, store)?.isException == false)
+            #expect(try await verdict(mail(subject: "late"), notes: [note(second)], fixture, store)?.isException == true)
+        }
+    }
+
     @Test @LoopActor func everythingElse_isBad_andSaysWhy() async throws {
         try await withStore { fixture, store in
             let whole = Self.signed(by: bob)

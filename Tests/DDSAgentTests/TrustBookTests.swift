@@ -15,14 +15,14 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct TrustBookTests {
     static func roster(
         _ number: UInt64 = 1, after previous: RosterDocument? = nil, _ names: [String] = ["alice", "bob"],
-        identities: [String: [UInt8]] = [:], owners: Set<String> = []
+        identities: [String: [UInt8]] = [:], owners: Set<String> = [], senderAuth: String = "attested"
     ) throws -> RosterDocument {
         RosterDocument(
             Roster(
                 group: try #require(MailAddress("board@node.test")), number: number,
                 previous: previous?.hash ?? (number == 1 ? nil : [UInt8](repeating: 0, count: 32)),
                 time: WallTime(milliseconds: 1_000_000 * Int64(number)),
-                settings: .init(mode: "relay", posting: "members", pq: "prefer", senderAuth: "attested"),
+                settings: .init(mode: "relay", posting: "members", pq: "prefer", senderAuth: senderAuth),
                 members: try names.map { name in
                     Roster.Member(
                         address: try #require(MailAddress("\(name)@node.test")), display: name.capitalized,

@@ -116,7 +116,21 @@ import Testing
         let contents = samples.compactMap { SignedMessage($0)?.content }
         #expect(contents.count == 2)
         try each("mutatedSignedMessages_areTakenApartOrNone_andVouchForTheirContentOnly") { random in
-            guard let signed = SignedMessage(Mutation.mutated(samples, random)) else { return }
+            let mutant = Mutation.mutated(samples, random)
+            var reader = SignedMessageReader()
+            let cut = mutant.isEmpty ? 0 : Int(random.number() % UInt64(mutant.count))
+            for piece in [mutant[..<cut], mutant[cut...]] { reader.feed(Array(piece)) }
+            let outline = reader.finish()
+            guard let signed = SignedMessage(mutant) else {
+                #expect(outline == nil)
+                return
+            }
+            // Who sees it in pieces sees the same.
+            let parsed = ParsedMessage(signed.message)
+            #expect(outline?.signature == signed.signature && outline?.hash == Hash.blake2b(signed.content, count: 64))
+            // A reader gives up on what is contrived, and names nobody.
+            #expect(outline?.author == parsed.from?.address ?? "" || parsed.isRaw)
+            #expect(outline?.submission == (try? HeaderSection(of: signed.message))?.first("X-DDS-Submission")?.text)
             if signed.signature?.isValid(for: signed.content, by: key.publicKey) == true {
                 #expect(contents.contains(signed.content))
             }

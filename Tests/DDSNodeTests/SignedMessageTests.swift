@@ -68,6 +68,27 @@ import Testing
         }
     }
 
+    /// Of what is within no more is held than a header may have.
+    @Test(arguments: [false, true]) func aHeaderWithinThatDoesNotEnd_saysNothing(isPad: Bool) throws {
+        let field = isPad ? "X-DDS-Pad: " : "X: "
+        for (count, isRead) in [(200_000, true), (600_000, false)] {
+            let inner = Array(
+                ("From: bob@node.test\r\n" + field + String(repeating: "x", count: count) + "\r\n\r\nHello.\r\n").utf8)
+            let content = Array("Content-Type: message/rfc822\r\n\r\n".utf8) + inner
+            let entity = SignedMultipart.entity(
+                content: content, signature: key.sign(content, trustedComment: "x").text,
+                protocolType: "application/vnd.minisign",
+                boundary: "b")
+            var reader = SignedMessageReader()
+            for start in stride(from: 0, to: entity.count, by: 65536) {
+                reader.feed(Array(entity[start..<min(start + 65536, entity.count)]))
+            }
+            let found = reader.finish()
+            let outline = try #require(found)
+            #expect(outline.isValid(by: key.publicKey.key) && outline.author == (isRead ? "bob@node.test" : ""))
+        }
+    }
+
     @Test func otherMessages_areNotSigned() {
         let text = String(decoding: SignedMessage.made(of: message, context, by: key), as: UTF8.self)
         for changed in [

@@ -18,6 +18,21 @@ import Testing
         )
     }
 
+    @Test func pieces_areHashedAsTheWhole() {
+        let message = SystemRandom().bytes(1000)
+        for (count, sizes) in [(64, [1000]), (64, [0, 1, 127, 128, 129, 615, 0]), (32, Array(repeating: 10, count: 100))] {
+            var stream = HashStream(count: count)
+            var start = 0
+            for size in sizes {
+                stream.update(Array(message[start..<start + size]))
+                start += size
+            }
+            #expect(start == 1000 && stream.finish() == Hash.blake2b(message, count: count))
+        }
+        var empty = HashStream()
+        #expect(empty.finish() == Hash.blake2b([]))
+    }
+
     /// The keyed known-answer test of the BLAKE2 reference (blake2b-kat.txt): key 00...3f, message empty and 00.
     @Test func blake2b_keyed() {
         let key = (0..<64).map { UInt8($0) }

@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["key", "suspended", "resumed", "owner", "pq", "gone"])
+    @Test(arguments: ["key", "suspended", "resumed", "owner", "pq", "sender auth", "gone"])
     @LoopActor func everyChangeThatMatters_makesOne(what: String) async throws {
         try await withBoard { world in
             if what == "resumed" {
@@ -103,6 +103,7 @@ import Testing
                 case "resumed": try d.settingSuspended("bob", false)
                 case "owner": try d.addingMembers(["bob"], to: "board", asOwners: true)
                 case "pq": try d.changingGroup("board", title: nil, posting: nil, pq: .off)
+                case "sender auth": try d.changingGroup("board", title: nil, posting: nil, senderAuth: .signed)
                 default: try d.removingAccount("bob")
                 }
             }

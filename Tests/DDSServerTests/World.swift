@@ -109,10 +109,11 @@ import Logging
 
     func addGroup(
         _ name: String, mode: GroupMode = .relay, posting: PostingPolicy = .members, pq: PostQuantumPolicy? = nil,
-        members: [String] = [], owners: [String] = []
+        senderAuth: SenderAuthentication? = nil, members: [String] = [], owners: [String] = []
     ) async throws {
         try await store.change { directory throws(Failure) in
-            try directory.addingGroup(name, title: "", mode: mode, posting: posting, pq: pq, members: members, owners: owners)
+            try directory.addingGroup(
+                name, title: "", mode: mode, posting: posting, pq: pq, senderAuth: senderAuth, members: members, owners: owners)
         }
     }
 

@@ -103,6 +103,73 @@ def somebody_writes_in_her_name(checks, carol, bob, alice):
     checks.ok("a changed message is bad", found["verdict"] == "bad" and "does not fit" in found["words"], found)
 
 
+def a_group_that_takes_signed_mail_only(checks, node, carol, alice, bob):
+    """The node checks what it opens; where it does not, the reader's agent does."""
+    made = node.json("group", "add", "court", "--sender-auth", "signed", "--member", "alice", "--member", "bob", "--member", "carol")
+    checks.equal("the group says so, and who cannot write to it", (made["sender_auth"], made["cannot_sign"]), ("signed", ["carol"]))
+    checks.ok("in words", "signed mail only" in node.must("group", "set", "court", "--title", "Court").text)
+    refused = node.cli("group", "set", "court", "--sender-auth", "sealed")
+    checks.ok("another word is refused", refused.code == 65 and "--sender-auth takes attested or signed" in refused.all, refused.all)
+    court = f"court@{DOMAIN}"
+    code, text = carol.post([court], letter(carol.address, court, token(), "hello\n"))
+    checks.ok("an ordinary member learns at once what to do", code == 550 and "join with ddsnode's agent" in text, (code, text))
+    checks.ok("its roster comes", until(lambda: bob.status()["agent"]["rosters"].get("court"), pause=0.2))
+    subject = token()
+    alice.send(subject, "hello\n", court)
+    row = bob.waits_for(subject)
+    found = shown(bob, row)["signature"]
+    checks.equal("an agent's message is taken, and nobody is attested", (found["verdict"], found["attested"], found["exception"]), ("known", None, False))
+    subject = token()
+    alice.send(subject, "hello\n", court, files=[nodekit.write(path("large.bin"), os.urandom(4 << 20))])
+    row = bob.waits_for(subject)
+    checks.equal("a large one too", shown(bob, row)["signature"]["verdict"], "known")
+
+    # Somebody who has alice's account and not her identity.
+    thief = nodekit.Ordinary(node, "alice")
+    node.must("user", "set", "alice", "--password-login", "on", "--password-file", thief.password_file)
+    elsewhere = alice_wrote(alice, bob, BOARD)
+    subject = token()
+    for what, message, wanted in (
+            ("unsigned mail", letter(alice.address, court, subject, "hello\n"), "550 5.7.1 court takes signed mail only; write with ddsnode's agent"),
+            ("a changed message", elsewhere.replace(b"hello", b"hallo"), "550 5.7.7 court takes signed mail only, and this signature is bad"),
+            ("a message for another group", elsewhere, "came through #court")):
+        code, text = thief.post([court], sealed_to(node, alice.address, court, message))
+        checks.ok(f"{what} is refused", wanted in f"{code} {text}", (code, text))
+    checks.equal("and nobody gets it", bob.find(subject), [])
+
+    # A node that does not open it cannot know; the reader's agent says it, by the roster.
+    before = bob.status()["agent"]["rosters"]["court"]
+    node.must("group", "set", "court", "--mode", "blind")
+    number = until(lambda: (now := node.json("group", "show", "court")["roster"]) > before and now, pause=0.2)
+    checks.ok("the roster says the mode", until(lambda: bob.status()["agent"]["rosters"]["court"] == number, pause=0.2))
+    code, text = thief.post([court], sealed_to(node, alice.address, court, letter(alice.address, court, subject, "hello\n")))
+    checks.equal("unopened it is taken", code, 250)
+    row = bob.waits_for(subject)
+    found = shown(bob, row)["signature"]
+    checks.ok("the agent marks it", found["exception"] and found["wanted"] and found["verdict"] == "unsigned" and found["attested"] is None, found)
+    text = bob.must("show", row["id"]).text
+    checks.ok("show says it", "not signed, and its group takes signed mail only" in text, text)
+    marked = [line for line in bob.must("list").text.splitlines() if line.startswith(row["id"])]
+    checks.ok("the list too", "!" in marked[0], marked)
+    node.must("user", "set", "alice", "--password-login", "off")
+
+
+def alice_wrote(alice, bob, group):
+    """A message of hers to another group, as its readers have it."""
+    subject = token()
+    alice.send(subject, "hello\n", group)
+    return bob.raw(bob.waits_for(subject)["id"])
+
+
+def sealed_to(node, sender, to, message):
+    """What an agent would hand in, made with Debian's age."""
+    sealed = run("age", "-a", "-r", node.status()["server"]["seal_recipient"], input=message)
+    if sealed.code != 0:
+        raise AssertionError(sealed.all)
+    head = f"From: <{sender}>\nTo: <{to}>\nSubject: Sealed message\nMIME-Version: 1.0\nContent-Type: application/age\n\n"
+    return nodekit.canonical(head.encode() + sealed.out)
+
+
 def members_come_and_go(checks, node, bob):
     """Rosters follow, and the agent knows the number."""
     before = node.json("group", "show", "board")["roster"]
@@ -222,6 +289,7 @@ def main():
     by_minisign(checks, bob, row)
     checks.part(somebody_passes_it_on, carol, bob, message, subject)
     checks.part(somebody_writes_in_her_name, carol, bob, alice)
+    checks.part(a_group_that_takes_signed_mail_only, node, carol, alice, bob)
     checks.part(an_owner_confirms, node, alice, bob)
     checks.part(people_compare_keys, alice, bob)
     checks.part(somebody_has_another_key, node, agents)

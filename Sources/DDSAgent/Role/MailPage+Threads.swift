@@ -97,7 +97,9 @@ extension MailPage {
             signature.reason == nil
                 ? signature.since.map { .keyChanged(since: WallTime(milliseconds: $0)) } : .signature(signature.words)
         case .bad: .signature(signature.words)
-        case .unsigned: signature.attested == nil && signature.reason == nil ? .notSigned : .signature(signature.words)
+        case .unsigned:
+            signature.attested == nil && signature.reason == nil && !signature.isMissing
+                ? .notSigned : .signature(signature.words)
         }
     }
 

@@ -22,6 +22,8 @@ struct GroupRosters: Hashable, Sendable, Codable {
         var missing: UInt64?
         /// How many owners it names; nil in what an earlier version stored.
         var owners: Int?
+        /// How its readers know authors, as the node says; nil in what an earlier version stored.
+        var senderAuth: String?
         var confirmations: [Confirmation]?
     }
 
@@ -90,7 +92,7 @@ struct GroupRosters: Hashable, Sendable, Codable {
                 received: wall.milliseconds,
                 readers: roster.members.count, includesMe: roster.member(me) != nil,
                 changes: last.map { RosterChanges(from: $0.roster, to: roster) } ?? RosterChanges(), missing: missing,
-                owners: roster.members.count { $0.role == .owner }))
+                owners: roster.members.count { $0.role == .owner }, senderAuth: roster.settings.senderAuth))
         last = document
     }
 
@@ -135,6 +137,15 @@ struct GroupRosters: Hashable, Sendable, Codable {
         }
         guard let words = step.confirmations, !words.isEmpty else { return "no owner has confirmed who is in it" }
         return words.map(\.words).joined(separator: ", ") + " confirmed who is in it"
+    }
+
+    /// Whether a message that the node sealed for `head` should be signed; where that roster is not known here, the last one says it.
+    func wantsSignature(_ head: RosterHead?) -> Bool {
+        let now = last?.roster.settings.senderAuth
+        guard let head, let named = steps.last(where: { $0.number == head.number && $0.hash == Hex.encode(head.hash) }) else {
+            return now == "signed"
+        }
+        return (named.senderAuth ?? (named.number == last?.roster.number ? now : nil)) == "signed"
     }
 
     /// Who could read a message that the node sealed for `head`.

@@ -72,7 +72,7 @@ extension MessageStore {
         }
         let wall = time.wall
         let prepared = try? await Heavy.perform(octets: wrapped.count) {
-            [intake, identities = identities(), view = trust.trust] in
+            [intake, identities = identities(), view = trust.view] in
             try intake.opened(wrapped, from: entry.uid, identities: identities, at: wall, view)
         }
         return prepared.map { .ready($0) } ?? .unopened(wrapped)

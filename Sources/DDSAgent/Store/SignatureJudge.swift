@@ -35,6 +35,8 @@ struct StoredSignature: Hashable, Sendable, Codable {
     var repeats: Int?
     /// Who was logged in, as the node says.
     var attested: String?
+    /// The group that it came through takes signed mail only, by the roster that it was sealed for.
+    var isWanted: Bool?
 
     /// A sentence without its full stop.
     var words: String {
@@ -48,18 +50,23 @@ struct StoredSignature: Hashable, Sendable, Codable {
             case .unsigned: "not signed"
             }
         if let reason { words += ": \(reason)" }
+        if isMissing { words += ", and its group takes signed mail only" }
         if verdict == .unsigned, let attested { words += "; the node says that \(attested) sent it" }
         if let repeats { words += "; it came again \(repeats == 1 ? "once" : "\(repeats) times") and is shown once" }
         return words
     }
 
+    /// It should have been signed.
+    var isMissing: Bool { verdict == .unsigned && isWanted == true }
+
     /// Lists mark only these.
-    var isException: Bool { verdict == .bad || verdict == .changed }
+    var isException: Bool { verdict == .bad || verdict == .changed || isMissing }
 
     var json: JSONValue {
         [
             "verdict": .text(verdict.rawValue), "words": .text(words), "reason": reason.map { .text($0) } ?? .null,
             "key": key.map { .text($0) } ?? .null, "attested": attested.map { .text($0) } ?? .null,
+            "wanted": .bool(isWanted ?? false), "exception": .bool(isException),
         ]
     }
 }
@@ -82,6 +89,8 @@ struct Trust: Sendable {
 
     var keys = KnownKeys()
     var seen: [Name: Seen] = [:]
+    /// By the names of groups; only where messages are judged.
+    var groups: [String: GroupRosters] = [:]
 
     /// How a message of the store is known when it comes again.
     static func entry(_ summary: StoredSummary) -> (Name, Seen)? {
@@ -186,17 +195,18 @@ struct SignatureJudge: Sendable {
     private func misplacement(
         _ comment: String, recipients: [String], submission: String?, group: String?, isOwn: Bool
     ) -> String? {
-        guard let context = SignatureContext(comment) else { return "it does not say where the message belongs" }
-        guard context.server == server else { return "it was written for another node" }
-        guard let submission, context.submission == submission else { return "it was written for another submission" }
-        if let group {
-            // Who writes to a group that they know nothing of yet names it in the message, which is signed too.
-            let isNamed = recipients.contains { $0.lowercased() == "\(group)@\(me.domain)" }
-            guard context.groups.contains(group) || isNamed else {
-                let places = context.groups.isEmpty ? "no group" : context.groups.map { "#\($0)" }.joined(separator: ", ")
-                return "it was written for \(places) and came through #\(group)"
+        let context: SignatureContext
+        do throws(SignatureContext.Misplacement) {
+            context = try SignatureContext(comment, server: server, submission: submission)
+            if let group {
+                guard let group = MailAddress(local: group, domain: me.domain) else {
+                    return "it came through no group of this node"
+                }
+                try context.check(isFor: group, recipients: recipients)
+                return nil
             }
-            return nil
+        } catch {
+            return error.words
         }
         // What this person wrote on another device of theirs has its own audience.
         if isOwn { return nil }

@@ -80,6 +80,7 @@ struct StoreIntake: Sendable {
                     signed, author: $0.fromAddress, recipients: $0.recipients, submission: submission, group: group,
                     attested: author, trust)
                 $0.signature = found.signature
+                if group.flatMap({ trust.groups[$0] })?.wantsSignature(roster?.head) == true { $0.signature?.isWanted = true }
                 judgement = found
                 $0.origin = record.rawValue
                 $0.seal = seal

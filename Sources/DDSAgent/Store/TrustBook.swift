@@ -160,6 +160,13 @@ import DDSSpool
         records[Self.keysTag] = record
     }
 
+    /// What messages are judged by, with what the groups want of them.
+    var view: Trust {
+        var view = trust
+        view.groups = groups
+        return view
+    }
+
     /// What the store holds of signed messages.
     func adopt(_ seen: [Trust.Name: Trust.Seen]) { trust.seen = seen }
 

@@ -12,10 +12,12 @@ extension ServerAdmin {
         let mode = try groupMode(request) ?? .relay
         let posting = try postingPolicy(request) ?? .members
         let policy = try postQuantumPolicy(request)
+        let senderAuth = try senderAuthentication(request)
         try await store.change { directory throws(Failure) in
             try directory.addingGroup(
                 name, title: request.arguments["title"]?.string ?? "", mode: mode, posting: posting, pq: policy,
-                members: request.arguments["members"]?.strings ?? [], owners: request.arguments["owners"]?.strings ?? [])
+                senderAuth: senderAuth, members: request.arguments["members"]?.strings ?? [],
+                owners: request.arguments["owners"]?.strings ?? [])
         }
         publish(.groupChanged)
         return .object(try describeGroup(name))
@@ -45,6 +47,14 @@ extension ServerAdmin {
         return policy
     }
 
+    private func senderAuthentication(_ request: ControlRequest) throws(Failure) -> SenderAuthentication? {
+        guard let word = request.arguments["sender_auth"]?.string else { return nil }
+        guard let authentication = SenderAuthentication(rawValue: word) else {
+            throw Failure(.badInput, "--sender-auth takes attested or signed, not \"\(word)\"")
+        }
+        return authentication
+    }
+
     func listGroups(_ request: ControlRequest) async throws(Failure) -> JSONValue {
         var rows: [JSONValue] = []
         for name in store.directory.groups.keys.sorted() { rows.append(.object(try describeGroup(name))) }
@@ -60,9 +70,11 @@ extension ServerAdmin {
         let posting = try postingPolicy(request)
         let policy = try postQuantumPolicy(request)
         let mode = try groupMode(request)
+        let senderAuth = try senderAuthentication(request)
         let title = request.arguments["title"]?.string
         try await store.change { directory throws(Failure) in
-            try directory.changingGroup(name, title: title, mode: mode, posting: posting, pq: policy)
+            try directory.changingGroup(
+                name, title: title, mode: mode, posting: posting, pq: policy, senderAuth: senderAuth)
         }
         publish(.groupChanged)
         return .object(try describeGroup(name))
@@ -111,6 +123,7 @@ extension ServerAdmin {
             "classical": .texts(group.members.filter { store.directory.accounts[$0]?.keyKind == .classical }.sorted()),
             "members": .texts(group.members.sorted()),
             "owners": .texts(group.owners.sorted()), "sender_auth": .text(group.senderAuthentication.rawValue),
+            "cannot_sign": .texts(store.directory.membersWithoutIdentity(group)),
             "roster": store.directory.rosterHead(of: group.name).map { .number(Int64(clamping: $0.number)) } ?? .null,
             "confirmed_by": .texts(store.directory.rosters[group.name]?.confirmedBy ?? []),
         ]

@@ -22,6 +22,8 @@ enum DeliveryOutcome: Hashable, Sendable {
     case tryAgain(String)
     /// Not in this way; the text is for the author.
     case refused(String)
+    /// A group wants to know who wrote it, and its signature does not say so; the text is for the author.
+    case badSignature(String)
     case diskFull
     case tooLarge
 }
@@ -38,6 +40,8 @@ enum DeliveryOutcome: Hashable, Sendable {
     let rosters: RosterKeeper
     let mailer: ControlMailer
     private var submissions: SubmissionLedger
+    /// SHA-256 of the node's TLS key, by which signed messages name the node. Before it is set, none of them is for here.
+    var tlsKeyHash: [UInt8] = []
     private(set) var acceptedCount = 0
     private(set) var deliveredCount = 0
 
@@ -132,6 +136,16 @@ enum DeliveryOutcome: Hashable, Sendable {
                     return (.sealAgain(try await rosters.renew(group, for: author)), nil)
                 case .wrong(let words): return (.refused(words), nil)
                 }
+            }
+            switch directory.fit(
+                of: message.signature, submission: message.submissionID, author: author, to: wanted,
+                domain: services.config.node.name.lowercased(),
+                server: Array(tlsKeyHash.prefix(SignatureContext.serverBytes)))
+            {
+            case .fits: break
+            case .notSought: return (.tryAgain("a group was changed meanwhile; send it again"), nil)
+            case .unsigned(let words): return (.refused(words), nil)
+            case .bad(let words): return (.badSignature(words), nil)
             }
             // A policy is about everybody who reads it, those included who have it already.
             let everybody = directory.readers(of: wanted, author: author, from: mailbox)

@@ -33,6 +33,8 @@ package struct SealedMessage {
     /// `Received` fields in its header: the hosts it has passed.
     package var hops: Int
     package var plainBytes: Int
+    /// What was seen of the author's signature.
+    package var signature = SeenSignature.notSought
 }
 
 /// Why a message cannot be taken; each is one SMTP reply.
@@ -62,11 +64,15 @@ package struct MessageIntake {
     private var payload: [UInt8] = []
     private var failure: IntakeFailure?
 
-    /// `prefix` is put in front of the message, as LMTP's Return-Path and Received are.
-    package init(mode: GroupMode = .relay, identities: [AgeIdentity], random: any RandomSource, prefix: [UInt8] = []) {
+    /// `prefix` is put in front of the message, as LMTP's Return-Path and Received are. What is opened is looked at for its author's
+    /// signature where `seeksSignature` says so.
+    package init(
+        mode: GroupMode = .relay, identities: [AgeIdentity], random: any RandomSource, prefix: [UInt8] = [],
+        seeksSignature: Bool = false
+    ) {
         switch mode {
         case .relay:
-            var resealer = Resealer(identities: identities, random: random)
+            var resealer = Resealer(identities: identities, random: random, seeksSignature: seeksSignature)
             payload = resealer.seal(prefix)
             self.resealer = resealer
         case .blind:
@@ -109,7 +115,7 @@ package struct MessageIntake {
         } catch {
             throw Self.failure(error)
         }
-        if let resealer { return resealer.message(payload, wasSealed: isSealed) }
+        if let message = resealer?.message(payload, wasSealed: isSealed) { return message }
         guard let message = passage?.message(payload) else { throw .notOpened }
         return message
     }
@@ -184,12 +190,14 @@ private struct Resealer {
     private let fileKey: AgeFileKey
     private var writer: AgePayloadWriter
     private var scanner: HeaderScanner? = HeaderScanner()
+    private var signatureReader: SignedMessageReader?
     private var submissionID: String?
     private var hops = 0
     private var plainBytes = 0
 
-    init(identities: [AgeIdentity], random: any RandomSource) {
+    init(identities: [AgeIdentity], random: any RandomSource, seeksSignature: Bool) {
         opener = AgeDecryptor(identities: identities)
+        signatureReader = seeksSignature ? SignedMessageReader() : nil
         fileKey = AgeFileKey.generate(random: random)
         writer = AgePayloadWriter(fileKey: fileKey, random: random)
     }
@@ -205,11 +213,13 @@ private struct Resealer {
         return last + writer.finish()
     }
 
-    func message(_ payload: [UInt8], wasSealed: Bool) -> SealedMessage {
-        SealedMessage(
+    mutating func message(_ payload: [UInt8], wasSealed: Bool) -> SealedMessage {
+        let signature =
+            signatureReader == nil ? SeenSignature.notSought : signatureReader?.finish().map { .found($0) } ?? .none
+        return SealedMessage(
             payload: payload, opening: .key(fileKey), mode: .relay, wasSealed: wasSealed,
             wasHybrid: wasSealed && opener.isHybrid,
-            submissionID: submissionID, hops: hops, plainBytes: plainBytes)
+            submissionID: submissionID, hops: hops, plainBytes: plainBytes, signature: signature)
     }
 
     /// What was opened here is nobody else's, and goes as it came.
@@ -222,6 +232,7 @@ private struct Resealer {
         guard !plain.isEmpty else { return [] }
         plainBytes += plain.count
         readHeader(plain)
+        signatureReader?.feed(plain)
         return writer.update(plain[...])
     }
 

@@ -83,13 +83,14 @@ extension Directory {
     }
 
     func addingGroup(
-        _ name: String, title: String, mode: GroupMode, posting: PostingPolicy, pq: PostQuantumPolicy? = nil, members: [String],
-        owners: [String]
+        _ name: String, title: String, mode: GroupMode, posting: PostingPolicy, pq: PostQuantumPolicy? = nil,
+        senderAuth: SenderAuthentication? = nil, members: [String], owners: [String]
     ) throws(Failure) -> [DirectoryEvent] {
         let name = try freeName(name)
         let title = try checkedText(title, "title")
         var events: [DirectoryEvent] = [
-            .groupAdded(name: name, title: title.isEmpty ? name : title, mode: mode, posting: posting, pq: pq)
+            .groupAdded(
+                name: name, title: title.isEmpty ? name : title, mode: mode, posting: posting, pq: pq, senderAuth: senderAuth)
         ]
         var seen: Set<String> = []
         for (member, isOwner) in owners.map({ ($0, true) }) + members.map({ ($0, false) }) {
@@ -103,7 +104,8 @@ extension Directory {
     }
 
     func changingGroup(
-        _ name: String, title: String?, mode: GroupMode? = nil, posting: PostingPolicy?, pq: PostQuantumPolicy? = nil
+        _ name: String, title: String?, mode: GroupMode? = nil, posting: PostingPolicy?, pq: PostQuantumPolicy? = nil,
+        senderAuth: SenderAuthentication? = nil
     ) throws(Failure) -> [DirectoryEvent] {
         let group = try self.group(name)
         let title = try title.map { text throws(Failure) in try checkedText(text, "title") }
@@ -111,7 +113,7 @@ extension Directory {
         return [
             .groupChanged(
                 name: group.name, title: title ?? group.title, mode: mode ?? group.mode, posting: posting ?? group.posting,
-                pq: pq ?? group.pq)
+                pq: pq ?? group.pq, senderAuth: senderAuth ?? group.senderAuth)
         ]
     }
 

@@ -16,6 +16,12 @@ extension Directory {
         case notAllowed(String)
         /// Not now: the text says until when.
         case later(String)
+
+        var words: String {
+            switch self {
+            case .unknown(let text), .notAllowed(let text), .later(let text): text
+            }
+        }
     }
 
     /// Checks that `author` (nil for mail that an ordinary MTA hands in) may write to `address`.
@@ -48,6 +54,7 @@ extension Directory {
                 "only members may write to \(group.name), whose mail is sealed by its authors: they have its roster; ask the administrator to add you"
             )
         }
+        try checkSigner(author, to: group)
         return .group(group.name)
     }
 
@@ -84,8 +91,10 @@ extension Directory {
         return modes.contains(.sealed) ? .sealed : modes.contains(.blind) ? .blind : .relay
     }
 
-    /// Why a message may not go to these together: what its author has sealed to each reader is for one group.
+    /// Why a message may not go to these together: what its author has sealed to each reader is for one group, and what is not
+    /// opened for one of them cannot be checked for another.
     func refusal(ofMany destinations: [Destination]) -> Refusal? {
+        if let refusal = refusal(ofUnopened: destinations) { return refusal }
         guard Set(destinations).count > 1, mode(of: destinations) == .sealed else { return nil }
         for case .group(let name) in destinations where groups[name]?.mode == .sealed {
             return .notAllowed(

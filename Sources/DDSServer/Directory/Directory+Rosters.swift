@@ -22,9 +22,12 @@ extension Directory {
     /// The groups whose rosters an event makes out of date; asked before it is applied.
     func groupsConcerned(by event: DirectoryEvent) -> [String] {
         switch event {
-        case .groupAdded(let name, _, _, _, _): [name]
-        case .groupChanged(let name, _, let mode, let posting, let pq):
-            groups[name].map { $0.mode != mode || $0.posting != posting || $0.policy != (pq ?? .prefer) } == true ? [name] : []
+        case .groupAdded(let name, _, _, _, _, _): [name]
+        case .groupChanged(let name, _, let mode, let posting, let pq, let senderAuth):
+            groups[name].map {
+                $0.mode != mode || $0.posting != posting || $0.policy != (pq ?? .prefer)
+                    || $0.senderAuthentication != (senderAuth ?? .attested)
+            } == true ? [name] : []
         case .memberAdded(let group, _, _), .memberRemoved(let group, _): [group]
         case .accessGranted(let name, _, let recipient):
             accounts[name].map { $0.recipient == recipient && $0.identity == nil } == true ? [] : groupNames(of: name)

@@ -58,11 +58,12 @@ struct Group: Hashable, Sendable, Codable {
     var posting: PostingPolicy
     /// Nil where none was ever chosen.
     var pq: PostQuantumPolicy?
+    var senderAuth: SenderAuthentication?
     var members: Set<String> = []
     var owners: Set<String> = []
 
     var policy: PostQuantumPolicy { pq ?? .prefer }
-    var senderAuthentication: SenderAuthentication { .attested }
+    var senderAuthentication: SenderAuthentication { senderAuth ?? .attested }
 }
 
 struct Directory: Hashable, Sendable, Codable {
@@ -172,13 +173,14 @@ struct Directory: Hashable, Sendable, Codable {
             accounts[name] = nil
             for group in groups.keys { remove(name, from: group) }
             for (number, invite) in invites where invite.user == name { invites[number] = nil }
-        case .groupAdded(let name, let title, let mode, let posting, let pq):
-            groups[name] = Group(name: name, title: title, mode: mode, posting: posting, pq: pq)
-        case .groupChanged(let name, let title, let mode, let posting, let pq):
+        case .groupAdded(let name, let title, let mode, let posting, let pq, let senderAuth):
+            groups[name] = Group(name: name, title: title, mode: mode, posting: posting, pq: pq, senderAuth: senderAuth)
+        case .groupChanged(let name, let title, let mode, let posting, let pq, let senderAuth):
             groups[name]?.title = title
             groups[name]?.mode = mode
             groups[name]?.posting = posting
             groups[name]?.pq = pq
+            groups[name]?.senderAuth = senderAuth
         case .groupRemoved(let name): groups[name] = nil
         case .rosterMade(let group, let number, let hash):
             rosters[group] = RosterState(number: number, hash: hash, isDue: false)

@@ -20,6 +20,8 @@ enum PostingPolicy: String, Hashable, Sendable, Codable, CaseIterable {
 enum SenderAuthentication: String, Hashable, Sendable, Codable, CaseIterable {
     /// The node says who was logged in; whether a message is signed is its author's affair.
     case attested
+    /// Every message is signed by its author; the node checks it where it opens the message.
+    case signed
 }
 
 /// An invite as the directory keeps it: the secret only as a hash.
@@ -61,9 +63,13 @@ enum DirectoryEvent: Hashable, Sendable, Codable {
     case accountSuspended(name: String)
     case accountResumed(name: String)
     case accountRemoved(name: String)
-    /// Without a policy in events of nodes before there were any.
-    case groupAdded(name: String, title: String, mode: GroupMode, posting: PostingPolicy, pq: PostQuantumPolicy? = nil)
-    case groupChanged(name: String, title: String, mode: GroupMode, posting: PostingPolicy, pq: PostQuantumPolicy? = nil)
+    /// Without a policy, or a way to know authors, in events of nodes before there were any.
+    case groupAdded(
+        name: String, title: String, mode: GroupMode, posting: PostingPolicy, pq: PostQuantumPolicy? = nil,
+        senderAuth: SenderAuthentication? = nil)
+    case groupChanged(
+        name: String, title: String, mode: GroupMode, posting: PostingPolicy, pq: PostQuantumPolicy? = nil,
+        senderAuth: SenderAuthentication? = nil)
     case groupRemoved(name: String)
     /// The roster of that number was made, with the hash of its octets in hexadecimal, and its members' mail stored.
     case rosterMade(group: String, number: UInt64, hash: String)

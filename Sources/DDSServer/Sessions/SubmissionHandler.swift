@@ -135,9 +135,10 @@ import Logging
         }
         self.envelope = envelope
         // What is refused here is refused with its words at the end of the message.
+        let (directory, destinations) = (server.store.directory, destinations(of: envelope))
         intake = MessageIntake(
-            mode: server.store.directory.mode(of: destinations(of: envelope)), identities: server.keys.sealIdentities,
-            random: server.services.random)
+            mode: directory.mode(of: destinations), identities: server.keys.sealIdentities, random: server.services.random,
+            seeksSignature: directory.seeksSignature(destinations))
     }
 
     private func destinations(of envelope: Envelope) -> [Directory.Destination] {
@@ -187,7 +188,7 @@ import Logging
         switch outcome {
         // Each may have made a roster, which is mail to many.
         case .delivered, .sealAgain: server.quota.sent(account.name, size: message.plainBytes, now: now)
-        case .alreadyAccepted, .tryAgain, .refused, .diskFull, .tooLarge: break
+        case .alreadyAccepted, .tryAgain, .refused, .badSignature, .diskFull, .tooLarge: break
         }
         return outcome.reply
     }

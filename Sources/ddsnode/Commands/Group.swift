@@ -12,7 +12,8 @@ struct GroupCommand: ParsableCommand {
 
     @LoopActor static func describe(_ group: JSONValue) -> String {
         var line = "group \(SafeWord.text(group["address"])) (\(SafeWord.text(group["mode"])), "
-        line += "\(SafeWord.text(group["post"])) may post, pq \(SafeWord.text(group["pq"])))"
+        line += "\(SafeWord.text(group["post"])) may post, pq \(SafeWord.text(group["pq"]))"
+        line += group["sender_auth"]?.string == "signed" ? ", signed mail only)" : ")"
         let members = group["members"]?.strings ?? []
         return line
             + (members.isEmpty ? ", no members" : ", members " + members.map { SafeWord.text($0) }.joined(separator: " "))
@@ -39,6 +40,8 @@ extension GroupCommand {
             String?
         @Option(help: ArgumentHelp("Who may write to it: all, members or owners.", valueName: "who")) var post: String?
         @Option(help: ArgumentHelp("Post-quantum keys: off, prefer or require.", valueName: "policy")) var pq: String?
+        @Option(help: ArgumentHelp("How readers know who wrote: attested or signed.", valueName: "how"))
+        var senderAuth: String?
         @OptionGroup(title: "Global options") var globals: GlobalOptions
 
         func perform(_ context: Context) async throws(Failure) -> Int32 {
@@ -47,6 +50,7 @@ extension GroupCommand {
             if let mode { arguments["mode"] = .text(mode) }
             if let post { arguments["post"] = .text(post) }
             if let pq { arguments["pq"] = .text(pq) }
+            if let senderAuth { arguments["sender_auth"] = .text(senderAuth) }
             let status = try await GroupCommand.perform(context, ControlRequest("group.add", .object(arguments)))
             if member.isEmpty, owner.isEmpty { context.output.next("ddsnode group member add \(SafeWord.text(name)) USER") }
             return status
@@ -89,17 +93,20 @@ extension GroupCommand {
             String?
         @Option(help: ArgumentHelp("Who may write to it: all, members or owners.", valueName: "who")) var post: String?
         @Option(help: ArgumentHelp("Post-quantum keys: off, prefer or require.", valueName: "policy")) var pq: String?
+        @Option(help: ArgumentHelp("How readers know who wrote: attested or signed.", valueName: "how"))
+        var senderAuth: String?
         @OptionGroup(title: "Global options") var globals: GlobalOptions
 
         func perform(_ context: Context) async throws(Failure) -> Int32 {
-            guard title != nil || mode != nil || post != nil || pq != nil else {
-                throw Failure(.usage, "say what to change: --title, --mode, --post or --pq")
+            guard title != nil || mode != nil || post != nil || pq != nil || senderAuth != nil else {
+                throw Failure(.usage, "say what to change: --title, --mode, --post, --pq or --sender-auth")
             }
             var arguments: [String: JSONValue] = ["name": .text(name)]
             if let title { arguments["title"] = .text(title) }
             if let mode { arguments["mode"] = .text(mode) }
             if let post { arguments["post"] = .text(post) }
             if let pq { arguments["pq"] = .text(pq) }
+            if let senderAuth { arguments["sender_auth"] = .text(senderAuth) }
             return try await GroupCommand.perform(context, ControlRequest("group.set", .object(arguments)))
         }
     }

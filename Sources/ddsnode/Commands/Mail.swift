@@ -139,7 +139,7 @@ struct ListCommand: NodeCommand {
         let date = String(SafeWord.text(message["date"]).prefix(16).replacing("T", with: " "))
         let state = message["waits_for"]?.strings == nil ? SafeWord.text(message["state"]) : "!waiting"
         // Only what is out of order has a sign.
-        let isDoubtful = ["bad", "changed"].contains(message["signature"]?["verdict"]?.string)
+        let isDoubtful = message["signature"]?["exception"]?.boolean == true
         let mark = (isDoubtful ? "!" : "") + (message["unread"]?.boolean == true ? "N" : state == "received" ? "" : state)
         let group = SafeWord.text(message["group"])
         let name = SafeWord.text(message["from_name"])
