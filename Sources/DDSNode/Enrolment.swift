@@ -143,7 +143,10 @@ package enum SealAnnouncement {
     }
 
     /// The best key that `capabilities` announce: the hybrid one when all its pieces are there in their order.
-    package static func recipient(in capabilities: [String]) -> String? {
+    package static func recipient(in capabilities: [String]) -> String? { recipients(in: capabilities).last }
+
+    /// What `capabilities` announce, the classical key first; a hybrid one only when all its pieces are there in their order.
+    package static func recipients(in capabilities: [String]) -> [String] {
         var classical: String?
         var pieces: [Substring] = []
         var places: [Substring] = []
@@ -156,7 +159,7 @@ package enum SealAnnouncement {
             }
         }
         let isWhole = !places.isEmpty && places.enumerated().allSatisfy { $1 == "\($0 + 1)/\(places.count)" }
-        return isWhole ? pieces.joined() : classical
+        return [classical, isWhole ? pieces.joined() : nil].compactMap { $0 }
     }
 }
 

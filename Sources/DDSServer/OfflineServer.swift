@@ -40,7 +40,12 @@ import DDSSpool
                 store: state.store, spool: state.spool, book: book, services: services, keys: state.keys)
             let server = OfflineServer(state)
             SpoolAdmin(spool: state.spool).register(in: server.commands)
-        KeyAdmin(state: state, config: config, time: services.time, random: services.random).register(in: server.commands)
+            let sealKeeper = SealKeeper(
+                keys: state.keys, folder: ServerFolder(stateDir: config.node.stateDirectory), delivery: delivery,
+                fence: state.store.fence, services: services)
+            KeyAdmin(
+                state: state, config: config, sealKeeper: sealKeeper, time: services.time, random: services.random
+            ).register(in: server.commands)
             ServerAdmin(
                 store: state.store, facts: state.facts(config: config, pop3sPort: nil, submissionsPort: nil), time: services.time,
                 random: services.random, delivery: delivery,

@@ -20,7 +20,7 @@ extension ServerRole {
         let waiting = context.book.usage.filter { $0.key.rawValue >= Directory.firstMailbox }
         var problems: [String] = (statistics?.damage ?? []).map { "damage in the spool: \($0); see ddsnode-spool(5)" }
         problems += state.spool.recovery.lost.map { "lost from the spool: \($0); what was accepted there is gone" }
-        if let trouble = rootKeeper?.trouble { problems.append(trouble) }
+        problems += [rootKeeper?.trouble, sealKeeper?.trouble].compactMap { $0 }
         if statistics == nil { problems.append("the spool has stopped; the node restarts to read its disk again") }
         let oldest = await oldestWaiting(waiting.keys, state, context)
         let held = heldByMember(context)
@@ -41,8 +41,9 @@ extension ServerRole {
                     held.map { ["member": .text($0.member), "count": .number($0.count), "cause": .text($0.cause), "since": .text($0.since)] }),
                 "accepted": .number(context.delivery.acceptedCount),
                 "expired": .number(housekeeping?.expiredCount ?? 0),
-                "seal_recipient": .text("\(context.keys.sealIdentity.recipient)"),
-                "seal_recipient_pq": context.keys.hybridIdentity.map { .text("\($0.recipient)") } ?? .null,
+                "seal_recipient": .text("\(context.keys.seal.newest.classical.recipient)"),
+                "seal_recipient_pq": context.keys.seal.newest.hybrid.map { .text("\($0.recipient)") } ?? .null,
+                "seal_key": SealKeeper.describe(context.keys.seal, kept: sealKeeper?.kept ?? [], now: services.time.wall),
                 "tls_key_sha256": .text(Hex.encode(state.identity.keyHash)),
                 "certificate_expires": .text(CivilTime(secondsSinceEpoch: state.identity.notAfter.seconds).rfc3339),
                 "spool": statistics.map { .object(SpoolAdmin.describe($0, lost: state.spool.recovery.lost)) } ?? .null,

@@ -18,6 +18,7 @@ import Logging
     private(set) var context: ServerContext?
     private(set) var housekeeping: Housekeeping?
     private(set) var rootKeeper: RootKeeper?
+    private(set) var sealKeeper: SealKeeper?
     private var tls: TLSContext?
     private(set) var listeners: [String: [Listener]] = [:]
     private(set) var sessions: [String: any RunningSession] = [:]
@@ -79,8 +80,14 @@ import Logging
         self.context = context
         context.delivery.tlsKeyHash = state.identity.keyHash
         tls = try Self.tlsContext(state.identity)
+        let sealKeeper = SealKeeper(
+            keys: state.keys, folder: ServerFolder(stateDir: services.config.node.stateDirectory), delivery: context.delivery,
+            fence: state.store.fence, services: services)
+        self.sealKeeper = sealKeeper
+        // Before anybody is told which key to seal to.
+        await sealKeeper.look()
         try listen(context)
-        registerAdmin(state, context)
+        registerAdmin(state, context, sealKeeper)
         let housekeeping = Housekeeping(
             store: state.store, spool: state.spool, book: context.book, delivery: context.delivery, services: services,
             keepUndelivered: services.config.server.spool.keepUndelivered)
@@ -89,6 +96,7 @@ import Logging
         let rootKeeper = RootKeeper(spool: state.spool, services: services, every: services.config.server.spool.rotateRoot)
         self.rootKeeper = rootKeeper
         rootKeeper.start()
+        sealKeeper.start()
         context.delivery.reports.start()
         context.delivery.rosters.start()
     }
@@ -115,7 +123,7 @@ import Logging
         }
     }
 
-    private func registerAdmin(_ state: ServerState, _ context: ServerContext) {
+    private func registerAdmin(_ state: ServerState, _ context: ServerContext, _ sealKeeper: SealKeeper) {
         let facts = state.facts(
             config: services.config, pop3sPort: boundPort("pop3s"), submissionsPort: boundPort("submissions"))
         let admin = ServerAdmin(
@@ -128,8 +136,9 @@ import Logging
                 context.book.forget(MailboxID(rawValue: $0.mailbox))
             })
         admin.register(in: services.control)
-        KeyAdmin(state: state, config: services.config, time: services.time, random: services.random).register(
-            in: services.control)
+        KeyAdmin(
+            state: state, config: services.config, sealKeeper: sealKeeper, time: services.time, random: services.random
+        ).register(in: services.control)
         SpoolAdmin(spool: state.spool).register(in: services.control)
     }
 
@@ -183,6 +192,9 @@ import Logging
         context?.delivery.reports.stop()
         context?.delivery.rosters.stop()
         await Loop.inTurns(sessions.values) { $0.abort("the node stops") }
+        // While the spool is open no other process writes the file of the keys.
+        await sealKeeper?.stop()
+        sealKeeper = nil
         await state?.close()
         state = nil
         context = nil
@@ -258,7 +270,7 @@ extension ServerRole {
             hostName: context.domain, flavour: .submission, tls: isImplicit ? .implicit : .startTLSRequired)
         configuration.limits.messageBytesMax = context.messageBytesMax
         configuration.extraCapabilities =
-            SealAnnouncement.capabilities(context.keys.sealIdentities.map(\.recipient))
+            context.keys.announcement(of: context.domain)
             + [IdentityAnnouncement.capability(context.keys.nodeIdentity.publicKey)]
         run(
             stream, SMTPServerSession(configuration: configuration),

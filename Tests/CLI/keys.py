@@ -79,6 +79,10 @@ def lost_key(world):
     expect("the slot in use stays", world.run("keyring", "remove", "file", "-y", config=config), 65, "server.keys.master")
     expect("a slot that is not there", world.run("keyring", "remove", "passphrase", "-y", config=config), 67)
     need("a member", world.run("user", "add", "bob", config=config).code == 0)
+    turned = world.run("keyring", "rotate", "--json", config=config)
+    report.check("keyring rotate of a stopped node", turned.code == 0 and turned.json["number"] == 2
+                 and [key["number"] for key in turned.json["earlier"]] == [1], turned)
+    report.check("and again, for people", "key 2 opens what is sealed to it until" in world.run("keyring", "rotate", config=config).text)
     key = world.path("l/server/master.key")
     os.rename(key, key + ".lost")
     before = snapshot(world.path("l"))
@@ -146,6 +150,17 @@ def backup(world):
     agent = world.write("MB.toml", agent_config("mb", world.folder))
     joined = world.run("join", added.json["invite"], "--passphrase-file", passphrase, "--no-browser", config=agent)
     need("an agent of the node", joined.code == 0, joined)
+    turned = world.run("keyring", "rotate", config=config)
+    report.check("keyring rotate of a running node", turned.code == 0 and "seal key 2 is announced from now on" in turned.text, turned)
+    status = world.run("status", "--json", config=config).json["server"]
+    report.check("status tells which it is", status["seal_key"]["number"] == 2 and status["seal_key"]["age_days"] == 0, status)
+    report.check("for people too", re.search(r"seal key +number 2, made today   1 of before", world.run("status", config=config).text))
+    sent = world.run("send", "-s", "After the change", "--passphrase-file", passphrase, "bob", input=b"hello\n", config=agent)
+    report.check("the agent sends under the key of before", sent.code == 0, sent)
+    with open(world.path("mb/agent/account.json")) as account:
+        known = json.load(account)
+    report.check("and knows the next one by then", known["node_seal_key"] == 2
+                 and known["node_recipient"] == status["seal_recipient_pq"], known)
     secret, recipient = identity(world, "backup.txt")
     file = world.path("node.age")
     expect("a backup for nobody", world.run("backup", "create", file, config=config), 64, "--recipient")
@@ -160,7 +175,9 @@ def backup(world):
     with open(file, "rb") as whole:
         cut = world.write("cut.age", whole.read()[:-20])
     expect("a backup that was cut", world.run("backup", "verify", cut, "--identity-file", secret), 65, "another copy")
-    report.check("stock age opens it", subprocess.run(["age", "-d", "-i", secret, file], capture_output=True).returncode == 0)
+    opened = subprocess.run(["age", "-d", "-i", secret, file], capture_output=True)
+    report.check("stock age opens it, and there is no seal key in it", opened.returncode == 0 and b'"seal_key":2' in opened.stdout
+                 and b"AGE-SECRET-KEY" not in opened.stdout, opened.returncode)
     world.stop(daemon)
     expect("restore over a node", world.run("backup", "restore", file, "--identity-file", secret, config=config), 73, "was left")
     shutil.rmtree(world.path("m"))
@@ -174,6 +191,11 @@ def backup(world):
     report.check("the group is back", shown.json and shown.json["members"] == ["bob"], shown)
     sent = world.run("send", "-s", "After the restore", "--passphrase-file", passphrase, "bob", input=b"still here\n", config=agent)
     report.check("the agent goes on sending", sent.code == 0, sent)
+    with open(world.path("mb/agent/account.json")) as account:
+        known = json.load(account)
+    status = world.run("status", "--json", config=config).json["server"]
+    report.check("to a new seal key of a higher number", known["node_seal_key"] == status["seal_key"]["number"] > 2
+                 and status["seal_recipient_pq"] == known["node_recipient"] and status["seal_key"]["earlier"] == [], known)
     world.run("fetch", config=agent)
     listed = world.run("list", "--json", "--passphrase-file", passphrase, config=agent)
     copies = [row for row in listed.json or [] if row["subject"] == "After the restore"]

@@ -200,4 +200,106 @@ import Testing
         pause.reset()
         #expect(pause.next() == .seconds(2))
     }
+
+    // MARK: Sealing again
+
+    /// An outbox whose submissions are sealed to key `known.value` whenever they are made ready for a refusal.
+    @LoopActor private func sealingOutbox(_ fixture: AgentFixture, _ node: SealNode) throws -> Outbox {
+        Outbox(
+            spool: fixture.spool, services: try testServices(time: fixture.time),
+            submit: { node.take($0) },
+            ready: { submission, demand in
+                guard case .key? = demand else { return .asItIs }
+                guard let known = node.known else { return .notNow(demand?.lockedWords ?? "") }
+                var anew = submission
+                anew.sealKey = known
+                return known == submission.sealKey ? .asItIs : .anew(anew)
+            }, onOutcome: { node.outcomes += 1 })
+    }
+
+    /// A node that takes what is sealed to one key.
+    @LoopActor final class SealNode {
+        var key: UInt64 = 5
+        /// What the agent can seal to; nil while it is locked.
+        var known: UInt64? = 5
+        private(set) var given: [UInt64?] = []
+        var outcomes = 0
+        /// It says so of a damaged message too.
+        var opensNothing = false
+
+        func take(_ submission: QueuedSubmission) -> SubmissionResult {
+            given.append(submission.sealKey)
+            return submission.sealKey == key && !opensNothing ? .accepted(note: nil) : .sealAgain("seal-key=\(key)", .key(key))
+        }
+    }
+
+    @LoopActor private func queue(sealedTo key: UInt64?, _ fixture: AgentFixture, in outbox: Outbox) async throws {
+        let submission = QueuedSubmission(
+            messageTag: .named("m"), sender: fixture.account.address, recipients: [fixture.account.address],
+            message: Array("sealed".utf8), sealKey: key)
+        #expect(QueuedSubmission(body: submission.body)?.sealKey == key)
+        outbox.queued(try await fixture.spool.commit(SpoolTransaction(appends: [Outbox.record(submission)]))[0])
+    }
+
+    @Test @LoopActor func sealedToAKeyThatIsGone_isSealedAgainAtOnce() async throws {
+        for before in [3, nil] as [UInt64?] {
+            let fixture = try AgentFixture()
+            let node = SealNode()
+            let outbox = try sealingOutbox(fixture, node)
+            try await outbox.start()
+            try await queue(sealedTo: before, fixture, in: outbox)
+            try await until { node.outcomes == 1 }
+            #expect(node.given == [before, 5] && outbox.waiting.isEmpty)
+            let outcome = try #require(try await fixture.spool.entries(in: AgentMailbox.outcomes).first)
+            #expect(outcome.flags == OutcomeFlags.accepted)
+            outbox.stop()
+        }
+    }
+
+    @Test @LoopActor func lockedAgent_keepsIt_saysSo_andDoesNotBotherTheNode() async throws {
+        let fixture = try AgentFixture()
+        fixture.time.advance(by: .seconds(400_000_000))
+        let node = SealNode()
+        node.known = nil
+        let outbox = try sealingOutbox(fixture, node)
+        try await outbox.start()
+        try await queue(sealedTo: 3, fixture, in: outbox)
+        try await until { outbox.lastTrouble?.contains("key 5 once the agent is unlocked; run: ddsnode unlock") == true }
+        outbox.sendNow()
+        await turns()
+        #expect(node.given == [3] && outbox.waiting.count == 1 && node.outcomes == 0)
+        node.known = 5
+        outbox.sendNow()
+        try await until { node.outcomes == 1 }
+        #expect(node.given == [3, 5] && outbox.lastTrouble == nil)
+        outbox.stop()
+    }
+
+    /// The node's statement was not believed, or has not come: it waits, and is never sealed to anything else.
+    @Test @LoopActor func withoutTheKeyThatIsWanted_itWaits() async throws {
+        let fixture = try AgentFixture()
+        fixture.time.advance(by: .seconds(400_000_000))
+        let node = SealNode()
+        node.known = 3
+        let outbox = try sealingOutbox(fixture, node)
+        try await outbox.start()
+        try await queue(sealedTo: 3, fixture, in: outbox)
+        try await until { outbox.lastTrouble?.contains("made no statement about it to be believed") == true }
+        #expect(node.given == [3] && outbox.waiting.count == 1)
+        outbox.stop()
+    }
+
+    @Test @LoopActor func sealedToTheVeryKey_andNotOpened_isRefused() async throws {
+        let fixture = try AgentFixture()
+        let node = SealNode()
+        node.opensNothing = true
+        let outbox = try sealingOutbox(fixture, node)
+        try await outbox.start()
+        try await queue(sealedTo: 3, fixture, in: outbox)
+        try await until { node.outcomes == 1 }
+        #expect(node.given == [3, 5])
+        let outcome = try #require(try await fixture.spool.entries(in: AgentMailbox.outcomes).first)
+        #expect(outcome.flags == OutcomeFlags.refused)
+        outbox.stop()
+    }
 }

@@ -50,7 +50,7 @@ import Testing
                 let copy = try #require(HeldCopy(try await world.spool.read(entry.uid, offset: 0, count: .max)))
                 let payload = try await world.spool.read(try #require(entry.payload), offset: 0, count: .max)
                 #expect(payload.count > AgePayload.payloadSize(plain: text.utf8.count) - 1)
-                var byNode = AgeDecryptor(identities: world.context.keys.sealIdentities)
+                var byNode = AgeDecryptor(identities: world.context.keys.holdIdentities.prefix(1).map { $0 })
                 #expect(
                     try byNode.feed(copy.header + payload) + byNode.finish() == Array(("X-DDS-Submission: 1\r\n" + text).utf8))
                 var byBob = AgeDecryptor(identities: [bob.mailbox])
@@ -305,8 +305,8 @@ extension World {
     }
 
     /// What a start after a stop makes of the spool.
-    func reopenedDelivery() async throws -> DeliveryService {
-        try await DeliveryService.open(store: store, spool: spool, book: book, services: services, keys: context.keys)
+    func reopenedDelivery(_ keys: ServerKeys? = nil) async throws -> DeliveryService {
+        try await DeliveryService.open(store: store, spool: spool, book: book, services: services, keys: keys ?? context.keys)
     }
 
     /// All bodies in the spool.

@@ -1,4 +1,5 @@
 import DDSCore
+import DDSNode
 import DDSSeal
 import Testing
 
@@ -66,13 +67,31 @@ import Testing
             // Within the armor's lines a changed letter is another ciphertext or no armor.
             let place = Int.random(in: 70..<(bytes.count - 40), using: &generator)
             damaged[place] = damaged[place] == 0x41 ? 0x42 : 0x41
-            #expect(throws: IntakeFailure.notOpened) { try take([damaged, Array("more".utf8)]) }
+            // A changed share of the stanza looks like another reader's.
+            let failure = #expect(throws: IntakeFailure.self) { try take([damaged, Array("more".utf8)]) }
+            #expect(failure == .notOpened || failure == .otherKey(0))
+        }
+    }
+
+    @Test(arguments: [GroupMode.relay, .blind, .sealed])
+    func mailSealedToAnotherKey_saysWhichNumberItNames(_ mode: GroupMode) throws {
+        for number in [0, 1, 7] as [UInt64] {
+            var encryptor = try AgeEncryptor(
+                recipients: [AgeIdentity.generate(random: SystemRandom()).recipient],
+                notes: number == 0 ? [] : [KeyNote.stanza(number)], armor: .crlf, random: SystemRandom())
+            let sealed = encryptor.update(Array(Self.text.utf8)[...]) + encryptor.finish()
+            var intake = MessageIntake(mode: mode, identities: [identity], random: SystemRandom())
+            for byte in Array("Content-Type: application/age\r\n\r\n".utf8) + sealed { intake.take([byte]) }
+            #expect(throws: IntakeFailure.otherKey(number)) { try intake.finish() }
+            var control = ControlIntake(identities: [identity])
+            control.take(Array("Content-Type: application/age\r\n\r\n".utf8) + sealed)
+            #expect(control.finish() == nil && control.otherKey == number)
         }
     }
 
     @Test func mailSealedToAnotherKey_isRefused() throws {
         let other = try World.sealed(Self.text, to: AgeIdentity.generate(random: SystemRandom()).recipient)
-        #expect(throws: IntakeFailure.notOpened) { try take([other]) }
+        #expect(throws: IntakeFailure.otherKey(0)) { try take([other]) }
     }
 
     @Test func thePrefix_comesFirstAndCounts() throws {

@@ -222,22 +222,4 @@ import Testing
                 DirectoryEvent.self, from: Data(old.replacingOccurrences(of: "Added", with: "Changed").utf8)))
         #expect(directory.groups["board"]?.policy == .prefer && directory.groups["board"]?.title == "B")
     }
-
-    @Test func nodeKeys_comeBackWithBothKinds_andOlderOnesWithOne() async throws {
-        try await withWorld { world in
-            let folder = ServerFolder(stateDir: world.folder + "/other")
-            let keys = try ServerKeys.create(in: folder, random: SystemRandom())
-            let again = try ServerKeys.open(in: folder, master: keys.master)
-            #expect(again.sealIdentities.map(\.recipient) == keys.sealIdentities.map(\.recipient))
-            #expect(again.sealIdentities.map(\.kind) == [.classical, .hybrid] && again.sealRecipient.kind == .hybrid)
-            let older = ServerFolder(stateDir: world.folder + "/older")
-            try ServerKeys(
-                master: keys.master, tlsSeed: keys.tlsSeed, nodeIdentity: keys.nodeIdentity, sealIdentity: keys.sealIdentity,
-                hybridIdentity: nil
-            ).write(to: older, random: SystemRandom())
-            let one = try ServerKeys.open(in: older, master: keys.master)
-            #expect(one.sealIdentities.map(\.recipient) == [keys.sealIdentity.recipient] && one.hybridIdentity == nil)
-            #expect(one.sealRecipient == keys.sealIdentity.recipient)
-        }
-    }
 }

@@ -33,7 +33,7 @@ import Logging
     /// Everybody who was added, by name; of two of one name the later.
     private(set) var people: [String: Person] = [:]
 
-    init(config extra: String = "", spool given: MemorySpool? = nil) async throws {
+    init(config extra: String = "", spool given: MemorySpool? = nil, isOfBefore: Bool = false) async throws {
         folder = try HostFiles.makeTemporaryFolder(prefix: "ddsworld")
         let config = try Config.load(
             text: """
@@ -50,7 +50,12 @@ import Logging
             log: Logger(label: "test") { _ in LineLogHandler(level: .critical, underJournal: false) },
             control: ControlCommands(),
             requestStop: { _ in })
-        let keys = try ServerKeys.create(in: ServerFolder(stateDir: folder), random: SystemRandom())
+        var keys = try ServerKeys.create(in: ServerFolder(stateDir: folder), random: SystemRandom())
+        if isOfBefore {
+            keys = ServerKeys(
+                master: keys.master, tlsSeed: keys.tlsSeed, nodeIdentity: keys.nodeIdentity,
+                seal: .ofBefore(classical: keys.sealIdentity, hybrid: nil))
+        }
         store = try await DirectoryStore.open(spool: spool)
         book = MaildropBook(try await spool.mailboxes())
         delivery = try await DeliveryService.open(store: store, spool: spool, book: book, services: services, keys: keys)
@@ -169,6 +174,12 @@ import Logging
     }
 }
 
+/// The newest seal key, by kind.
+extension ServerKeys {
+    var sealIdentity: AgeIdentity { seal.newest.classical }
+    var hybridIdentity: AgeIdentity? { seal.newest.hybrid }
+}
+
 @LoopActor protocol Closable {
     func close()
 }
@@ -195,8 +206,8 @@ struct Person: Sendable {
 }
 
 /// Runs `body` with a fresh world and cleans up behind it.
-@LoopActor func withWorld(config: String = "", _ body: @LoopActor (World) async throws -> Void) async throws {
-    let world = try await World(config: config)
+@LoopActor func withWorld(config: String = "", isOfBefore: Bool = false, _ body: @LoopActor (World) async throws -> Void) async throws {
+    let world = try await World(config: config, isOfBefore: isOfBefore)
     do {
         try await body(world)
     } catch {

@@ -13,6 +13,7 @@ struct SMTPClientBench {
     var time = ManualTime()
     var sent: [UInt8] = []
     var outcomes: [SMTPOutcome] = []
+    var heard: [[String]] = []
     var closed: CloseReason?
     var startedTLS = false
     var due: Instant?
@@ -49,6 +50,7 @@ struct SMTPClientBench {
             switch action {
             case .send(let bytes): sent += bytes
             case .perform(.finished(let outcome)): outcomes.append(outcome)
+            case .perform(.heard(let lines)): heard.append(lines)
             case .setTimer(_, let instant): due = instant
             case .cancelTimer: due = nil
             case .startTLS: startedTLS = true
@@ -242,6 +244,22 @@ func smtpClientConfiguration(
         var clear = SMTPBench(listener)
         clear.feed("EHLO c\r\n")
         #expect(!clear.take().contains("XNODE"))
+    }
+
+    /// Inside TLS only, once, before the message goes, and only where somebody wants to hear it.
+    @Test(arguments: [SMTPClientConfiguration.TLS.implicit, .startTLS])
+    func delivery_tellsTheOffersInsideTLS(_ tls: SMTPClientConfiguration.TLS) {
+        for isWanted in [true, false] {
+            var configuration = smtpClientConfiguration(tls: tls)
+            configuration.wantsOffer = isWanted
+            var listener = smtpServerConfiguration(.submission, tls == .implicit ? .implicit : .startTLSRequired)
+            listener.extraCapabilities = ["XNODE age1"]
+            var server = SMTPBench(listener, peer: smtpKeyedPeer)
+            var client = SMTPClientBench(configuration)
+            SMTPPairTests.converse(&client, &server, random: SeededRandom(seed: 4))
+            #expect(client.heard.count == (isWanted ? 1 : 0) && server.messages.count == 1 && client.outcomes.count == 1)
+            #expect(client.heard.allSatisfy { $0.first == "node.example" && $0.contains("XNODE age1") })
+        }
     }
 
     @Test func utf8_needsTheServersConsent() {

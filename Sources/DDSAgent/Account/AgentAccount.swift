@@ -16,8 +16,10 @@ struct AgentAccount: Hashable, Sendable {
     var submissionsPort: UInt16
     /// What the node's TLS key must hash to, 16 bytes or more.
     var nodeKeyHash: [UInt8]
-    /// The node's `age1...` recipient, as last announced inside the pinned TLS connection.
+    /// The node's `age1...` recipient, as announced inside the pinned TLS connection at the enrolment, or stated since.
     var nodeRecipient: String
+    /// The number of that key in the statement that the node has signed about it; nil of a node that has made none.
+    var nodeSealKey: UInt64?
     /// The `age1...` recipient of the vault's own key: public, and of use while locked.
     var ownRecipient: String
     /// There is a file of mailbox keys; false for an agent that was enrolled before there were any and has made none since.
@@ -31,6 +33,8 @@ struct AgentAccount: Hashable, Sendable {
     var pop3sHost: String?
     var submissionsHost: String?
 
+    var nodeSeal: NodeSeal { NodeSeal(recipient: nodeRecipient, number: nodeSealKey) }
+
     var json: JSONValue {
         var fields: [String: JSONValue] = [
             "version": 1, "address": .text("\(address)"), "display": .text(display), "groups": .texts(groups),
@@ -39,6 +43,7 @@ struct AgentAccount: Hashable, Sendable {
             "node_key": .text(Hex.encode(nodeKeyHash)), "node_recipient": .text(nodeRecipient),
             "own_recipient": .text(ownRecipient),
         ]
+        if let nodeSealKey { fields["node_seal_key"] = .number(Int64(clamping: nodeSealKey)) }
         if hasMailboxKeys { fields["mailbox_keys"] = true }
         if device != 1 { fields["device"] = .number(device) }
         if let nodeIdentity { fields["node_identity"] = .text(Hex.encode(nodeIdentity)) }
@@ -56,6 +61,11 @@ struct AgentAccount: Hashable, Sendable {
             // A pin that cannot be read is damage: going on without one would pin whatever comes next.
             guard let identity = Hex.decode(text), identity.count == 32 else { return nil }
             nodeIdentity = identity
+        }
+        if let number = json["node_seal_key"] {
+            // Without it an older key would be taken for a newer one.
+            guard let number = number.integer.flatMap(UInt64.init(exactly:)), number > 0 else { return nil }
+            nodeSealKey = number
         }
         self.address = address
         display = json["display"]?.string ?? address.local

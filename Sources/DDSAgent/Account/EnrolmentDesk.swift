@@ -18,7 +18,7 @@ import DDSWire
     /// The node as it announces itself inside the TLS connection whose key is pinned.
     struct Node: Sendable {
         /// What submissions are sealed to.
-        var recipient: String
+        var seal: NodeSeal
         /// enrol@NODE.
         var address: MailAddress
         /// Nil from a node that has told none.
@@ -51,13 +51,20 @@ import DDSWire
         guard let address = MailAddress(local: EnrolmentRequest.localPart, domain: String(domain)) else {
             throw Failure(.protocolError, "the node calls itself \"\(domain)\", which is no mail domain")
         }
-        return Node(recipient: recipient, address: address, identity: IdentityAnnouncement.key(in: capabilities))
+        let identity = IdentityAnnouncement.key(in: capabilities)
+        var seal = NodeSeal(recipient: recipient)
+        switch seal.news(in: capabilities, of: address.domain, identity: identity) {
+        case .unchanged: break
+        case .newer(let stated): seal = stated
+        case .mistrusted(let reason): throw Failure(.protocolError, "\(reason); nothing was sent, ask its administrator")
+        }
+        return Node(seal: seal, address: address, identity: identity)
     }
 
     /// Sends a message and returns the lines of the reply. Throws what the node says against it.
     func send(_ message: [UInt8], to node: Node) async throws(Failure) -> [String] {
         let sealed = try Submission.sealed(
-            message, from: node.address, to: [node.address], nodeRecipient: node.recipient, services: services)
+            message, from: node.address, to: [node.address], node: node.seal, services: services)
         let (outcome, detail) = try await SubmissionClient.run(
             configuration(node.address, sealed), link: link, port: port, id: "enrol")
         switch outcome {

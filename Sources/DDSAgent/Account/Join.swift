@@ -74,8 +74,9 @@ import DDSTLS
         var account = AgentAccount(
             address: welcome.address, display: welcome.display, groups: welcome.groups, host: invite.host,
             pop3sPort: invite.pop3sPort, submissionsPort: invite.submissionsPort, nodeKeyHash: invite.nodeKeyHash,
-            nodeRecipient: node.recipient, ownRecipient: "\(keys.mailbox.recipient)",
+            nodeRecipient: node.seal.recipient, ownRecipient: "\(keys.mailbox.recipient)",
             nodeIdentity: welcome.identity)
+        account.nodeSealKey = node.seal.number
         account.hasMailboxKeys = true
         return account
     }

@@ -55,7 +55,8 @@ import DDSTLS
         var account = AgentAccount(
             address: welcome.address, display: welcome.display, groups: welcome.groups, host: kit.host,
             pop3sPort: kit.pop3sPort, submissionsPort: kit.submissionsPort, nodeKeyHash: kit.nodeKeyHash,
-            nodeRecipient: node.recipient, ownRecipient: "\(keys.mailbox.recipient)", nodeIdentity: identity)
+            nodeRecipient: node.seal.recipient, ownRecipient: "\(keys.mailbox.recipient)", nodeIdentity: identity)
+        account.nodeSealKey = node.seal.number
         account.hasMailboxKeys = true
         // Last: with this file the folder is an agent's, and without it the next try begins where this one ended.
         try folder.save(account)

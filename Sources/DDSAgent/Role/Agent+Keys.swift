@@ -70,19 +70,55 @@ extension Agent {
         }
     }
 
-    /// Seals what the node itself is told and submits it at once.
+    /// One transaction with the node, which also says which key it wants to be sealed to.
+    func transact(_ envelope: Envelope, _ message: [UInt8]) async throws(Failure) -> (outcome: SMTPOutcome, detail: String) {
+        var configuration = SMTPClientConfiguration(
+            clientName: "[127.0.0.1]", tls: .implicit, credentials: .external(authzid: account.address.local),
+            envelope: envelope, message: message)
+        configuration.wantsOffer = true
+        return try await SubmissionClient.run(
+            configuration, link: link.at(account.submissionsHost), port: account.submissionsPort,
+            id: Hex.encode(services.random.bytes(8)), heard: { [weak self] in self?.heard(offer: $0) })
+    }
+
+    /// Learns the node's seal key; it is used when it is durable.
+    func heard(offer: [String]) {
+        switch account.nodeSeal.news(in: offer, of: account.address.domain, identity: account.nodeIdentity) {
+        case .unchanged: sealTrouble = nil
+        case .mistrusted(let words):
+            sealTrouble = "\(words); mail is sealed to the one of before, ask the administrator"
+            services.log.error("the node's seal key is not believed", metadata: ["reason": "\(words)"])
+        case .newer(let seal):
+            do throws(Failure) {
+                // What the configuration overrides is not written.
+                guard var kept = try folder.loadAccount() else { return }
+                (kept.nodeRecipient, kept.nodeSealKey) = (seal.recipient, seal.number)
+                try folder.save(kept)
+                (account.nodeRecipient, account.nodeSealKey) = (seal.recipient, seal.number)
+                sealTrouble = nil
+                services.log.notice("the node has another seal key", metadata: ["number": "\(seal.number ?? 0)"])
+            } catch {
+                sealTrouble = "the node's new key to seal to could not be kept: \(error.publicText)"
+                services.log.error("the node's seal key was not kept", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    /// Seals what the node itself is told and submits it at once; again if the node's key has changed meanwhile.
     func say(_ message: [UInt8]) async throws(Failure) -> (outcome: SMTPOutcome, detail: String) {
         guard let node = MailAddress(local: KeyStating.localPart, domain: account.address.domain) else {
             preconditionFailure("a plain name at a domain is an address")
         }
-        let message = try Submission.sealed(
-            message, from: account.address, to: [node], nodeRecipient: account.nodeRecipient, services: services)
-        let configuration = SMTPClientConfiguration(
-            clientName: "[127.0.0.1]", tls: .implicit, credentials: .external(authzid: account.address.local),
-            envelope: Envelope(reversePath: .address(account.address), recipients: [Recipient(node)]), message: message)
-        return try await SubmissionClient.run(
-            configuration, link: link.at(account.submissionsHost), port: account.submissionsPort,
-            id: Hex.encode(services.random.bytes(8)))
+        let envelope = Envelope(reversePath: .address(account.address), recipients: [Recipient(node)])
+        let seal = account.nodeSeal
+        func sealed() throws(Failure) -> [UInt8] {
+            try Submission.sealed(message, from: account.address, to: [node], node: account.nodeSeal, services: services)
+        }
+        let answer = try await transact(envelope, try sealed())
+        guard case .refused(.message, let reply, _) = answer.outcome, account.nodeSeal != seal,
+            SealStatement.number(in: reply.lines.joined(separator: " ")) != nil
+        else { return answer }
+        return try await transact(envelope, try sealed())
     }
 
     private static func answer(_ outcome: SMTPOutcome, _ detail: String) -> MailboxKeeper.Answer {

@@ -44,6 +44,8 @@ import Logging
     var openLink: OpenLink?
     /// Why there are no mailbox keys, in words.
     var keyTrouble: String?
+    /// Why the node's last announcement of the key to seal to is not believed, in words.
+    var sealTrouble: String?
     /// One change of the local store at a time.
     let storeGate = LoopGate()
     /// One passphrase at a time: each takes a quarter of a gigabyte while it is tried.
@@ -238,14 +240,8 @@ extension Agent {
         var envelope = Envelope(
             reversePath: .address(submission.sender), recipients: submission.recipients.map { Recipient($0) })
         envelope.parameters.smtpUTF8 = !([submission.sender] + submission.recipients).allSatisfy(\.isASCII)
-        let configuration = SMTPClientConfiguration(
-            clientName: "[127.0.0.1]", tls: .implicit, credentials: .external(authzid: account.address.local),
-            envelope: envelope,
-            message: submission.message)
         do throws(Failure) {
-            let (outcome, detail) = try await SubmissionClient.run(
-                configuration, link: link.at(account.submissionsHost), port: account.submissionsPort,
-                id: Hex.encode(services.random.bytes(8)))
+            let (outcome, detail) = try await transact(envelope, submission.message)
             return SubmissionResult(outcome, recipients: submission.recipients, detail: detail)
         } catch {
             return .unreachable(error.publicText)
@@ -273,7 +269,8 @@ extension Agent {
             )
         }
         let document = try Self.roster(for: recipients, unlocked.store.trust.groups)
-        let (sealed, prepared) = try await made(message, to: recipients, for: document, draft: draft, store: unlocked.store)
+        let (sealed, sealKey, prepared) = try await made(
+            message, to: recipients, for: document, draft: draft, store: unlocked.store)
         let id = prepared.summary.id
         await storeGate.enter()
         defer { storeGate.leave() }
@@ -284,7 +281,7 @@ extension Agent {
         if unlocked.store.items[id] != nil { return id }
         let queued = QueuedSubmission(
             messageTag: prepared.tag, sender: account.address, recipients: recipients, message: sealed,
-            roster: document.map { RosterPointer(group: $0.roster.group.local, head: $0.head) })
+            roster: document.map { RosterPointer(group: $0.roster.group.local, head: $0.head) }, sealKey: sealKey)
         let erasures = draft.flatMap { unlocked.drafts.record(of: $0) }.map { [$0] } ?? []
         let waits = !unlocked.store.trust.undecided(among: recipients).isEmpty
         do throws(SpoolError) {
@@ -305,7 +302,7 @@ extension Agent {
     /// What goes to the node and what stays here of a message.
     private func made(
         _ message: [UInt8], to recipients: [MailAddress], for document: RosterDocument?, draft: String?, store: MessageStore
-    ) async throws(Failure) -> (sealed: [UInt8], prepared: StoreIntake.Prepared) {
+    ) async throws(Failure) -> (sealed: [UInt8], sealKey: UInt64?, prepared: StoreIntake.Prepared) {
         let id = draft.map(Self.messageID) ?? OpaqueID.make(services.random)
         let group = recipients.map(\.local).first { isGroup($0, store) }
         let intake = store.intake
@@ -314,8 +311,8 @@ extension Agent {
                 let prepared = try intake.prepared(message, id: id, sendState: .waiting, group: group, at: services.time.wall)
                 let sealed = try Self.wrapper(
                     message, id: prepared.summary.submission, from: account.address, device: account.device, to: recipients,
-                    for: document, nodeRecipient: account.nodeRecipient, services: services)
-                return (sealed, prepared)
+                    for: document, node: account.nodeSeal, services: services)
+                return (sealed, account.nodeSealKey, prepared)
             }
         } catch let failure as Failure {
             throw failure

@@ -150,6 +150,7 @@ extension Agent {
         if let trouble = fetcher?.lastTrouble { problems.append("fetch: \(trouble)") }
         if let trouble = outbox?.lastTrouble { problems.append("send: \(trouble)") }
         problems += watch?.problems ?? []
+        if let sealTrouble { problems.append(sealTrouble) }
         problems += unlocked?.store.trust.problems ?? []
         let kept = await unopenedCount()
         if let words = Self.unopenedWords(kept) { problems.append("\(words); see: ddsnode store check") }

@@ -18,19 +18,24 @@ struct QueuedSubmission: Sendable {
     var message: [UInt8]
     /// The roster to whose readers it is sealed; nil for what is sealed to the node.
     var roster: RosterPointer?
+    /// The number of the node's seal key that it is sealed to; nil where none was known.
+    var sealKey: UInt64?
 
     var body: [UInt8] {
         var head: [String: JSONValue] = [
             "tag": .text(Hex.encode(messageTag.bytes)), "from": .text("\(sender)"), "to": .texts(recipients.map { "\($0)" }),
         ]
         if let roster { head["roster"] = .text(roster.word) }
+        if let sealKey { head["seal_key"] = .number(Int64(clamping: sealKey)) }
         return JSONValue.object(head).line + [0x0a] + message
     }
 
     init(
-        messageTag: RecordTag, sender: MailAddress, recipients: [MailAddress], message: [UInt8], roster: RosterPointer? = nil
+        messageTag: RecordTag, sender: MailAddress, recipients: [MailAddress], message: [UInt8], roster: RosterPointer? = nil,
+        sealKey: UInt64? = nil
     ) {
         self.roster = roster
+        self.sealKey = sealKey
         self.messageTag = messageTag
         self.sender = sender
         self.recipients = recipients
@@ -45,7 +50,8 @@ struct QueuedSubmission: Sendable {
         else { return nil }
         self.init(
             messageTag: RecordTag(tag), sender: sender, recipients: recipients, message: Array(body[(end + 1)...]),
-            roster: head["roster"]?.string.flatMap { RosterPointer(in: $0) })
+            roster: head["roster"]?.string.flatMap { RosterPointer(in: $0) },
+            sealKey: head["seal_key"]?.integer.flatMap { UInt64(exactly: $0) })
     }
 }
 
@@ -57,8 +63,8 @@ enum SubmissionResult: Hashable, Sendable {
     case refused(String)
     /// This message not now, or nobody knows: try again.
     case later(String)
-    /// Not in this form: it has to be sealed for that roster. The words are the node's.
-    case sealAgain(String, RosterPointer)
+    /// Not in this form: it has to be sealed again. The words are the node's.
+    case sealAgain(String, SealDemand)
     /// No message can be submitted now.
     case unreachable(String)
 }
@@ -78,7 +84,7 @@ enum SubmissionResult: Hashable, Sendable {
     }
 
     private let submit: @LoopActor (QueuedSubmission) async -> SubmissionResult
-    private let ready: @LoopActor (QueuedSubmission, RosterPointer?) async -> Readiness
+    private let ready: @LoopActor (QueuedSubmission, SealDemand?) async -> Readiness
     private let onOutcome: @LoopActor () async -> Void
     private(set) var waiting: [SpoolUID] = []
     private(set) var lastTrouble: String?
@@ -86,8 +92,8 @@ enum SubmissionResult: Hashable, Sendable {
     private var answered: [SpoolUID: (tag: RecordTag, wasAccepted: Bool, note: String)] = [:]
     /// The one that is being submitted.
     private var onItsWay: SpoolUID?
-    /// The rosters for which the node wants submissions to be sealed that it has refused.
-    private var wanted: [SpoolUID: RosterPointer] = [:]
+    /// How the node wants submissions to be sealed that it has refused.
+    private var wanted: [SpoolUID: SealDemand] = [:]
     private var isSending = false
     private var isStopped = false
     private var pauses = GrowingPause(first: .seconds(2), longest: .seconds(300))
@@ -95,7 +101,7 @@ enum SubmissionResult: Hashable, Sendable {
 
     init(
         spool: any SpoolEngine, services: Services, submit: @escaping @LoopActor (QueuedSubmission) async -> SubmissionResult,
-        ready: @escaping @LoopActor (QueuedSubmission, RosterPointer?) async -> Readiness = { _, _ in .asItIs },
+        ready: @escaping @LoopActor (QueuedSubmission, SealDemand?) async -> Readiness = { _, _ in .asItIs },
         onOutcome: @escaping @LoopActor () async -> Void
     ) {
         self.spool = spool
@@ -184,11 +190,11 @@ enum SubmissionResult: Hashable, Sendable {
                 throw .damaged(uid, "a record of the outbox is not one")
             }
             var result = try await submit(&submission, &uid, &tried)
-            // What was refused for its roster goes again at once if it can be sealed anew, and only then.
-            if case .sealAgain(_, let pointer) = result {
-                let before = submission.roster
-                wanted[uid] = pointer
-                result = try await submit(&submission, &uid, &tried, ifOther: before)
+            // What was refused for how it is sealed goes again at once if it can be sealed anew, and only then: to the node's key
+            // first, because a node that cannot open it sees no roster.
+            for _ in 0..<2 {
+                guard case .sealAgain = result else { break }
+                result = try await submit(&submission, &uid, &tried, insteadOf: submission)
             }
             switch result {
             case .accepted(let note): answered[uid] = (submission.messageTag, true, note ?? "")
@@ -201,13 +207,14 @@ enum SubmissionResult: Hashable, Sendable {
         return answer.wasAccepted ? .accepted(note: answer.note) : .refused(answer.note)
     }
 
-    /// One submission, made ready first. With `ifOther`, which says for which roster the last was sealed, only when it is sealed for
-    /// another now.
+    /// One submission, made ready first. With `insteadOf`, which the node has refused for how it is sealed, only when it is sealed
+    /// otherwise now.
     private func submit(
         _ submission: inout QueuedSubmission, _ uid: inout SpoolUID, _ tried: inout Set<SpoolUID>,
-        ifOther before: RosterPointer?? = nil
+        insteadOf refused: QueuedSubmission? = nil
     ) async throws(SpoolError) -> SubmissionResult {
-        switch await ready(submission, wanted[uid]) {
+        let demand = wanted[uid]
+        switch await ready(submission, demand) {
         case .asItIs: break
         case .anew(let anew):
             uid = try await replace(uid, by: anew)
@@ -216,11 +223,14 @@ enum SubmissionResult: Hashable, Sendable {
         case .notNow(let words): return .later(words)
         case .never(let words): return .refused(words)
         }
-        if let before, submission.roster == before {
-            return .later("a roster that the node has sent for this group has not come yet")
+        if let refused, let demand, submission.roster == refused.roster, submission.sealKey == refused.sealKey {
+            return .later(demand.missingWords)
         }
         let result = await submit(submission)
-        if case .sealAgain(_, let pointer) = result { wanted[uid] = pointer }
+        guard case .sealAgain(let words, let demand) = result else { return result }
+        // Sealed to the very key that the node wants, it does not open: nothing that is done here would help.
+        if case .key(submission.sealKey) = demand { return .refused(words) }
+        wanted[uid] = demand
         return result
     }
 

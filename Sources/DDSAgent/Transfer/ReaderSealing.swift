@@ -12,7 +12,7 @@ import Logging
 extension Submission {
     /// The wrapper message with `message` sealed to the readers of a roster, and that sealed to the node. `id` is its submission id.
     static func sealed(
-        _ message: [UInt8], id: String?, from: MailAddress, device: Int, for document: RosterDocument, nodeRecipient: String,
+        _ message: [UInt8], id: String?, from: MailAddress, device: Int, for document: RosterDocument, node: NodeSeal,
         services: Services
     ) throws(Failure) -> [UInt8] {
         let fileKey = AgeFileKey.generate(random: services.random)
@@ -22,7 +22,7 @@ extension Submission {
         let inner = bundle.head + writer.update(message[...]) + writer.finish()
         return try sealed(
             inner, notes: [id.flatMap { SubmissionNote.stanza($0) }, ModeNote.stanza(.sealed)].compactMap { $0 }, from: from,
-            to: [document.roster.group], nodeRecipient: nodeRecipient, services: services)
+            to: [document.roster.group], node: node, services: services)
     }
 
     /// Who has not joined yet gets nothing: nobody can seal it to them later. The device of the author that sends it has it already.
@@ -80,14 +80,14 @@ extension Agent {
     /// The wrapper of a message as its recipients want it, and for which roster that is.
     nonisolated static func wrapper(
         _ message: [UInt8], id: String?, from: MailAddress, device: Int, to recipients: [MailAddress],
-        for document: RosterDocument?, nodeRecipient: String, services: Services
+        for document: RosterDocument?, node: NodeSeal, services: Services
     ) throws(Failure) -> [UInt8] {
         guard let document else {
             return try Submission.sealed(
-                message, id: id, from: from, to: recipients, nodeRecipient: nodeRecipient, services: services)
+                message, id: id, from: from, to: recipients, node: node, services: services)
         }
         return try Submission.sealed(
-            message, id: id, from: from, device: device, for: document, nodeRecipient: nodeRecipient, services: services)
+            message, id: id, from: from, device: device, for: document, node: node, services: services)
     }
 
     /// What sealing a message costs, in octets of ordinary work: a header of a roster costs as much as a megabyte's tenth.
@@ -95,19 +95,27 @@ extension Agent {
         message.count + 100_000 * (document?.roster.members.count ?? 0)
     }
 
-    /// Makes what waits in the outbox ready to go: sealed for the roster of now. `refusedFor` is the one that the node has asked for.
-    func ready(_ submission: QueuedSubmission, refusedFor pointer: RosterPointer?) async -> Outbox.Readiness {
-        if let pointer {
-            guard unlocked != nil else { return .notNow(Self.lockedWords(pointer)) }
+    /// Makes what waits in the outbox ready to go: sealed for the roster of now, and to the node's key of now where the node has
+    /// refused it for its key. `refusedFor` is what the node has asked for.
+    func ready(_ submission: QueuedSubmission, refusedFor demand: SealDemand?) async -> Outbox.Readiness {
+        if let demand {
+            guard unlocked != nil else { return .notNow(demand.lockedWords) }
             // The node has put it where a round finds it.
-            if knows(pointer) == false { _ = await fetcher?.fetchNow() }
+            if case .roster(let pointer) = demand, !knows(pointer) { _ = await fetcher?.fetchNow() }
             await mailCame()
         }
-        guard let store = unlocked?.store else { return pointer.map { .notNow(Self.lockedWords($0)) } ?? .asItIs }
+        guard let store = unlocked?.store else { return demand.map { .notNow($0.lockedWords) } ?? .asItIs }
+        let seal = account.nodeSeal
+        var isKeyRefused = false
+        if case .key? = demand { isKeyRefused = true }
         do {
             let document = try Self.roster(for: submission.recipients, store.trust.groups)
-            guard document?.head != submission.roster?.head else { return .asItIs }
-            guard let anew = try await submission.sealed(for: document, from: store, account: account, services: services)
+            guard document?.head != submission.roster?.head || (isKeyRefused && seal.number != submission.sealKey) else {
+                return .asItIs
+            }
+            guard
+                let anew = try await submission.sealed(
+                    for: document, to: seal, from: store, account: account, services: services)
             else {
                 return .never("it has to be sealed again, and its text was removed here")
             }
@@ -123,26 +131,23 @@ extension Agent {
     private func knows(_ pointer: RosterPointer) -> Bool {
         unlocked?.store.trust.groups[pointer.group]?.last.map { $0.roster.number >= pointer.head.number } ?? false
     }
-
-    private nonisolated static func lockedWords(_ pointer: RosterPointer) -> String {
-        "a message to #\(pointer.group) is sealed again for roster \(pointer.head.number) once the agent is unlocked; run: ddsnode unlock"
-    }
 }
 
 extension QueuedSubmission {
-    /// The same message under the same submission id, sealed for another roster; nil when its text is not in the store any more.
+    /// The same message under the same submission id, sealed for another roster or to another key of the node; nil when its text is not in the store any more.
     @LoopActor func sealed(
-        for document: RosterDocument?, from store: MessageStore, account: AgentAccount, services: Services
+        for document: RosterDocument?, to seal: NodeSeal, from store: MessageStore, account: AgentAccount, services: Services
     ) async throws -> QueuedSubmission? {
         guard let item = store.items.values.first(where: { $0.tag == messageTag }),
             let message = try await store.message(item.summary.id)
         else { return nil }
         var anew = self
+        anew.sealKey = seal.number
         anew.roster = document.map { RosterPointer(group: $0.roster.group.local, head: $0.head) }
         anew.message = try await Heavy.perform(octets: Agent.cost(message, document)) { [recipients] in
             try Agent.wrapper(
                 message, id: item.summary.submission, from: account.address, device: account.device, to: recipients,
-                for: document, nodeRecipient: account.nodeRecipient, services: services)
+                for: document, node: seal, services: services)
         }
         return anew
     }

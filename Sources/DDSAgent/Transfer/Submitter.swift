@@ -11,19 +11,23 @@ import DDSWire
 
     private var continuation: CheckedContinuation<SMTPOutcome, Never>?
     private(set) var closeDetail = ""
+    private let heard: @LoopActor ([String]) -> Void
 
-    private init(_ continuation: CheckedContinuation<SMTPOutcome, Never>) {
+    private init(_ continuation: CheckedContinuation<SMTPOutcome, Never>, heard: @escaping @LoopActor ([String]) -> Void) {
         self.continuation = continuation
+        self.heard = heard
     }
 
-    /// Connects, runs `configuration`, and returns the outcome; `detail` says why a connection ended early.
+    /// Connects, runs `configuration`, and returns the outcome; `detail` says why a connection ended early. `heard` is called
+    /// with what the node offers where the configuration wants that.
     static func run(
-        _ configuration: SMTPClientConfiguration, link: NodeLink, port: UInt16, id: String
+        _ configuration: SMTPClientConfiguration, link: NodeLink, port: UInt16, id: String,
+        heard: @escaping @LoopActor ([String]) -> Void = { _ in }
     ) async throws(Failure) -> (outcome: SMTPOutcome, detail: String) {
         var failure: Failure?
         var client: SubmissionClient?
         let outcome = await withCheckedContinuation { (continuation: CheckedContinuation<SMTPOutcome, Never>) in
-            let handler = SubmissionClient(continuation)
+            let handler = SubmissionClient(continuation, heard: heard)
             client = handler
             Loop.spawn(name: "submit") {
                 do throws(Failure) {
@@ -44,6 +48,7 @@ import DDSWire
     func perform(_ effect: SMTPClientEffect) {
         switch effect {
         case .finished(let outcome): finish(outcome)
+        case .heard(let lines): heard(lines)
         }
     }
 
@@ -78,8 +83,8 @@ extension SubmissionResult {
             // A login that fails today may be a suspended account: the mail is kept until it works or the person gives up.
             case .greeting, .hello, .startTLS, .authentication:
                 self = permanent && stage == .hello ? .refused(words) : .unreachable(words)
-            case .message where RosterPointer(in: words) != nil:
-                self = RosterPointer(in: words).map { .sealAgain(words, $0) } ?? .later(words)
+            case .message where SealDemand(in: words) != nil:
+                self = SealDemand(in: words).map { .sealAgain(words, $0) } ?? .later(words)
             case .sender, .recipients, .data, .message: self = permanent ? .refused(words) : .later(words)
             }
         case .lost(let stage):

@@ -1,5 +1,5 @@
 // The file `spool.roots`: which root the spool hangs on, and during a change the next one, sealed under a key of the caller.
-// Decides how it is replaced without a moment in which no root is on the disk, and how the former content is destroyed.
+// How it is replaced, and how the former content is destroyed, is ErasingFile's.
 
 package import DDSCore
 package import DDSSeal
@@ -7,9 +7,6 @@ package import DDSSeal
 /// The roots of one spool, as they are on the disk. Used by one thread.
 package final class SpoolRoots {
     package static let fileName = "spool.roots"
-    private static let temporaryName = fileName + ".tmp"
-    /// The former content on its way to be destroyed.
-    private static let formerName = fileName + ".old"
     private static let binding = Array("ddsnode/v1/spool-roots".utf8)
     private static let rootBytes = 32
     private static let version: UInt8 = 1
@@ -58,12 +55,7 @@ package final class SpoolRoots {
         self.random = random
         let sealed: [UInt8]
         do throws(DiskError) {
-            let names = try disk.list()
-            // Between two renames only the former content has a name, and it is the valid one.
-            guard let name = [Self.fileName, Self.formerName].first(where: names.contains) else {
-                throw DiskError(.notFound, operation: "open \(Self.fileName)", detail: "no such file")
-            }
-            sealed = try disk.contents(of: name)
+            sealed = try ErasingFile(Self.fileName, on: disk).contents()
         } catch {
             throw error.kind == .notFound ? .missing : .disk(error)
         }
@@ -76,14 +68,7 @@ package final class SpoolRoots {
     }
 
     /// Finishes what a stop has interrupted: destroys former content and parts of new content.
-    package func tidy() throws(DiskError) {
-        let names = try disk.list()
-        if !names.contains(Self.fileName), names.contains(Self.formerName) {
-            try disk.rename(Self.formerName, to: Self.fileName)
-            try disk.syncFolder()
-        }
-        for name in [Self.formerName, Self.temporaryName] where try disk.list().contains(name) { try destroy(name) }
-    }
+    package func tidy() throws(DiskError) { try ErasingFile(Self.fileName, on: disk).tidy() }
 
     /// Makes the next root; it is durable when this returns.
     package func begin(time: any TimeSource) throws(DiskError) -> Root {
@@ -114,37 +99,8 @@ package final class SpoolRoots {
             plain += [UInt8](repeating: 0, count: Self.plainBytes - plain.count)
         }
         defer { Wipe.zero(&plain) }
-        let sealed = SealedStoreBox.seal(plain, key: wrap, associated: Self.binding, random: random)
-        try tidy()
-        let file = try disk.create(Self.temporaryName)
-        do {
-            defer { disk.close(file) }
-            try disk.write(file, at: 0, sealed)
-            try disk.sync(file)
-        }
-        let isReplacing = try disk.list().contains(Self.fileName)
-        if isReplacing {
-            try disk.rename(Self.fileName, to: Self.formerName)
-            try disk.syncFolder()
-        }
-        try disk.rename(Self.temporaryName, to: Self.fileName)
-        try disk.syncFolder()
-        if isReplacing { try destroy(Self.formerName) }
-    }
-
-    /// Overwrites in place before the name goes: what removes a file leaves its bytes where they were.
-    private func destroy(_ name: String) throws(DiskError) {
-        let file = try disk.open(name)
-        do {
-            defer { disk.close(file) }
-            let size = try disk.size(file)
-            if size > 0 {
-                try disk.write(file, at: 0, [UInt8](repeating: 0, count: size))
-                try disk.sync(file)
-            }
-        }
-        try disk.remove(name)
-        try disk.syncFolder()
+        try ErasingFile(Self.fileName, on: disk).store(
+            SealedStoreBox.seal(plain, key: wrap, associated: Self.binding, random: random))
     }
 
     private static func append(_ root: Root, to plain: inout [UInt8]) {

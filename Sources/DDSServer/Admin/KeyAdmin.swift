@@ -14,16 +14,18 @@ import DDSSpool
     private let spool: any SpoolEngine
     private let domain: String
     private let master: Config.Server.MasterKey
+    private let sealKeeper: SealKeeper
     private let time: any TimeSource
     private let random: any RandomSource
 
-    init(state: ServerState, config: Config, time: any TimeSource, random: any RandomSource) {
+    init(state: ServerState, config: Config, sealKeeper: SealKeeper, time: any TimeSource, random: any RandomSource) {
         folder = ServerFolder(stateDir: config.node.stateDirectory)
         keys = state.keys
         store = state.store
         spool = state.spool
         domain = config.node.name.lowercased()
         master = config.server.keys.master
+        self.sealKeeper = sealKeeper
         self.time = time
         self.random = random
     }
@@ -33,6 +35,10 @@ import DDSSpool
         commands.register("keyring.list") { [self] _, _ throws(Failure) in try list() }
         commands.register("keyring.add") { [self] request, _ throws(Failure) in try await add(request) }
         commands.register("keyring.remove") { [self] request, _ throws(Failure) in try remove(request) }
+        commands.register("keyring.rotate") { [self] _, _ throws(Failure) in
+            try await sealKeeper.rotate()
+            return SealKeeper.describe(keys.seal, kept: sealKeeper.kept, now: time.wall)
+        }
         commands.register("backup.create") { [self] request, _ throws(Failure) in try await backup(request) }
     }
 

@@ -1,6 +1,7 @@
 // A small sealed message for the node itself: opened in memory, never stored.
 
 import DDSMail
+import DDSNode
 import DDSSeal
 
 struct ControlIntake {
@@ -11,6 +12,8 @@ struct ControlIntake {
     private var opener: AgeDecryptor
     private var message: [UInt8] = []
     private var hasFailed = false
+    /// Set when it is sealed to no key that this node has: the number that it names, 0 without one.
+    private(set) var otherKey: UInt64?
 
     init(identities: [AgeIdentity]) {
         opener = AgeDecryptor(identities: identities)
@@ -21,6 +24,7 @@ struct ControlIntake {
         do {
             try open(wrapper.feed(bytes))
         } catch {
+            if case AgeError.noMatch = error { otherKey = KeyNote.number(in: opener.stanzas) }
             hasFailed = true
         }
     }

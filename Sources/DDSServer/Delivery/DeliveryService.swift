@@ -33,7 +33,7 @@ enum DeliveryOutcome: Hashable, Sendable {
     private let spool: any SpoolEngine
     private let book: MaildropBook
     private let services: Services
-    private let nodeRecipient: AgeRecipient
+    private let keys: ServerKeys
     let ledger: MessageLedger
     let held: HeldQueue
     let reports: AuthorReports
@@ -46,14 +46,14 @@ enum DeliveryOutcome: Hashable, Sendable {
     private(set) var deliveredCount = 0
 
     private init(
-        store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, services: Services, nodeRecipient: AgeRecipient,
+        store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, services: Services, keys: ServerKeys,
         ledger: MessageLedger, held: HeldQueue, mailer: ControlMailer, submissions: SubmissionLedger
     ) {
         self.store = store
         self.spool = spool
         self.book = book
         self.services = services
-        self.nodeRecipient = nodeRecipient
+        self.keys = keys
         self.ledger = ledger
         self.held = held
         self.mailer = mailer
@@ -71,10 +71,10 @@ enum DeliveryOutcome: Hashable, Sendable {
     ) async throws(SpoolError) -> DeliveryService {
         let ledger = try await MessageLedger.open(spool: spool, store: store, log: services.log)
         let held = try await HeldQueue.open(
-            store: store, spool: spool, book: book, ledger: ledger, services: services, identities: keys.sealIdentities)
+            store: store, spool: spool, book: book, ledger: ledger, services: services, keys: keys)
         let receipts = try await spool.entries(in: SubmissionLedger.mailbox)
         let service = DeliveryService(
-            store: store, spool: spool, book: book, services: services, nodeRecipient: keys.sealRecipient, ledger: ledger,
+            store: store, spool: spool, book: book, services: services, keys: keys, ledger: ledger,
             held: held, mailer: ControlMailer(keys: keys, services: services),
             submissions: await Loop.offload { SubmissionLedger(receipts) })
         try await service.forgetOldReceipts()
@@ -245,7 +245,7 @@ enum DeliveryOutcome: Hashable, Sendable {
         }
         if plan.needsNodeHeader {
             plan.nodeHeader = try FanOut.headers(
-                fileKey: fileKey, recipients: [nodeRecipient],
+                fileKey: fileKey, recipients: [keys.holdRecipient],
                 notes: [sealNotes + groupNotes.keys.sorted().flatMap { groupNotes[$0] ?? [] }], random: services.random)[0]
         }
         return plan

@@ -36,29 +36,29 @@ import Logging
     let book: MaildropBook
     let ledger: MessageLedger
     let services: Services
-    private let identities: [AgeIdentity]
+    private let keys: ServerKeys
     /// Told of messages whose copies have moved.
     var onChange: @LoopActor ([RecordTag]) -> Void = { _ in }
     private(set) var items: [SpoolUID: Item] = [:]
 
     private init(
         store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, ledger: MessageLedger, services: Services,
-        identities: [AgeIdentity]
+        keys: ServerKeys
     ) {
         self.store = store
         self.spool = spool
         self.book = book
         self.ledger = ledger
         self.services = services
-        self.identities = identities
+        self.keys = keys
     }
 
     static func open(
         store: DirectoryStore, spool: any SpoolEngine, book: MaildropBook, ledger: MessageLedger, services: Services,
-        identities: [AgeIdentity]
+        keys: ServerKeys
     ) async throws(SpoolError) -> HeldQueue {
         let queue = HeldQueue(
-            store: store, spool: spool, book: book, ledger: ledger, services: services, identities: identities)
+            store: store, spool: spool, book: book, ledger: ledger, services: services, keys: keys)
         for entry in try await spool.entries(in: HeldCopy.mailbox) {
             guard let payload = entry.payload, let copy = try await queue.copy(entry.uid) else { continue }
             queue.stored(entry.uid, entry.tag, copy, day: entry.day, payload: payload)
@@ -219,7 +219,7 @@ import Logging
             var reader = AgeHeaderReader()
             _ = try reader.feed(copy.header[...])
             try reader.finish()
-            let fileKey = try reader.unwrap(with: identities)
+            let fileKey = try reader.unwrap(with: keys.holdIdentities)
             // The other readers were told which kind of keys the message is sealed to. A classical key that this member has got
             // since would make that untrue, so the copy waits for another.
             let seal = SealNote.keys(in: reader.stanzas)
@@ -234,6 +234,27 @@ import Logging
             services.log.error("a held copy does not open with the node's key", metadata: ["error": "\(error)"])
             return nil
         }
+    }
+
+    /// The numbers of those of `candidates` that some held copy opens with, and with no key that stays. The caller is inside the
+    /// gate of the ledger.
+    func needed(of candidates: [SealRing.Key]) async throws(SpoolError) -> Set<UInt64> {
+        let going = Set(candidates.map(\.number))
+        let ring = keys.seal
+        let staying =
+            (ring.hold.map { [$0] } ?? []) + ring.keys.filter { !going.contains($0.number) }.flatMap(\.identities)
+        var needed: Set<UInt64> = []
+        for uid in items.keys.sorted() {
+            // Members' keys open the others. What cannot be read opens with nothing.
+            guard let copy = try await copy(uid), copy.sealing == .node else { continue }
+            var reader = AgeHeaderReader()
+            guard (try? reader.feed(copy.header[...])) != nil, reader.isComplete else { continue }
+            if (try? reader.unwrap(with: staying)) == nil {
+                for key in candidates where (try? reader.unwrap(with: key.identities)) != nil { needed.insert(key.number) }
+            }
+            await Loop.giveWay()
+        }
+        return needed
     }
 
     /// What the node's own header tells of the group through which the copy comes.

@@ -39,8 +39,10 @@ package struct SealedMessage {
 
 /// Why a message cannot be taken; each is one SMTP reply.
 package enum IntakeFailure: Error, Hashable {
-    /// The seal does not open: not sealed to this node's key, cut off, or damaged.
+    /// The seal does not open: cut off, or damaged.
     case notOpened
+    /// It is sealed to no key that this node has, and names its number; 0 where it names none. What is damaged may look so.
+    case otherKey(UInt64)
     /// Plain, and a group among the readers takes what is sealed only.
     case notSealed
     /// The group takes only what its author has sealed to each reader.
@@ -89,11 +91,15 @@ package struct MessageIntake {
         do {
             try route(wrapper.feed(bytes))
         } catch {
-            failure = Self.failure(error)
+            failure = failure(error)
         }
     }
 
-    private static func failure(_ error: any Error) -> IntakeFailure {
+    private func failure(_ error: any Error) -> IntakeFailure {
+        if case AgeError.noMatch = error {
+            let stanzas = resealer?.stanzas ?? passage?.stanzas ?? unpacker?.stanzas ?? []
+            return .otherKey(KeyNote.number(in: stanzas))
+        }
         if let refusal = error as? SealedBundleRefusal { return .noBundle(refusal) }
         return error as? IntakeFailure ?? .notOpened
     }
@@ -113,7 +119,7 @@ package struct MessageIntake {
             }
             if let passage, ModeNote.mode(in: passage.stanzas) == .sealed { throw IntakeFailure.forReaders }
         } catch {
-            throw Self.failure(error)
+            throw failure(error)
         }
         if let message = resealer?.message(payload, wasSealed: isSealed) { return message }
         guard let message = passage?.message(payload) else { throw .notOpened }
@@ -149,6 +155,7 @@ private struct BundleUnpacker {
     private var passage: AgePassage
     private var opener: AgePayloadReader?
     private var reader = SealedBundleReader()
+    var stanzas: [AgeStanza] { passage.stanzas }
 
     init(identities: [AgeIdentity]) {
         passage = AgePassage(unlock: .identities(identities))
@@ -194,6 +201,7 @@ private struct Resealer {
     private var submissionID: String?
     private var hops = 0
     private var plainBytes = 0
+    var stanzas: [AgeStanza] { opener.stanzas }
 
     init(identities: [AgeIdentity], random: any RandomSource, seeksSignature: Bool) {
         opener = AgeDecryptor(identities: identities)

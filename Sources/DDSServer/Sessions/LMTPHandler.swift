@@ -75,7 +75,7 @@ import DDSWire
         do throws(IntakeFailure) {
             message = try intake.finish()
         } catch {
-            return .message(error.reply)
+            return .message(error.reply(sealKey: server.keys.seal.newest.number))
         }
         guard message.hops <= Self.hopsMax else {
             return .message(

@@ -25,12 +25,22 @@ extension SenderQuota.Refusal {
 }
 
 extension IntakeFailure {
-    var reply: SMTPReply {
+    /// `sealKey` is the number of the node's seal key.
+    func reply(sealKey: UInt64) -> SMTPReply {
         switch self {
         case .notOpened:
             SMTPReply(
+                550, EnhancedCode(5, 7, 5), "the seal is cut off or damaged; seal it again to the key that EHLO announces")
+        // Whoever names the key knows how to seal again.
+        case .otherKey(let number) where 0 < number && number < sealKey:
+            SMTPReply(
+                451, EnhancedCode(4, 7, 0),
+                "\(SealStatement.word(sealKey)) is this node's key now, and key \(number) is destroyed; seal it again")
+        case .otherKey:
+            SMTPReply(
                 550, EnhancedCode(5, 7, 5),
-                "the seal does not open with this node's key; fetch the node's current key and seal again")
+                "the seal does not open with any key of this node; \(SealStatement.word(sealKey)) is the one of now: take it from the reply to EHLO and seal again"
+            )
         case .notSealed:
             SMTPReply(
                 550, EnhancedCode(5, 7, 1),

@@ -197,7 +197,7 @@ import Logging
     private func reply(
         to failure: IntakeFailure, _ account: Account, _ destinations: [Directory.Destination]
     ) async -> SMTPReply {
-        var reply = failure.reply
+        var reply = failure.reply(sealKey: server.keys.seal.newest.number)
         guard failure == .notForReaders || failure == .forReaders, account.usesKey, destinations.count == 1,
             case .group(let name) = destinations[0]
         else { return reply }
@@ -210,10 +210,16 @@ import Logging
         return reply
     }
 
+    /// What is sealed to a key that the node has not, or not any more.
+    private var controlRefusal: SMTPReply? {
+        control?.otherKey.map { IntakeFailure.otherKey($0).reply(sealKey: server.keys.seal.newest.number) }
+    }
+
     private func stateKey() async -> SMTPReply {
         defer { control = nil }
         guard let account = server.current(account) else { return Self.accountChanged }
         let message = control?.finish()
+        if let refusal = controlRefusal { return refusal }
         if let message, let confirmation = RosterConfirmation(message: message) {
             let (reply, isNew) = await server.confirm(confirmation, by: account)
             if isNew { server.quota.sent(account.name, size: message.count, now: server.services.time.now) }
@@ -236,6 +242,7 @@ import Logging
     private func enrol() async -> SMTPReply {
         defer { control = nil }
         let message = control?.finish()
+        if let refusal = controlRefusal { return refusal }
         if let request = message.flatMap({ RestoreRequest(message: $0) }), let newcomerKey {
             return await server.restore(request, deviceKey: newcomerKey, from: peerHost)
         }

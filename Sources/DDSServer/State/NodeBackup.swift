@@ -1,5 +1,5 @@
 // What a backup of a node holds, as an age file. It brings a node back with its members, groups, invites and keys, under which
-// agents know it; it holds no key of the spool and no mail, so that it can never undo an erasure.
+// agents know it; it holds no key of the spool, no seal key and no mail, so that it can never undo an erasure.
 
 import DDSCore
 import DDSNode
@@ -8,7 +8,7 @@ import FoundationEssentials
 
 struct NodeBackup: Sendable {
     /// Of the content's format.
-    static let version: Int64 = 1
+    static let version: Int64 = 2
     /// Sizes beyond this are no backup of a node.
     static let bytesMax = 256 << 20
 
@@ -18,9 +18,10 @@ struct NodeBackup: Sendable {
     var directory: Directory
     var tlsSeed: SecretBytes
     var nodeIdentity: SecretBytes
-    var sealIdentity: SecretBytes
-    /// Nil of a node that has none.
-    var hybridIdentity: SecretBytes?
+    /// The number of the seal key of then. The node that is made of this goes on with a new key of a higher number.
+    var sealNumber: UInt64
+    /// What the seal key of then opens with, classical and hybrid: of a backup of version 1 only.
+    var sealIdentities: [SecretBytes] = []
     /// Messages that waited when it was made and are not in it.
     var waiting: Int
 
@@ -42,20 +43,31 @@ struct NodeBackup: Sendable {
         self.directory = directory
         tlsSeed = keys.tlsSeed
         nodeIdentity = keys.nodeIdentity.seed
-        sealIdentity = keys.sealIdentity.secretText()
-        hybridIdentity = keys.hybridIdentity?.secretText()
+        sealNumber = keys.seal.newest.number
         self.waiting = waiting
     }
 
-    /// The keys of a node that is made of this, under a new master key.
-    func keys(master: SecretBytes) throws(Failure) -> ServerKeys {
+    /// The keys of a node that is made of this at `now`, under a new master key.
+    func keys(master: SecretBytes, now: WallTime, random: any RandomSource) throws(Failure) -> ServerKeys {
+        ServerKeys(
+            master: master, tlsSeed: tlsSeed, nodeIdentity: SigningKey(seed: nodeIdentity),
+            seal: .restored(
+                after: sealNumber, at: WallTime(milliseconds: created * 1000), keeping: try earlierKey(), now: now,
+                random: random))
+    }
+
+    /// Agents of before know no other key than the one in a backup of version 1: it stays for its grace.
+    private func earlierKey() throws(Failure) -> SealRing.Key? {
+        var identities: [AgeIdentity] = []
         do throws(AgeError) {
-            return ServerKeys(
-                master: master, tlsSeed: tlsSeed, nodeIdentity: SigningKey(seed: nodeIdentity),
-                sealIdentity: try AgeIdentity(text: sealIdentity),
-                hybridIdentity: try hybridIdentity.map { text throws(AgeError) in try AgeIdentity(text: text) })
+            for text in sealIdentities { identities.append(try AgeIdentity(text: text)) }
         } catch {
             throw Failure(.badInput, "the backup holds a key that is none (\(error.text))")
+        }
+        return identities.first { $0.kind == .classical }.map { classical in
+            SealRing.Key(
+                number: sealNumber, made: WallTime(milliseconds: created * 1000), classical: classical,
+                hybrid: identities.first { $0.kind == .hybrid })
         }
     }
 
@@ -106,9 +118,7 @@ struct NodeBackup: Sendable {
                     Content(
                         version: Self.version, domain: domain, created: created, directory: directory, waiting: waiting,
                         tlsSeed: tlsSeed.withExposed { Hex.encode($0) },
-                        nodeIdentity: nodeIdentity.withExposed { Hex.encode($0) },
-                        sealIdentity: sealIdentity.withExposed { String(decoding: $0, as: UTF8.self) },
-                        hybridIdentity: hybridIdentity?.withExposed { String(decoding: $0, as: UTF8.self) })))
+                        nodeIdentity: nodeIdentity.withExposed { Hex.encode($0) }, sealNumber: sealNumber)))
             return SecretBytes(consuming: &bytes)
         } catch {
             throw Failure(.bug, "the backup could not be encoded: \(error)")
@@ -123,7 +133,8 @@ struct NodeBackup: Sendable {
             throw Failure(.configuration, "a newer ddsnode made this backup (version \(version)); install that one")
         }
         guard let fields = try? JSONDecoder().decode(Content.self, from: Data(content)), var tls = Hex.decode(fields.tlsSeed),
-            var identity = Hex.decode(fields.nodeIdentity), tls.count == 32, identity.count == SigningKey.seedBytes
+            var identity = Hex.decode(fields.nodeIdentity), tls.count == 32, identity.count == SigningKey.seedBytes,
+            0..<(1 << 40) ~= fields.created, version == 1 ? fields.sealIdentity != nil : 1..<(1 << 62) ~= fields.sealNumber ?? 0
         else { throw Failure(.badInput, "the backup's content is damaged; use another copy of it") }
         domain = fields.domain
         created = fields.created
@@ -131,11 +142,11 @@ struct NodeBackup: Sendable {
         waiting = fields.waiting
         tlsSeed = SecretBytes(consuming: &tls)
         nodeIdentity = SecretBytes(consuming: &identity)
-        var text = Array(fields.sealIdentity.utf8)
-        sealIdentity = SecretBytes(consuming: &text)
-        hybridIdentity = fields.hybridIdentity.map { text in
-            var text = Array(text.utf8)
-            return SecretBytes(consuming: &text)
+        sealNumber = fields.sealNumber ?? 1
+        sealIdentities = [fields.sealIdentity, fields.hybridIdentity].compactMap { text in
+            guard let text else { return nil }
+            var bytes = Array(text.utf8)
+            return SecretBytes(consuming: &bytes)
         }
     }
 
@@ -147,7 +158,9 @@ struct NodeBackup: Sendable {
         var waiting: Int
         var tlsSeed: String
         var nodeIdentity: String
-        var sealIdentity: String
+        var sealNumber: UInt64?
+        /// Of version 1, and so the next.
+        var sealIdentity: String?
         var hybridIdentity: String?
 
         enum CodingKeys: String, CodingKey {
@@ -155,6 +168,7 @@ struct NodeBackup: Sendable {
             case domain, created, directory, waiting
             case tlsSeed = "tls_seed"
             case nodeIdentity = "node_identity"
+            case sealNumber = "seal_key"
             case sealIdentity = "seal_identity"
             case hybridIdentity = "seal_identity_hybrid"
         }

@@ -37,7 +37,7 @@ import Logging
             throw Failure(.cannotCreate, "there is a node in \(folder.path) already; it was left as it is. Choose another node.state_dir for a new one")
         }
         let master = try await MasterKey.create(in: folder, config.server.keys.master, passphrase: passphrase, random: random)
-        let keys = try backup?.keys(master: master) ?? ServerKeys.generate(master: master, random: random)
+        let keys = try backup?.keys(master: master, now: time.wall, random: random) ?? ServerKeys.generate(master: master, random: random)
         try keys.write(to: folder, random: random)
         try await EmbeddedSpool.create(folder: folder.spool, keys: folder.spoolKeys(keys.spoolKey), bodyBytes: config.server.spool.segmentSize, random: random, time: time)
         let identity = try certificate(config: config, keys: keys)

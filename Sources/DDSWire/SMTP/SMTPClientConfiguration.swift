@@ -30,6 +30,8 @@ package struct SMTPClientConfiguration: Sendable {
     package var timeouts = Timeouts()
     /// Only asks what the server offers: EHLO (inside TLS), then QUIT. Envelope and message are not used.
     package var isProbe = false
+    /// Wants to hear what the server offers inside TLS, while the delivery goes on.
+    package var wantsOffer = false
 
     package init(
         clientName: String, tls: TLS, credentials: Credentials?, envelope: Envelope, message: [UInt8],
@@ -94,6 +96,8 @@ package enum SMTPOutcome: Hashable, Sendable {
 
 /// What the client does besides talking.
 package enum SMTPClientEffect: Hashable, Sendable {
+    /// The lines of the reply to EHLO, before anything that follows; only where they are wanted.
+    case heard([String])
     /// Exactly once in the life of a session; nothing that happens later changes it.
     case finished(SMTPOutcome)
 }

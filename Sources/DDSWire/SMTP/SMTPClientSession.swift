@@ -152,6 +152,7 @@ package struct SMTPClientSession: WireSession {
         case .hello:
             guard reply.isPositive else { return refuse(.hello, reply, &turn) }
             capabilities = SMTPCapabilities(reply)
+            if configuration.wantsOffer, isInTLS { turn.actions.append(.perform(.heard(reply.lines))) }
             if configuration.isProbe, isInTLS || configuration.tls == .none { return endProbe(reply, &turn) }
             proceedAfterHello(&turn)
         case .startTLS:

@@ -1,4 +1,4 @@
-// `keyring`: the ways to a node's master key.
+// `keyring`: the ways to a node's master key, and its next seal key.
 
 import ArgumentParser
 import DDSCore
@@ -9,8 +9,8 @@ import DDSServer
 
 struct KeyringCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "keyring", abstract: "The ways to the node's master key.",
-        subcommands: [List.self, Add.self, Remove.self, Recover.self])
+        commandName: "keyring", abstract: "The ways to the node's master key, and its seal key.",
+        subcommands: [List.self, Add.self, Remove.self, Recover.self, Rotate.self])
 
     @LoopActor static func describe(_ slots: JSONValue, _ output: Output) -> String {
         output.table(
@@ -113,6 +113,24 @@ extension KeyringCommand {
                 "the slot \(config.server.keys.master) opens the keyring again"
             }
             context.output.next("ddsnode run")
+            return 0
+        }
+    }
+
+    struct Rotate: NodeCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make the node's next seal key now.",
+            discussion: "A running node does it every week. The key of before opens what is sealed to it for 48 hours more.")
+        @OptionGroup(title: "Global options") var globals: GlobalOptions
+
+        func perform(_ context: Context) async throws(Failure) -> Int32 {
+            let result = try await Dispatch.server(context, ControlRequest("keyring.rotate"))
+            context.output.result(result) {
+                let news = "seal key \(SafeWord.text(result["number"])) is announced from now on\n"
+                return (result["earlier"]?.array ?? []).reduce(news) {
+                    $0 + "key \(SafeWord.text($1["number"])) opens what is sealed to it until \(SafeWord.text($1["until"]))\n"
+                }
+            }
             return 0
         }
     }

@@ -61,6 +61,15 @@ struct StatusCommand: NodeCommand {
             rows.append(["disk", "\(size(used)) used, \(size(free)) free"])
             rows.append(["erased", "to level \(SafeWord.text(spool["erase_level"]))   \(SafeWord.text(spool["file_system_words"]))"])
         }
+        if let key = fields["seal_key"] {
+            let days = key["age_days"]?.integer ?? 0
+            let earlier = key["earlier"]?.array?.count ?? 0
+            rows.append([
+                "seal key",
+                "number \(SafeWord.text(key["number"])), \(days == 0 ? "made today" : "\(days) d old")"
+                    + (earlier == 0 ? "" : "   \(earlier) of before open\(earlier == 1 ? "s" : "") what is on its way"),
+            ])
+        }
         if case .object(let listeners)? = fields["listen"] {
             for (name, addresses) in listeners.sorted(by: { $0.key < $1.key }) {
                 rows.append([name, SafeWord.text(addresses)])

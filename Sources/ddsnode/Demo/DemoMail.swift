@@ -158,6 +158,7 @@ import Glibc
     func perform(_ effect: SMTPClientEffect) {
         switch effect {
         case .finished(let outcome): finish(outcome)
+        case .heard: break
         }
     }
 
