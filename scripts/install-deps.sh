@@ -66,19 +66,19 @@ for entry in "${wanted[@]}"; do
     state=$(dpkg-query -W -f '${db:Status-Status}' "${entry%%|*}" 2>/dev/null || true)
     [ "$state" = installed ] || missing+=("$entry")
 done
-# The primitives of Tests/Support/agefile.py: HPKE with X-Wing is in no version of Debian's.
-readonly pypi=cryptography==50.0.2
+# The primitives of Tests/Support/agefile.py, since HPKE with X-Wing is in no version of Debian's, and rage for ragefile.py.
+readonly pypi=(cryptography==50.0.2 pyrage==1.4.0)
 python_packages() {
-    local place
+    local place wanted="${pypi[*]}"
     place=$(dirname "$0")/../.build/test-python
     [[ " $* " == *" test "* ]] || return 0
-    [ "$(cat "$place/packages" 2>/dev/null)" != "$pypi" ] || return 0
-    echo "deps: $pypi will be installed from PyPI into .build/test-python"
+    [ "$(cat "$place/packages" 2>/dev/null)" != "$wanted" ] || return 0
+    echo "deps: $wanted will be installed from PyPI into .build/test-python"
     rm -rf "$place"
     python3 -m venv "$place" \
-        && "$place/bin/pip" install --quiet --disable-pip-version-check --retries 3 --only-binary :all: "$pypi" \
-        && printf '%s' "$pypi" > "$place/packages" \
-        || fail "$pypi could not be installed; the words of pip are above"
+        && "$place/bin/pip" install --quiet --disable-pip-version-check --retries 3 --only-binary :all: "${pypi[@]}" \
+        && printf '%s' "$wanted" > "$place/packages" \
+        || fail "$wanted could not be installed; the words of pip are above"
 }
 
 if [ ${#missing[@]} -eq 0 ]; then

@@ -11,6 +11,7 @@ package struct ControlMail: Hashable, Sendable {
     package enum Content: Hashable, Sendable {
         case deliveryState(DeliveryReport)
         case expiry(ExpiryNotice)
+        case device(DeviceNotice)
         /// Addressed to the group: all members get the same one.
         case roster(RosterDocument)
         /// Addressed to the group too.
@@ -21,7 +22,7 @@ package struct ControlMail: Hashable, Sendable {
             switch self {
             case .roster(let document): document.roster.group
             case .rosterConfirmed(let confirmation): confirmation.group
-            case .deliveryState, .expiry: nil
+            case .deliveryState, .expiry, .device: nil
             }
         }
     }
@@ -52,6 +53,7 @@ package struct ControlMail: Hashable, Sendable {
         switch content {
         case .deliveryState: "delivery-state"
         case .expiry: "expiry"
+        case .device: "device"
         case .roster: "roster"
         case .rosterConfirmed: "roster-confirmation"
         }
@@ -85,6 +87,7 @@ package struct ControlMail: Hashable, Sendable {
         switch content {
         case .deliveryState(let report): report.messages.count == 1 ? "Delivery of your message" : "Delivery of your messages"
         case .expiry(let notice): notice.words
+        case .device(let notice): notice.words
         case .roster(let document): "Members of #\(document.roster.group.local), roster \(document.roster.number)"
         case .rosterConfirmed(let confirmation):
             "Members of #\(confirmation.group.local), roster \(confirmation.head.number), are confirmed"
@@ -96,6 +99,7 @@ package struct ControlMail: Hashable, Sendable {
         switch content {
         case .deliveryState(let report): report.text
         case .expiry(let notice): notice.text
+        case .device(let notice): notice.text
         case .roster(let document): document.roster.text
         case .rosterConfirmed(let confirmation): confirmation.text
         }
@@ -107,6 +111,7 @@ package struct ControlMail: Hashable, Sendable {
             switch content {
             case .deliveryState(let report): ("8bit", report.json.pretty)
             case .expiry(let notice): ("8bit", notice.json.pretty)
+            case .device(let notice): ("8bit", notice.json.pretty)
             // Its octets count, and it is one line.
             case .roster(let document): ("base64", Self.base64(document.bytes))
             case .rosterConfirmed(let confirmation): ("8bit", confirmation.json.pretty)
@@ -193,6 +198,8 @@ package struct ControlMail: Hashable, Sendable {
             }
         case "expiry":
             if let notice = JSONValue(parsing: part.body).flatMap({ ExpiryNotice(json: $0) }) { return .expiry(notice) }
+        case "device":
+            if let notice = JSONValue(parsing: part.body).flatMap({ DeviceNotice(json: $0) }) { return .device(notice) }
         case "roster":
             guard let bytes = Base64.decode(part.body.filter { $0 != 0x0d && $0 != 0x0a }) else {
                 throw Unreadable(words: RosterRefusal.truncated.words)

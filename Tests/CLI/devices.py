@@ -63,6 +63,7 @@ def linking(_, node, alice, phone):
     checks.ok("the first device says so", code == 0 and "device 2 gets your mail from now on" in said, said)
     checks.ok("and what proved to have the link", '"phone" has proven' in said, said)
     checks.ok("the secret is in no log", link.text[-26:] not in node.log_text() + alice.log_text(), "")
+    checks.ok("and so does the node, in a message", alice.waits_for("Device 2 gets your mail too")["from_node"])
     again = join(second(alice, "tablet"), link.text)
     checks.ok("a link is good once", again.code == 65 and "another device has used this link" in again.all
               or again.code == 65 and "not known here" in again.all, again.all)

@@ -90,6 +90,7 @@ import Testing
                     group: try address("board@node.test"), head: try roster(1, after: nil).head, owner: me,
                     time: WallTime(milliseconds: 1), signedBy: Self.identity)),
             .expiry(ExpiryNotice(group: "board", count: 3, days: 20_575...20_582)),
+            .device(DeviceNotice(.linked, number: 2, title: "phone")),
         ]
         let mails = contents.map {
             ControlMail(
@@ -158,6 +159,48 @@ import Testing
             if let confirmation = RosterConfirmation(message: bytes) { #expect(confirmation.signature.count == 64) }
             if let stating = KeyStating(message: bytes) { #expect(stating.identity.count == 32) }
             _ = EnrolmentWelcome(lines: String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init))
+        }
+    }
+
+    @Test func mutatedWordsAboutDevices_areReadOrNone_andAreOnlyWhatWasSigned() throws {
+        let me = try address("alice@node.test")
+        let (device, node) = ([UInt8](repeating: 1, count: 32), [UInt8](repeating: 2, count: 32))
+        let id = String(repeating: "0a", count: 16)
+        let link = DeviceLink(
+            user: "alice", host: "node.test", pop3sPort: 995, submissionsPort: 465, nodeKeyHash: [UInt8](0..<16),
+            secret: Redacted([UInt8](100..<116)))
+        let parcel = LinkParcel(sealed: [UInt8](repeating: 7, count: 900), proof: device)
+        let actions: [DeviceRequest.Action] = [
+            .list, .offer(link: id), .look(link: id), .revoke(3), .grant(link: id, device: node, parcel: parcel),
+        ]
+        let requests = actions.map {
+            DeviceRequest($0, of: me, device: device, node: node, time: WallTime(milliseconds: 77), signedBy: Self.identity)
+        }
+        let lines = [
+            LinkState.claimed(
+                device: device, recipient: "age1pq1" + String(repeating: "q", count: 1950), proof: node, title: "phone"
+            ).lines, LinkAnswer.parcel(parcel).lines, LinkState.linked(2).lines,
+            [DeviceLine(number: 2, since: 20_000, keyNumber: 3, isAsking: true, waiting: 4, title: "my phone").line],
+        ]
+        let samples =
+            requests.map(\.message) + lines.map { Array($0.joined(separator: "\n").utf8) } + [
+                LinkRequest(link: id, title: "phone", step: .claim(recipient: "age1x", proof: device)).message,
+                LinkRequest(link: id, title: "phone", step: .confirm(statement: [1, 2])).message, Array(link.link.utf8),
+            ]
+        try each("mutatedWordsAboutDevices_areReadOrNone_andAreOnlyWhatWasSigned") { random in
+            let bytes = Mutation.mutated(samples, random)
+            if let request = DeviceRequest(message: bytes),
+                request.isSigned(by: Self.identity.publicKey, of: me, device: device, node: node)
+            {
+                #expect(requests.contains(request))
+            }
+            let text = String(decoding: bytes, as: UTF8.self)
+            let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+            if let state = LinkState(lines: lines) { #expect(LinkState(lines: state.lines) == state) }
+            if let answer = LinkAnswer(lines: lines) { #expect(LinkAnswer(lines: answer.lines) == answer) }
+            for line in lines { if let found = DeviceLine(line: line) { #expect(DeviceLine(line: found.line) == found) } }
+            if let request = LinkRequest(message: bytes) { #expect(LinkRequest(message: request.message) == request) }
+            if let found = DeviceLink(text) { #expect(DeviceLink(found.link)?.link == found.link) }
         }
     }
 

@@ -114,6 +114,21 @@ import Testing
             try await world.spool.entries(in: MailboxID(rawValue: try account(number).mailbox))
         }
 
+        func notices(_ number: Int) async throws -> [DeviceNotice] {
+            let person = try #require(people[number])
+            var notices: [DeviceNotice] = []
+            for entry in try await waiting(number) where entry.isControl {
+                let payload = try #require(entry.payload)
+                let header = try await world.spool.read(entry.uid, offset: 0, count: .max)
+                let text = try person.open(try await header + world.spool.read(payload, offset: 0, count: .max))
+                let reading = ControlMail.read(
+                    Padding.strip(Array(text.utf8)), node: World.domain, to: address,
+                    key: world.context.keys.nodeIdentity.publicKey)
+                if case .genuine(let mail) = reading, case .device(let notice) = mail.content { notices.append(notice) }
+            }
+            return notices
+        }
+
         /// The texts that wait for a device and open with its key.
         func opened(_ number: Int) async throws -> [String] {
             let person = try #require(people[number])
@@ -433,6 +448,25 @@ import Testing
             #expect(try await alice.opened(1).count == 1)
             let again = try await DirectoryStore.open(spool: world.spool).directory
             #expect(again == world.store.directory)
+        }
+    }
+
+    /// Nobody is added to a person in silence.
+    @Test func theOtherDevices_areTold_inTheTransactionThatSaysSo() async throws {
+        try await withWorld { world in
+            let alice = try await Member("alice", world)
+            try await alice.add()
+            let before = world.spool.commitCount
+            try await alice.add()
+            #expect(world.spool.commitCount == before + 1)
+            _ = try await alice.ask(.revoke(3), from: 2)
+            let linked = DeviceNotice(.linked, number: 2, title: "phone")
+            let (third, gone) = (
+                DeviceNotice(.linked, number: 3, title: "phone"), DeviceNotice(.revoked, number: 3, title: "phone")
+            )
+            #expect(try await alice.notices(1) == [linked, third, gone])
+            #expect(try await alice.notices(2) == [third, gone])
+            #expect(world.book.usage[MailboxID(rawValue: try alice.account(2).mailbox)]?.count == 2)
         }
     }
 

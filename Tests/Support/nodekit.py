@@ -25,6 +25,7 @@ CORPUS = os.environ.get("DDS_CORPUS") or next(
 DOMAIN = "node.test"
 # What `make test-deps` makes for agefile.py.
 AGEFILE_PYTHON = os.path.join(ROOT, ".build/test-python/bin/python")
+RAGEFILE = os.path.join(ROOT, "Tests/Support/ragefile.py")
 # A machine that also builds is slow; a healthy run needs a fraction of it.
 PATIENCE = 30.0
 
@@ -182,6 +183,14 @@ def agefile(*words, input=b""):
     done = run(AGEFILE_PYTHON, os.path.join(ROOT, "Tests/Support/agefile.py"), *words, input=input)
     if done.code != 0:
         raise AssertionError(f"agefile.py {words[0]}: {done.all[-1500:]}")
+    return done.out
+
+
+def ragefile(*words, input=b""):
+    """rage, as ragefile.py calls it. Raises with its words if it fails."""
+    done = run(AGEFILE_PYTHON, RAGEFILE, *words, input=input)
+    if done.code != 0:
+        raise AssertionError(f"ragefile.py {words[0]}: {done.all[-1500:]}")
     return done.out
 
 

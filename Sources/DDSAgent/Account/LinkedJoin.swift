@@ -73,10 +73,11 @@ import DDSTLS
         try await folder.prepareSpool(services)
         var account = AgentAccount(
             address: address, display: welcome.display, groups: welcome.groups, host: link.host, pop3sPort: link.pop3sPort,
-            submissionsPort: link.submissionsPort, nodeKeyHash: link.nodeKeyHash, nodeRecipient: node.recipient,
+            submissionsPort: link.submissionsPort, nodeKeyHash: link.nodeKeyHash, nodeRecipient: node.seal.recipient,
             ownRecipient: "\(keys.mailbox.recipient)", nodeIdentity: identity)
         account.hasMailboxKeys = true
         account.device = number
+        account.nodeSealKey = node.seal.number
         // Last: with this file the folder is an agent's, and without it the next try begins where this one ended.
         try folder.save(account)
         return account

@@ -114,7 +114,7 @@ struct StoreIntake: Sendable {
             case .deliveryState(let report): prepared.report = report
             case .roster(let document): prepared.roster = document
             case .rosterConfirmed(let confirmation): prepared.confirmation = confirmation
-            case .expiry: break
+            case .expiry, .device: break
             }
             return prepared
         }

@@ -298,6 +298,14 @@ enum DeliveryOutcome: Hashable, Sendable {
         return stored
     }
 
+    /// Counts control mail that a change of the directory has stored, and wakes who waits for it.
+    func noteStored(_ mails: [ControlCopy]) {
+        for mail in mails where store.directory.account(mailbox: mail.mailbox.rawValue) != nil {
+            book.stored(mail.mailbox, bytes: mail.bytes, isControl: true)
+            services.bus.publish(.newMailFor(mailbox: mail.mailbox.rawValue))
+        }
+    }
+
     /// Counts what was erased from a maildrop, and lets in what was held for lack of room.
     func erased(_ entries: [SpoolEntry], from mailbox: MailboxID) {
         let bytes = entries.reduce(0) { $0 + $1.size + $1.payloadSize }

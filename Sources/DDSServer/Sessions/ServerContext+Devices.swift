@@ -133,13 +133,12 @@ extension ServerContext {
         }
         let outcome: Directory.Linking
         do throws(Failure) {
-            outcome = try await store.change { [self] directory throws(Failure) in
+            outcome = try await devices.link { [self] directory in
                 let outcome = directory.linking(
-                    statement, title: request.title, deviceKey: deviceKey, of: name, domain: domain, day: services.time.wall.day
-                )
-                guard case .accepted(let events) = outcome else { return ([], outcome) }
-                if let words = RecipientCheck.refusal(of: events, random: services.random) { return ([], .refused(words)) }
-                return (events, outcome)
+                    statement, title: request.title, deviceKey: deviceKey, of: name, domain: domain,
+                    day: services.time.wall.day)
+                guard case .accepted(let events) = outcome else { return outcome }
+                return RecipientCheck.refusal(of: events, random: services.random).map { .refused($0) } ?? outcome
             }
         } catch {
             services.log.error("device not linked", metadata: ["error": "\(error)"])
