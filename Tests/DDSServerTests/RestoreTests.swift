@@ -168,6 +168,19 @@ import Testing
         }
     }
 
+    @Test @LoopActor func aMemberWhoIsRemovedAndAddedAnew_hasMadeTheKitWorthless() async throws {
+        try await withWorld { world in
+            let lost = try await Bob(world)
+            let unknown = "550 \(Directory.unknownToRestore)"
+            try await world.store.change { d throws(Failure) in try d.removingAccount("bob") }
+            #expect(await lost.restore(try fresh()) == unknown)
+            // The same name, and another identity.
+            let anew = try await Bob(world)
+            #expect(await lost.restore(try fresh()) == unknown)
+            #expect(await anew.restore(try fresh()).hasPrefix("250"))
+        }
+    }
+
     @Test @LoopActor func withTheKit_eachTroubleHasItsSentence() async throws {
         try await withWorld { world in
             let bob = try await Bob(world)

@@ -77,6 +77,7 @@ import Testing
 @LoopActor func makeAgent(_ folder: String, time: any TimeSource = Loop.time) async throws -> TestRole<AgentRole> {
     let agent = try TestRole(AgentRole.self, folder: folder, config: "[agent.web]\nlisten = \"127.0.0.1:7480\"\n", time: time)
     agent.role.workFactor = 4
+    agent.role.proofTimeout = .seconds(3600)
     try await agent.role.start()
     return agent
 }

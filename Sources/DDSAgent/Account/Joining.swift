@@ -10,7 +10,7 @@ import DDSWire
 
 @LoopActor enum Joining {
     /// How long the loop message may take.
-    private static var proofTimeout: Duration { .seconds(30) }
+    static var proofTimeout: Duration { .seconds(30) }
 
     /// How often a new device asks whether the other one has answered.
     private static var linkPause: Duration { .seconds(1) }
@@ -55,7 +55,7 @@ import DDSWire
     /// message would come to the person's other devices too.
     static func prove(
         _ agent: Agent, passphrase: SecretBytes, isLinked: Bool = false, services: Services,
-        progress: @LoopActor (String) -> Void
+        within timeout: Duration = proofTimeout, progress: @LoopActor (String) -> Void
     ) async throws(Failure) {
         try await agent.unlock(passphrase: passphrase)
         if isLinked {
@@ -66,7 +66,7 @@ import DDSWire
         }
         let begin = services.time.now
         let id = try await agent.sendLoopMessage()
-        while services.time.now - begin < proofTimeout {
+        while services.time.now - begin < timeout {
             if try await agent.takeLoopMessage(id) {
                 let tenths = (services.time.now - begin).nanoseconds / 100_000_000
                 return progress("test message came back in \(tenths / 10).\(tenths % 10) s")
@@ -76,6 +76,8 @@ import DDSWire
             try await wait(.milliseconds(50))
         }
         throw Failure(
-            .unavailable, "you are registered, but the test message did not come back within 30 s; see: ddsnode status")
+            .unavailable,
+            "you are registered, but the test message did not come back within \(timeout.components.seconds) s; see: ddsnode status"
+        )
     }
 }

@@ -27,6 +27,8 @@ import Logging
     private var isJoining = false
     /// What a passphrase costs to try; nil is measured, tests lower it.
     var workFactor: Int?
+    /// How long a test message may take; tests, which run beside others, have all the time of their suite.
+    var proofTimeout = Joining.proofTimeout
 
     package init(services: Services) throws(Failure) {
         self.services = services
@@ -110,7 +112,8 @@ import Logging
         let value = try await steps()
         try await startAgent()
         guard let agent else { throw Failure(.bug, "the agent did not start") }
-        try await Joining.prove(agent, passphrase: passphrase, isLinked: isLinked, services: services, progress: progress)
+        try await Joining.prove(
+            agent, passphrase: passphrase, isLinked: isLinked, services: services, within: proofTimeout, progress: progress)
         return (agent, value)
     }
 
