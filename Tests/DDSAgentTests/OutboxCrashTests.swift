@@ -67,7 +67,7 @@ import Testing
             let roster = try #require(bundle.bundle).roster
             #expect(queued.roster?.head == roster)
             offered.append((submission, roster))
-            guard roster == wanted.head else { return .sealAgain("another roster is in use", wanted) }
+            guard roster == wanted.head else { return .sealAgain("another roster is in use", .roster(wanted)) }
             if !taken.contains(submission) { taken.append(submission) }
             return .accepted(note: nil)
         }
@@ -109,7 +109,7 @@ import Testing
                         members: try names.map {
                             Roster.Member(
                                 address: try #require(MailAddress("\($0)@node.test")), display: "", role: .member,
-                                recipient: recipient, keyNumber: number)
+                                devices: [Roster.Device(recipient: recipient, keyNumber: number)])
                         }))
             }
             let first = try document(1, after: nil, ["alice", "bob"])
@@ -125,7 +125,8 @@ import Testing
         func sealed(
             _ submission: QueuedSubmission, for document: RosterDocument, from store: MessageStore
         ) async throws -> QueuedSubmission? {
-            try await submission.sealed(for: document, from: store, account: fixture.account, services: services)
+            try await submission.sealed(
+                for: document, to: fixture.account.nodeSeal, from: store, account: fixture.account, services: services)
         }
     }
 
