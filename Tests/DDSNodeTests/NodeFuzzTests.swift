@@ -67,6 +67,30 @@ import Testing
         }
     }
 
+    @Test func mutatedAnnouncements_areRefused_orSayWhatWasSigned() throws {
+        let recipients = [
+            AgeIdentity.generate(random: SeededRandom(seed: 1)).recipient,
+            AgeIdentity.generate(kind: .hybrid, random: SeededRandom(seed: 2)).recipient,
+        ]
+        let statements = (3...4).map { number in
+            SealStatement(
+                number: number, notBefore: WallTime(milliseconds: 1_795_392_000_000),
+                notAfter: WallTime(milliseconds: 1_796_169_600_000), recipients: recipients.map { "\($0)" })
+        }
+        let samples = statements.map { statement in
+            let lines =
+                SealAnnouncement.capabilities(recipients) + [statement.capability(of: "node.test", signedBy: Self.identity)]
+            return Array(lines.joined(separator: "\n").utf8)
+        }
+        try each("mutatedAnnouncements_areRefused_orSayWhatWasSigned") { random in
+            let text = String(decoding: Mutation.mutated(samples, random), as: UTF8.self)
+            let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+            let read = try? SealStatement(in: lines, of: "node.test", signedBy: Self.identity.publicKey)
+            if let statement = read ?? nil { #expect(statements.contains(statement)) }
+            _ = SealStatement.number(in: text)
+        }
+    }
+
     @Test func mutatedRosters_areReadOrRefused_andFollowOnlyTheirOwn() throws {
         let first = try roster(1, after: nil)
         let samples = [first.bytes, try roster(2, after: first.hash).bytes]

@@ -163,6 +163,31 @@ import Testing
         }
     }
 
+    /// What agents say to the node itself, and newcomers who enrol.
+    @Test func whatIsForTheNodeItself_isRefusedInTheSameWords() async throws {
+        try await withWorld { world in
+            let alice = try await world.addKeyMember("alice")
+            let keeper = keeper(world)
+            await keeper.look()
+            let first = world.context.keys.seal.newest
+            await pass(Self.day * 7, Self.day * 2, of: world, keeper)
+            let client = try await world.submission(alice)
+            let control = ["\(KeyStating.localPart)@node.test"]
+            let reply = try await client.submit(from: "alice", to: control, sealed(world, to: first))
+            #expect(reply.hasPrefix("451 4.7.0 seal-key=2 "))
+            let unnamed = try await client.submit(from: "alice", to: control, sealed(world, to: first, isNamed: false))
+            #expect(unnamed.hasPrefix("550 5.7.5"))
+            let now = try await client.submit(from: "alice", to: control, sealed(world, to: world.context.keys.seal.newest))
+            #expect(now.hasPrefix("550 5.6.0"))
+            let newcomer = try await world.connect(.submissions, as: try Person("new"))
+            _ = try await newcomer.command("EHLO client.test")
+            #expect(try await newcomer.command("AUTH EXTERNAL ZW5yb2w=")[0].hasPrefix("235"))
+            let enrolment = try await newcomer.submit(
+                from: EnrolmentRequest.localPart, to: ["\(EnrolmentRequest.localPart)@node.test"], sealed(world, to: first))
+            #expect(enrolment.hasPrefix("451 4.7.0 seal-key=2 "))
+        }
+    }
+
     // MARK: What is held
 
     @Test func heldMail_outlivesEverySealKey() async throws {
@@ -229,6 +254,20 @@ import Testing
             try HostFiles.rename(folder + ".away", to: folder)
             await keeper.look()
             #expect(numbers(world) == [1, 2] && keeper.trouble == nil)
+        }
+    }
+
+    /// A node that stopped in the middle of a change destroys what the change was to destroy when it starts.
+    @Test func aChangeThatWasInterrupted_isFinishedAtTheStart() async throws {
+        try await withWorld { world in
+            let first = keeper(world)
+            await first.look()
+            let former = ServerFolder(stateDir: world.folder).keys + ".old"
+            try HostFiles.write(former, Array("the file of before".utf8))
+            await first.look()
+            #expect(HostFiles.exists(former))
+            await keeper(world).look()
+            #expect(!HostFiles.exists(former) && numbers(world) == [1])
         }
     }
 

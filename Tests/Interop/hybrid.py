@@ -64,6 +64,7 @@ def mail_sealed_by_the_other(checks, node, hanna, carol, alice):
         row = alice.waits_for(subject)
         checks.equal("the agent shows how it was sealed", row["seal"], word)
         checks.equal("and has it byte for byte", alice.raw(row["id"]), inner)
+    what_the_node_says_of_its_key(checks, node, hanna, key)
     other = agefile("keygen", "hybrid").decode().split()[1]
     code, text = hanna.post([alice.address], submission(hanna.address, alice.address, agefile("seal", other, input=inner)))
     checks.ok("mail sealed to another hybrid key: 550 5.7.5", code == 550 and "5.7.5" in text, f"{code} {text}")
@@ -72,14 +73,50 @@ def mail_sealed_by_the_other(checks, node, hanna, carol, alice):
     checks.equal("damaged mail is refused", code, 550)
 
 
+def what_the_node_says_of_its_key(checks, node, hanna, key):
+    """The signed statement, checked as ddsnode-protocol(7) describes it; then the next key."""
+    import base64
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    def statement():
+        with hanna.smtp() as smtp:
+            lines = smtp.ehlo()[1].decode().splitlines()
+        said = dict(line.split(" ", 1) for line in lines if line.startswith(("XDDS-SEAL ", "XDDS-SEAL-KEY ", "XDDS-IDENTITY ")))
+        number, begin, end, signature = said["XDDS-SEAL-KEY"].split()
+        content = b"ddsnode/v1/server-key\0" + nodekit.DOMAIN.encode() + b"\0"
+        content += b"".join(int(value).to_bytes(8, "big") for value in (number, begin, end))
+        content += said["XDDS-SEAL"].encode() + b"\0" + announced(hanna)[0].encode() + b"\0"
+        identity = Ed25519PublicKey.from_public_bytes(base64.b64decode(said["XDDS-IDENTITY"]))
+        try:
+            identity.verify(base64.b64decode(signature), content)
+        except InvalidSignature:
+            return None
+        return int(number), int(end) - int(begin)
+
+    checks.equal("cryptography verifies what the node says of its key", statement(), (1, 9 * 86400))
+    turned = node.json("keyring", "rotate")
+    checks.equal("keyring rotate makes the next one", (turned["number"], [old["number"] for old in turned["earlier"]]), (2, [1]))
+    checks.equal("which it says too", statement(), (2, 9 * 86400))
+    checks.ok("and is another", announced(hanna)[0] not in (key, ""))
+    for recipient in (key, announced(hanna)[0]):
+        inner = letter(hanna.address, hanna.address, token(), f"{token()}\n")
+        code, text = hanna.post([hanna.address], submission(hanna.address, hanna.address, agefile("seal", recipient, input=inner)))
+        checks.equal("what is sealed to either is taken", code, 250)
+        [(_, _, wrapper)] = hanna.fetch_all()
+        checks.ok("and arrives", agefile("open", hanna.identity, input=armor(wrapper)) == inner)
+
+
 def agents_use_hybrid_keys(checks, node, hanna, carol, alice):
     """An agent's own mailbox key, and what it sends."""
     checks.ok("an agent's mailbox key is hybrid", node.json("user", "show", "alice")["recipient"].startswith("age1pq1"))
-    with open(os.path.join(alice.state, "agent", "account.json")) as file:
-        account = json.load(file)
-    checks.equal("it seals to the node's hybrid key", account["node_recipient"], node.status()["server"]["seal_recipient_pq"])
     alice.send("from the agent", "hello\n", hanna.address)
     found = nodekit.until(hanna.fetch_all)
+    with open(os.path.join(alice.state, "agent", "account.json")) as file:
+        account = json.load(file)
+    status = node.status()["server"]
+    checks.equal("it seals to the node's hybrid key of now", (account["node_seal_key"], account["node_recipient"]),
+                 (status["seal_key"]["number"], status["seal_recipient_pq"]))
     checks.equal("its mail is hybrid on the whole way", stanzas(found[0][2]), ["ddsnode-seal hybrid", "mlkem768x25519 ..."])
     alice.send("to both", "hello\n", hanna.address, carol.address)
     for member in (hanna, carol):
