@@ -13,142 +13,13 @@ import Testing
 
 /// A member's further devices: how one is let in, that each gets everything, and that one that is revoked gets nothing any more.
 @Suite(.timeLimit(.minutes(5))) @LoopActor struct DeviceTests {
-    /// A member with an identity, and the devices that they have.
-    @LoopActor private final class Member {
-        let world: World
-        let name: String
-        let identity = SigningKey.generate()
-        let link = DeviceLink(
-            user: "alice", host: "127.0.0.1", pop3sPort: 1, submissionsPort: 2, nodeKeyHash: [UInt8](repeating: 7, count: 16),
-            secret: Redacted([UInt8](repeating: 9, count: 16)))
-        /// By device number.
-        var people: [Int: Person] = [:]
-        var statements: [Int: [UInt8]] = [:]
-
-        init(_ name: String, _ world: World, groups: [String] = []) async throws {
-            self.world = world
-            self.name = name
-            let person = try await world.addKeyMember(name, groups: groups)
-            let first = statement(person, number: 1, after: nil)
-            let account = try #require(world.account(name))
-            let (reply, _) = await world.context.state(KeyStating(identity: identity.publicKey, statement: first), for: account)
-            guard reply.code == 250 else { throw Unexpected("\(reply)") }
-            people[1] = person
-            statements[1] = first
-        }
-
-        var address: MailAddress {
-            guard let address = MailAddress(local: name, domain: World.domain) else { preconditionFailure("a plain name") }
-            return address
-        }
-
-        func statement(
-            _ person: Person, number: UInt64, after last: [UInt8]?, recipient: AgeRecipient? = nil, by other: SigningKey? = nil
-        ) -> [UInt8] {
-            MailboxStatement(
-                holder: .member(address), device: person.device.keyHash, number: number, notBefore: WallTime(milliseconds: 1),
-                notAfter: WallTime(milliseconds: 2), recipient: "\(recipient ?? person.mailbox.recipient)",
-                previous: last.map { MailboxStatement.hash(of: $0) } ?? MailboxStatement.noPrevious
-            ).signed(by: other ?? identity)
-        }
-
-        /// The account as a device has it.
-        func account(_ number: Int) throws -> Account {
-            try #require(world.account(name)?.perDevice.first { $0.deviceNumber == number })
-        }
-
-        func request(
-            _ action: DeviceRequest.Action, from number: Int = 1, time: WallTime? = nil, by other: SigningKey? = nil
-        ) throws -> DeviceRequest {
-            DeviceRequest(
-                action, of: address, device: try #require(people[number]).device.keyHash,
-                node: world.context.keys.nodeIdentity.publicKey, time: time ?? world.time.wall, signedBy: other ?? identity)
-        }
-
-        func ask(_ action: DeviceRequest.Action, from number: Int = 1) async throws -> SMTPReply {
-            await world.context.answer(try request(action, from: number), by: try account(number)).reply
-        }
-
-        func claim(_ person: Person) async -> SMTPReply {
-            let claim = LinkClaim(
-                address: address, device: person.device.keyHash, node: world.context.keys.nodeIdentity.publicKey,
-                recipient: "\(person.mailbox.recipient)", by: link)
-            return await say(
-                LinkRequest(link: link.id, title: "phone", step: .claim(recipient: claim.recipient, proof: claim.proof)),
-                from: person)
-        }
-
-        func grant(_ person: Person, from first: Int = 1) async throws -> SMTPReply {
-            try await ask(.grant(link: link.id, device: person.device.keyHash, parcel: Self.parcel), from: first)
-        }
-
-        static let parcel = LinkParcel(sealed: [UInt8](repeating: 0xab, count: 2500), proof: [UInt8](repeating: 1, count: 32))
-
-        func confirm(_ person: Person, _ statement: [UInt8]? = nil) async -> SMTPReply {
-            await say(
-                LinkRequest(
-                    link: link.id, title: "phone",
-                    step: .confirm(statement: statement ?? self.statement(person, number: 1, after: nil))), from: person)
-        }
-
-        func say(_ request: LinkRequest, from person: Person) async -> SMTPReply {
-            await world.context.link(request, deviceKey: Hex.encode(person.device.keyHash), from: "192.0.2.1")
-        }
-
-        /// Links another device; returns its number.
-        @discardableResult func add(kind: AgeKeyKind = .classical, from first: Int = 1) async throws -> Int {
-            let person = try Person(name, kind: kind)
-            for reply in [
-                try await ask(.offer(link: link.id), from: first), await claim(person), try await grant(person, from: first),
-            ] {
-                guard reply.code == 250 else { throw Unexpected("\(reply)") }
-            }
-            let reply = await confirm(person)
-            guard let number = EnrolmentWelcome(lines: reply.lines)?.device else { throw Unexpected("\(reply)") }
-            people[number] = person
-            statements[number] = statement(person, number: 1, after: nil)
-            return number
-        }
-
-        func waiting(_ number: Int) async throws -> [SpoolEntry] {
-            try await world.spool.entries(in: MailboxID(rawValue: try account(number).mailbox))
-        }
-
-        func notices(_ number: Int) async throws -> [DeviceNotice] {
-            let person = try #require(people[number])
-            var notices: [DeviceNotice] = []
-            for entry in try await waiting(number) where entry.isControl {
-                let payload = try #require(entry.payload)
-                let header = try await world.spool.read(entry.uid, offset: 0, count: .max)
-                let text = try person.open(try await header + world.spool.read(payload, offset: 0, count: .max))
-                let reading = ControlMail.read(
-                    Padding.strip(Array(text.utf8)), node: World.domain, to: address,
-                    key: world.context.keys.nodeIdentity.publicKey)
-                if case .genuine(let mail) = reading, case .device(let notice) = mail.content { notices.append(notice) }
-            }
-            return notices
-        }
-
-        /// The texts that wait for a device and open with its key.
-        func opened(_ number: Int) async throws -> [String] {
-            let person = try #require(people[number])
-            var texts: [String] = []
-            for entry in try await waiting(number) where !entry.isControl {
-                let payload = try #require(entry.payload)
-                let header = try await world.spool.read(entry.uid, offset: 0, count: .max)
-                texts.append(try person.open(try await header + world.spool.read(payload, offset: 0, count: .max)))
-            }
-            return texts
-        }
-    }
-
     private func words(_ reply: SMTPReply) -> String { "\(reply.code) \(reply.lines.joined(separator: "|"))" }
 
     // MARK: Linking
 
     @Test func aLink_goesThroughFourSteps_andTheNodeSaysHowFarItIs() async throws {
         try await withWorld { world in
-            let alice = try await Member("alice", world)
+            let alice = try await DeviceOwner("alice", world)
             let phone = try Person("alice", kind: .hybrid)
             #expect(words(await alice.claim(phone)) == "550 \(LinkDesk.unknown)")
             #expect(words(await alice.confirm(phone)) == "550 \(LinkDesk.unknown)")
@@ -174,7 +45,7 @@ import Testing
             #expect(words(try await alice.grant(phone)) == "250 granted")
             #expect(LinkState(lines: try await alice.ask(.look(link: alice.link.id)).lines) == .granted)
             #expect(words(await alice.confirm(other)) == "550 \(LinkDesk.unknown)")
-            #expect(LinkAnswer(lines: await alice.claim(phone).lines) == .parcel(Member.parcel))
+            #expect(LinkAnswer(lines: await alice.claim(phone).lines) == .parcel(DeviceOwner.parcel))
             let reply = await alice.confirm(phone)
             #expect(EnrolmentWelcome(lines: reply.lines)?.device == 2)
             #expect(LinkState(lines: try await alice.ask(.look(link: alice.link.id)).lines) == .linked(2))
@@ -194,7 +65,7 @@ import Testing
     @Test func aLink_isGoodForItsTimeAndNoLonger() async throws {
         for (late, isGood) in [(-1, true), (0, false), (1, false)] {
             try await withWorld { world in
-                let alice = try await Member("alice", world)
+                let alice = try await DeviceOwner("alice", world)
                 _ = try await alice.ask(.offer(link: alice.link.id))
                 world.time.advance(by: DeviceLink.lifetime + .milliseconds(late))
                 #expect((await alice.claim(try Person("alice"))).code == (isGood ? 250 : 550), "\(late)")
@@ -204,8 +75,8 @@ import Testing
 
     @Test func aSecondOffer_endsTheFirst_andAnotherDevicesLinkIsNotMine() async throws {
         try await withWorld { world in
-            let alice = try await Member("alice", world)
-            let bob = try await Member("bob", world)
+            let alice = try await DeviceOwner("alice", world)
+            let bob = try await DeviceOwner("bob", world)
             _ = try await alice.ask(.offer(link: alice.link.id))
             #expect(words(try await bob.ask(.look(link: alice.link.id))) == "550 \(LinkDesk.unknown)")
             _ = try await alice.ask(.offer(link: String(repeating: "0", count: 32)))
@@ -216,7 +87,7 @@ import Testing
     /// The key of a device lies open on its disk: without the identity it asks for nothing.
     @Test func onlyTheIdentity_asks_fromThisDevice_toThisNode_now() async throws {
         try await withWorld { world in
-            let alice = try await Member("alice", world)
+            let alice = try await DeviceOwner("alice", world)
             try await alice.add()
             let account = try alice.account(1)
             func answer(_ request: DeviceRequest) async -> Int { await world.context.answer(request, by: account).reply.code }
@@ -241,7 +112,7 @@ import Testing
 
     @Test func aStatementThatIsNotTheMembers_letsNobodyIn() async throws {
         try await withWorld { world in
-            let alice = try await Member("alice", world)
+            let alice = try await DeviceOwner("alice", world)
             try await world.addGroup("board", pq: .require)
             let phone = try Person("alice")
             for action in [DeviceRequest.Action.offer(link: alice.link.id)] { _ = try await alice.ask(action) }
@@ -262,7 +133,7 @@ import Testing
     @Test func aClassicalKey_isKeptOutOfWhatRequiresHybridOnes() async throws {
         try await withWorld { world in
             try await world.addGroup("board", pq: .require)
-            let alice = try await Member("alice", world)
+            let alice = try await DeviceOwner("alice", world)
             let hybrid = AgeIdentity.generate(kind: .hybrid, random: SystemRandom())
             let stating = KeyStating(
                 identity: alice.identity.publicKey,
@@ -279,7 +150,7 @@ import Testing
 
     @Test func eightDevices_areTheMost() async throws {
         try await withWorld { world in
-            let alice = try await Member("alice", world)
+            let alice = try await DeviceOwner("alice", world)
             for number in 2...Account.devicesMax { #expect(try await alice.add() == number) }
             #expect(words(try await alice.ask(.offer(link: alice.link.id))).contains("8 devices are the most"))
             #expect(words(try await alice.ask(.revoke(5))) == "250 revoked 5")
@@ -292,8 +163,8 @@ import Testing
 
     @Test func eachDevice_getsEachMessage_underItsOwnKey() async throws {
         try await withWorld { world in
-            let alice = try await Member("alice", world)
-            let bob = try await Member("bob", world)
+            let alice = try await DeviceOwner("alice", world)
+            let bob = try await DeviceOwner("bob", world)
             try await world.addGroup("board", members: ["alice", "bob"])
             try await alice.add()
             let older = try await bob.opened(1).count
@@ -327,8 +198,8 @@ import Testing
 
     @Test func whatOneDeviceSends_theOthersGet_andNotItself() async throws {
         try await withWorld { world in
-            let alice = try await Member("alice", world)
-            _ = try await Member("bob", world)
+            let alice = try await DeviceOwner("alice", world)
+            _ = try await DeviceOwner("bob", world)
             try await world.addGroup("board", members: ["alice", "bob"])
             try await world.addGroup("open", posting: .all, members: ["bob"])
             try await alice.add()
@@ -354,8 +225,8 @@ import Testing
 
     @Test func anAuthorOfOneDevice_getsNoCopy() async throws {
         try await withWorld { world in
-            let alice = try await Member("alice", world)
-            _ = try await Member("bob", world)
+            let alice = try await DeviceOwner("alice", world)
+            _ = try await DeviceOwner("bob", world)
             _ = await world.delivery.deliver(try world.message(), author: "alice", destinations: [.member("bob")])
             #expect(try await alice.waiting(1).isEmpty)
         }
@@ -386,8 +257,8 @@ import Testing
 
     @Test func aFullDevice_keepsNothingFromTheOthers() async throws {
         try await withWorld { world in
-            let alice = try await Member("alice", world)
-            _ = try await Member("bob", world)
+            let alice = try await DeviceOwner("alice", world)
+            _ = try await DeviceOwner("bob", world)
             try await alice.add()
             _ = await world.delivery.deliver(try world.message(id: "1"), author: "bob", destinations: [.member("alice")])
             world.context.maildropQuota = 1
@@ -408,8 +279,8 @@ import Testing
 
     @Test func aRoster_namesEachDevicesKey_andIsSentToEach() async throws {
         try await withWorld { world in
-            let alice = try await Member("alice", world)
-            _ = try await Member("bob", world)
+            let alice = try await DeviceOwner("alice", world)
+            _ = try await DeviceOwner("bob", world)
             try await world.addGroup("board", members: ["alice", "bob"])
             world.delivery.rosters.turnOn()
             _ = await world.delivery.rosters.makeAll()
@@ -430,8 +301,8 @@ import Testing
 
     @Test func aRevokedDevice_isCutOff_andWhatWaitedForItIsGone() async throws {
         try await withWorld { world in
-            let alice = try await Member("alice", world)
-            _ = try await Member("bob", world)
+            let alice = try await DeviceOwner("alice", world)
+            _ = try await DeviceOwner("bob", world)
             try await alice.add()
             _ = await world.delivery.deliver(try world.message(id: "1"), author: "bob", destinations: [.member("alice")])
             let device = try alice.account(2)
@@ -454,7 +325,7 @@ import Testing
     /// Nobody is added to a person in silence.
     @Test func theOtherDevices_areTold_inTheTransactionThatSaysSo() async throws {
         try await withWorld { world in
-            let alice = try await Member("alice", world)
+            let alice = try await DeviceOwner("alice", world)
             try await alice.add()
             let before = world.spool.commitCount
             try await alice.add()
@@ -472,8 +343,8 @@ import Testing
 
     @Test func theFirstDevice_isRevokedLikeAnother_byAnother() async throws {
         try await withWorld { world in
-            let alice = try await Member("alice", world)
-            _ = try await Member("bob", world)
+            let alice = try await DeviceOwner("alice", world)
+            _ = try await DeviceOwner("bob", world)
             try await alice.add()
             try await alice.add()
             let old = try alice.account(1)
@@ -497,7 +368,7 @@ import Testing
 
     @Test func accessGivenAnew_endsAllDevices() async throws {
         try await withWorld { world in
-            let alice = try await Member("alice", world)
+            let alice = try await DeviceOwner("alice", world)
             try await alice.add()
             let device = try alice.account(2)
             let person = try Person("alice")
@@ -511,8 +382,8 @@ import Testing
 
     @Test func aRestoration_endsAllDevices_andTheirMail() async throws {
         try await withWorld { world in
-            let alice = try await Member("alice", world)
-            _ = try await Member("bob", world)
+            let alice = try await DeviceOwner("alice", world)
+            _ = try await DeviceOwner("bob", world)
             try await alice.add()
             _ = await world.delivery.deliver(try world.message(id: "1"), author: "bob", destinations: [.member("alice")])
             let device = try alice.account(2)
