@@ -74,6 +74,8 @@ def linking(_, node, alice, phone):
                  [(1, "", True), (2, "phone", False)])
     shown = node.json("user", "show", "alice")["devices"]
     checks.equal("the node shows them", [(row["number"], row["title"]) for row in shown], [(1, None), (2, "phone")])
+    said = node.must("user", "show", "alice").text
+    checks.ok("in words too", re.search(r'devices +1, 2 "phone" since \d{4}-\d\d-\d\d', said), said)
     checks.equal("one identity", phone.json("key", "show")["identity"]["hex"], alice.json("key", "show")["identity"]["hex"])
 
 

@@ -29,15 +29,18 @@ struct UserCommand: ParsableCommand {
 }
 
 extension UserCommand {
-    /// A line for each device, of members who have several.
-    @LoopActor static func devices(_ user: JSONValue) -> String {
-        let devices = user["devices"]?.array ?? []
-        guard devices.count > 1 else { return "" }
-        return devices.map { device in
-            "\n  device \(SafeWord.text(device["number"]))"
-                + (device["title"]?.string == nil ? "" : " \"\(SafeWord.text(device["title"]))\"")
-                + (device["since"]?.string == nil ? "" : ", since \(SafeWord.text(device["since"]))")
-        }.joined()
+    /// The fields for people: a device in a few words.
+    @LoopActor static func shown(_ user: JSONValue) -> JSONValue {
+        guard case .object(var fields) = user, let devices = user["devices"]?.array else { return user }
+        fields["devices"] = .text(devices.map(Self.words).joined(separator: ", "))
+        return .object(fields)
+    }
+
+    /// `2 "phone" since 2026-11-28`.
+    @LoopActor private static func words(_ device: JSONValue) -> String {
+        SafeWord.text(device["number"])
+            + (device["title"]?.string == nil ? "" : " \"\(SafeWord.text(device["title"]))\"")
+            + (device["since"]?.string == nil ? "" : " since \(SafeWord.text(device["since"]))")
     }
 }
 
@@ -97,7 +100,7 @@ extension UserCommand {
 
         func perform(_ context: Context) async throws(Failure) -> Int32 {
             let result = try await Dispatch.server(context, ControlRequest("user.show", ["name": .text(name)]))
-            context.output.result(result) { context.fields(result) }
+            context.output.result(result) { context.fields(UserCommand.shown(result)) }
             return 0
         }
     }
@@ -125,7 +128,7 @@ extension UserCommand {
             if let passwordLogin { arguments["password_login"] = .text(passwordLogin) }
             if let password = try UserCommand.password(context, passwordFile) { arguments["password"] = password }
             let result = try await Dispatch.server(context, ControlRequest("user.set", .object(arguments)))
-            context.output.result(result) { UserCommand.describe(result) + UserCommand.devices(result) }
+            context.output.result(result) { UserCommand.describe(result) }
             return 0
         }
     }
@@ -189,7 +192,9 @@ extension UserCommand.Device {
         func perform(_ context: Context) async throws(Failure) -> Int32 {
             let result = try await Dispatch.server(
                 context, ControlRequest("user.device.revoke", ["name": .text(name), "number": .number(number)]))
-            context.output.result(result) { UserCommand.describe(result) + UserCommand.devices(result) }
+            context.output.result(result) {
+                UserCommand.describe(result) + ", devices: " + SafeWord.text(UserCommand.shown(result)["devices"])
+            }
             return 0
         }
     }
