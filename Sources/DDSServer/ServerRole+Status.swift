@@ -34,7 +34,8 @@ extension ServerRole {
                 "users": .number(directory.accounts.count), "groups": .number(directory.groups.count),
                 "invites_open": .number(directory.openInvites(now: services.time.wall).count),
                 "waiting_messages": .number(waiting.values.reduce(0) { $0 + $1.count }),
-                "waiting_members": .number(waiting.count),
+                "waiting_members": .number(
+                    Set(waiting.keys.map { directory.account(mailbox: $0.rawValue)?.name ?? "\($0)" }).count),
                 "oldest_waiting_days": oldest.map { .number($0.days) } ?? .null, "oldest_waiting_member": oldest.map { .text($0.member) } ?? .null,
                 "held_messages": .number(context.delivery.held.items.count),
                 "held": .list(
@@ -70,8 +71,10 @@ extension ServerRole {
 
     /// What is held for whom, by name.
     private func heldByMember(_ context: ServerContext) -> [(member: String, count: Int, cause: String, since: String)] {
-        Dictionary(grouping: context.delivery.held.items.values, by: \.member).compactMap { member, items in
-            guard let name = context.store.directory.account(mailbox: member)?.name, let first = items.min(by: { $0.uid < $1.uid }) else { return nil }
+        Dictionary(grouping: context.delivery.held.items.values) { item in
+            context.store.directory.account(mailbox: item.member)?.name
+        }.compactMap { name, items in
+            guard let name, let first = items.min(by: { $0.uid < $1.uid }) else { return nil }
             let day = CivilTime(secondsSinceEpoch: Int64(first.day) * 86400)
             return (name, items.count, context.delivery.held.words(first.cause, member: name), "\(day.day) \(day.monthName)")
         }.sorted { $0.member < $1.member }

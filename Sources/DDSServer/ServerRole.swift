@@ -131,10 +131,7 @@ import Logging
             delivery: context.delivery,
             queue: QueueDesk(delivery: context.delivery, store: state.store, spool: state.spool, book: context.book),
             publish: { [services] in services.bus.publish($0) },
-            onRemoved: {
-                context.sessions.cut(of: $0.mailbox, "the account or the device was removed")
-                context.book.forget(MailboxID(rawValue: $0.mailbox))
-            })
+            onRemoved: { context.ended($0, "the account or the device was removed") })
         admin.register(in: services.control)
         KeyAdmin(
             state: state, config: services.config, sealKeeper: sealKeeper, time: services.time, random: services.random

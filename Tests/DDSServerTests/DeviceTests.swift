@@ -110,6 +110,33 @@ import Testing
         }
     }
 
+    /// A thief's link, which was answered already, ends with the device that made it.
+    @Test func aLink_endsWithAnyDeviceThatEnds() async throws {
+        for end in ["revoked", "restored"] {
+            try await withWorld { world in
+                let alice = try await DeviceOwner("alice", world)
+                try await alice.add()
+                let thief = try Person("alice")
+                _ = try await alice.ask(.offer(link: alice.link.id))
+                _ = await alice.claim(thief)
+                _ = try await alice.grant(thief)
+                if end == "revoked" {
+                    #expect(words(try await alice.ask(.revoke(1), from: 2)) == "250 revoked 1")
+                } else {
+                    let person = try Person("alice")
+                    let claim = RestoreClaim(
+                        address: alice.address, device: person.device.keyHash, node: world.context.keys.nodeIdentity.publicKey,
+                        time: world.time.wall, statement: alice.statement(person, number: 2, after: alice.statements[1]))
+                    let reply = await world.context.restore(
+                        RestoreRequest(claim, signedBy: alice.identity), deviceKey: Hex.encode(person.device.keyHash),
+                        from: "192.0.2.1")
+                    #expect(reply.code == 250)
+                }
+                #expect(words(await alice.confirm(thief)) == "550 \(LinkDesk.unknown)", "\(end)")
+            }
+        }
+    }
+
     @Test func aStatementThatIsNotTheMembers_letsNobodyIn() async throws {
         try await withWorld { world in
             let alice = try await DeviceOwner("alice", world)
@@ -229,6 +256,20 @@ import Testing
             _ = try await DeviceOwner("bob", world)
             _ = await world.delivery.deliver(try world.message(), author: "alice", destinations: [.member("bob")])
             #expect(try await alice.waiting(1).isEmpty)
+        }
+    }
+
+    @Test func theQueue_isOfPersons() async throws {
+        try await withWorld { world in
+            let alice = try await DeviceOwner("alice", world)
+            _ = try await DeviceOwner("bob", world)
+            try await alice.add()
+            _ = await world.delivery.deliver(try world.message(id: "1"), author: "bob", destinations: [.member("alice")])
+            let first = try await alice.waiting(1).filter { !$0.isControl }
+            _ = try await world.spool.commit(SpoolTransaction(erasures: first.map(\.uid)))
+            let queue = QueueDesk(delivery: world.delivery, store: world.store, spool: world.spool, book: world.book)
+            #expect(try await queue.entries(member: world.account("alice")).count == 1)
+            #expect(try await queue.entries(member: world.account("bob")).isEmpty)
         }
     }
 

@@ -39,10 +39,10 @@ import Logging
     func entries(member: Account? = nil) async throws(SpoolError) -> [Entry] {
         var ids = Array(ledger.lines.keys)
         if let member {
-            let waiting = try await spool.entries(in: MailboxID(rawValue: member.mailbox)).map(\.tag)
-            ids = Set(waiting + held.items.values.filter { $0.member == member.mailbox }.map(\.id)).filter {
-                ledger.lines[$0] != nil
-            }
+            let mailboxes = Set(member.perDevice.map(\.mailbox))
+            var tags = Set(held.items.values.filter { mailboxes.contains($0.member) }.map(\.id))
+            for mailbox in mailboxes { tags.formUnion(try await spool.entries(in: MailboxID(rawValue: mailbox)).map(\.tag)) }
+            ids = tags.filter { ledger.lines[$0] != nil }
         }
         return try await entries(ids: ids)
     }

@@ -5,24 +5,22 @@ import DDSCore
 import DDSNode
 
 struct LinkDesk: Sendable {
+    /// What a device says that wants to be one of the member's.
+    struct Claim: Hashable, Sendable {
+        /// The hash of its key in hexadecimal.
+        var device: String
+        var title: String
+        var recipient: String
+        var proof: [UInt8]
+    }
+
     struct Link: Hashable, Sendable {
         var name: String
         /// The maildrop of the device that offered it.
         var mailbox: UInt64
         var until: Instant
-        /// Who claims it, with the hash of its key in hexadecimal.
-        var claim: (device: String, title: String, recipient: String, proof: [UInt8])?
+        var claim: Claim?
         var parcel: LinkParcel?
-
-        static func == (left: Link, right: Link) -> Bool {
-            left.name == right.name && left.mailbox == right.mailbox && left.until == right.until && left.parcel == right.parcel
-                && left.claim?.device == right.claim?.device && left.claim?.recipient == right.claim?.recipient
-        }
-
-        func hash(into hasher: inout Hasher) {
-            hasher.combine(name)
-            hasher.combine(mailbox)
-        }
     }
 
     static let unknown = "this link is not known here, or its time is over; make another: ddsnode device link"
@@ -37,6 +35,9 @@ struct LinkDesk: Sendable {
         links[id] = Link(name: account.name, mailbox: account.mailbox, until: now + DeviceLink.lifetime)
     }
 
+    /// A device of the member was ended, and whatever it has begun ends with it.
+    mutating func end(of name: String) { links = links.filter { $0.value.name != name } }
+
     func link(_ id: String, now: Instant) -> Link? { links[id].flatMap { $0.until > now ? $0 : nil } }
 
     /// A link as the device sees it that offered it.
@@ -45,13 +46,11 @@ struct LinkDesk: Sendable {
     }
 
     /// Nil when another device has claimed the link before.
-    mutating func claim(
-        _ id: String, device: String, title: String, recipient: String, proof: [UInt8]
-    ) -> LinkAnswer? {
+    mutating func claim(_ id: String, _ claim: Claim) -> LinkAnswer? {
         guard var link = links[id] else { return nil }
-        guard link.claim.map({ $0.device == device && $0.recipient == recipient }) ?? true else { return nil }
+        guard link.claim.map({ $0.device == claim.device && $0.recipient == claim.recipient }) ?? true else { return nil }
         if let parcel = link.parcel { return .parcel(parcel) }
-        link.claim = (device, title, recipient, proof)
+        link.claim = claim
         links[id] = link
         return .waiting
     }

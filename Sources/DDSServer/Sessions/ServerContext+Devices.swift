@@ -104,10 +104,8 @@ extension ServerContext {
             guard links.link(request.link, now: services.time.now) != nil else {
                 return refusedLink(LinkDesk.unknown, from: host)
             }
-            guard
-                let answer = links.claim(
-                    request.link, device: deviceKey, title: request.title, recipient: recipient, proof: proof)
-            else {
+            let claim = LinkDesk.Claim(device: deviceKey, title: request.title, recipient: recipient, proof: proof)
+            guard let answer = links.claim(request.link, claim) else {
                 return refusedLink("another device has used this link; make another: ddsnode device link", from: host)
             }
             return Self.accepted(answer.lines)

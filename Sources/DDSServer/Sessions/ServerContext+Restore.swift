@@ -44,6 +44,7 @@ extension ServerContext {
     private func restored(_ name: String, isNew: Bool) async -> SMTPReply {
         guard let account = store.directory.accounts[name] else { return welcome(name) }
         if isNew {
+            links.end(of: name)
             store.fence.keyChanged(of: account.mailbox)
             sessions.cut(of: account.mailbox, "the device was replaced")
             services.log.notice("member restored with a recovery kit", metadata: ["number": "\(account.keyNumber ?? 0)"])

@@ -108,6 +108,7 @@ import Logging
             return SMTPReply(550, EnhancedCode(5, 7, 1), words)
         case .accepted(let events, let name):
             if events.contains(.inviteUsed(number: request.inviteNumber)) {
+                links.end(of: name)
                 for device in gone { await devices.ended(device) }
                 services.bus.publish(.inviteUsed)
                 services.bus.publish(.enrolled)
@@ -120,10 +121,14 @@ import Logging
 
     /// Takes devices from members.
     var devices: DeviceKeeper {
-        DeviceKeeper(store: store, delivery: delivery) { [sessions, book] device in
-            sessions.cut(of: device.mailbox, "the device was revoked")
-            book.forget(MailboxID(rawValue: device.mailbox))
-        }
+        DeviceKeeper(store: store, delivery: delivery) { [self] device in ended(device, "the device was revoked") }
+    }
+
+    /// The directory knows a device no more: its sessions end, and with them the links that it may have made for others.
+    func ended(_ device: Account, _ detail: String) {
+        sessions.cut(of: device.mailbox, detail)
+        links.end(of: device.name)
+        book.forget(MailboxID(rawValue: device.mailbox))
     }
 
     /// The reply to a device that is a member's from here on.
