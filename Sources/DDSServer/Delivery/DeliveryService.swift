@@ -128,7 +128,7 @@ enum DeliveryOutcome: Hashable, Sendable {
                     guard let author = author.flatMap({ directory.accounts[$0] }) else {
                         return (.refused("log in first"), nil)
                     }
-                    return (.sealAgain(try await rosters.renew(group, for: author)), nil)
+                    return (.sealAgain(try await rosters.renew(group, for: author, submission: message.submissionID)), nil)
                 case .wrong(let words): return (.refused(words), nil)
                 }
             }
