@@ -66,6 +66,10 @@ final class FakeBackend: WebBackend {
         calls.append("decide \(id) \(choice.rawValue) \(fingerprint)")
         return "Done with <\(id)>."
     }
+    func confirm(roster hash: String) async -> String {
+        calls.append("confirm \(hash)")
+        return "Confirmed <\(hash)>."
+    }
     func attachment(_ id: String) async -> AttachmentContent? { files[id] }
     func mark(threads: [String], read: Bool) async { calls.append("mark \(threads.joined(separator: ",")) \(read)") }
     func markAllRead(_ folder: FolderReference) async { calls.append("allread \(folder)") }

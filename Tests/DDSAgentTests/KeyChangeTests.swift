@@ -273,6 +273,16 @@ import Testing
         func send(_ to: MailAddress) async throws -> String {
             try await open.agent.send(Agent.Letter(recipients: [to], subject: "x", body: "y"))
         }
+        // The write page says beforehand what will happen.
+        var fields = DraftFields(recipients: "bob", subject: "x", body: "y")
+        #expect(await open.page.save(draft: "d1", fields))
+        #expect(await open.page.draft("d1")?.waits == [PersonLink(id: MailPage.personID(bob), name: bob, isUrgent: true)])
+        #expect(await open.page.send(draft: "d1", fields) == .refused)
+        let problem = try #require(await open.page.draft("d1")?.problems.first)
+        #expect(problem.isWarning && problem.text.contains("\(bob) has another key than before: this will wait"))
+        fields.recipients = "board"
+        #expect(await open.page.save(draft: "d2", fields))
+        #expect(await open.page.draft("d2")?.waits.isEmpty == true)
         let id = try await send(address)
         _ = try await send(try #require(MailAddress("board@node.test")))
         #expect(try await open.outbox() == 1)

@@ -143,6 +143,38 @@ import Testing
         await open.close()
     }
 
+    /// An owner is asked for the roster that is shown, until they have confirmed it; without a node nothing is confirmed.
+    @Test @LoopActor func ownersAreAskedToConfirm_andOthersAreNot() async throws {
+        let open = try await OpenAgent()
+        let me = SigningKey(seed: try open.agent.opened().keys.identitySeed)
+        let identities = ["alice": me.publicKey]
+        let first = try TrustBookTests.roster(identities: identities, owners: ["bob"])
+        let second = try TrustBookTests.roster(2, after: first, identities: identities, owners: ["alice"])
+        try await open.roster(first)
+        try await open.deliver(mail(to: "board@node.test", subject: "Camp", id: "one"), group: "board")
+        let row = try #require(await open.page.list(.inbox, cursor: nil)?.rows.first)
+        #expect(await open.page.thread(row.id)?.unconfirmed == nil)
+        try await open.roster(second)
+        let asked = try #require(await open.page.thread(row.id)?.unconfirmed)
+        #expect(asked.hash == Hex.encode(second.hash) && asked.number == 2)
+        #expect(asked.changes.contains("Alice <alice@node.test> is an owner now"))
+        #expect(
+            await open.page.confirm(roster: Hex.encode(first.hash)).hasPrefix("Nothing was confirmed: the members have changed")
+        )
+        let unreachable = await open.page.confirm(roster: asked.hash)
+        #expect(
+            unreachable.hasPrefix("Nothing was confirmed: ") && !unreachable.contains("changed meanwhile"), "\(unreachable)")
+        let word = RosterConfirmation(
+            group: second.roster.group, head: second.head, owner: try #require(MailAddress("alice@node.test")),
+            time: WallTime(milliseconds: 1), signedBy: me)
+        let confirmed = ControlMail(
+            id: "01", node: "node.test", to: second.roster.group, date: WallTime(milliseconds: 0),
+            content: .rosterConfirmed(word))
+        try await open.deliver(Padding.pad(confirmed.message(signedBy: open.node)))
+        #expect(await open.page.thread(row.id)?.unconfirmed == nil)
+        await open.close()
+    }
+
     @Test @LoopActor func folders_countWhatIsUnread() async throws {
         let open = try await OpenAgent()
         try await open.deliver(mail(subject: "To me"))

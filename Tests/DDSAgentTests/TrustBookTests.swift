@@ -70,6 +70,36 @@ import Testing
         }
     }
 
+    /// The sign of a node that lies, or that this person joined anew elsewhere.
+    @Test @LoopActor func aRosterThatNamesAnotherKeyAsMine_isSaid_untilOneNamesMine() async throws {
+        try await withStore { fixture, store in
+            let mine = SigningKey(seed: fixture.keys.identitySeed).publicKey
+            let other = [UInt8](repeating: 9, count: 32)
+            var documents = [try Self.roster(identities: ["alice": mine])]
+            for (number, key) in [(2, other), (3, mine)] as [(UInt64, [UInt8])] {
+                documents.append(try Self.roster(number, after: documents.last, identities: ["alice": key]))
+            }
+            @LoopActor func alarms(_ store: MessageStore) -> [String] {
+                store.trust.events(in: "board", since: WallTime(milliseconds: 0)).filter(\.isAlarming).map(\.text)
+            }
+            for (document, isWrong) in zip(documents, [false, true, false]) {
+                try await fixture.deliver(fixture.control(.roster(document), to: "board@node.test"))
+                try await store.importFetched()
+                let again = try await fixture.store()
+                #expect(again.trust.problems.isEmpty != isWrong, "\(document.roster.number)")
+                #expect(alarms(again).count == (document.roster.number == 1 ? 0 : 1))
+                guard isWrong else { continue }
+                #expect(store.trust.problems.first?.hasPrefix("#board: roster 2 names another key as yours") == true)
+                #expect(alarms(store).first?.contains("on a way that is not this node, with: ddsnode key show") == true)
+            }
+            // One that names none says nothing of it.
+            let none = try Self.roster(4, after: documents.last)
+            try await fixture.deliver(fixture.control(.roster(none), to: "board@node.test"))
+            try await store.importFetched()
+            #expect(store.trust.problems.isEmpty && alarms(store).count == 1)
+        }
+    }
+
     @Test @LoopActor func aRosterWithoutMe_isAlarming() async throws {
         try await withStore { fixture, store in
             let document = try Self.roster(4, ["bob"])

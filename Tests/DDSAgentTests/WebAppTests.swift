@@ -234,6 +234,28 @@ extension HTTPResponse {
         }
     }
 
+    @Test @LoopActor func anOwnersWord_isTaken_onlyWithItsToken() async {
+        let browser = Browser()
+        browser.backend.threads["tbudget"]?.unconfirmed = UnconfirmedRosterModel(
+            hash: "abcd", number: 3, changes: ["Eve <eve@node.test> was added"])
+        await browser.signIn()
+        let page = await browser.get("/t/tbudget").text
+        #expect(
+            page.contains(#"name="roster" value="abcd""#)
+                && page.contains("<bdi dir=\"auto\">Eve &lt;eve@node.test&gt; was added</bdi>"))
+        let fields = [HTTPField("roster", "abcd"), HTTPField("back", "/t/tbudget"), HTTPField("action", "confirm")]
+        var forged = browser.request(post: "/do", fields)
+        forged.body = HTTPBody(fields: [HTTPField("token", "f00d")] + fields)
+        #expect(await browser.send(forged).status == 403)
+        #expect(!browser.backend.calls.contains { $0.hasPrefix("confirm") })
+        let answer = await browser.post("/do", fields)
+        #expect(answer.status == 303 && answer.location == "/t/tbudget")
+        #expect(browser.backend.calls.contains("confirm abcd"))
+        #expect(await browser.get("/t/tbudget").text.contains("Confirmed &lt;abcd&gt;."))
+        browser.backend.threads["tbudget"]?.unconfirmed = nil
+        #expect(await browser.get("/t/tbudget").text.contains("name=\"roster\"") == false)
+    }
+
     @Test @LoopActor func aPersonsPage_takesWhatIsSaid_onlyWithItsToken() async {
         let browser = Browser()
         browser.backend.persons["k1"] = PageTests.person("bob@node.test", awaitsDecision: true)

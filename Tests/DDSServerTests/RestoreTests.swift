@@ -286,6 +286,49 @@ import Testing
         }
     }
 
+    /// What the first restoration had to tell and nobody has fetched is told by the second, with its number; what was fetched is not.
+    @Test @LoopActor func twiceWithoutAFetch_loosesNoNumberAndNoNotice() async throws {
+        try await withWorld { world in
+            try await world.addKeyMember("alice")
+            try await world.addGroup("board", members: ["alice"])
+            let bob = try await Bob(world, groups: ["board"])
+            let day = world.time.wall.day
+            func send(_ destination: Directory.Destination) async throws {
+                let outcome = await world.delivery.deliver(
+                    try world.message("Subject: x\r\n\r\n"), author: "alice", destinations: [destination])
+                guard case .delivered = outcome else { throw Unexpected("\(outcome)") }
+            }
+            for _ in 1...2 { try await send(.member("bob")) }
+            try await send(.group("board"))
+            // Mail that expired before is told of as what it was, and is not of those that are lost with a key.
+            let expired = ExpiryNotice(group: "board", count: 7, days: 3...5)
+            let mail = await world.delivery.mailer.mail(
+                .expiry(expired), to: try #require(world.account("bob")), group: "board")
+            _ = try await world.spool.commit(SpoolTransaction(appends: try #require(mail).appends(at: 0)))
+            let second = try fresh()
+            #expect(await bob.restore(second).contains("|lost 3|"))
+            let told = [
+                ExpiryNotice(group: nil, count: 2, days: day...day, cause: .lostKey),
+                ExpiryNotice(group: "board", count: 1, days: day...day, cause: .lostKey), expired,
+            ]
+            #expect(try await world.notices(second) == told)
+            await world.pass(.seconds(86400))
+            try await send(.member("bob"))
+            let third = try fresh()
+            #expect(await bob.restore(third).contains("|lost 4|"))
+            #expect(
+                try await world.notices(third) == [
+                    ExpiryNotice(group: nil, count: 3, days: day...(day + 1), cause: .lostKey), told[1], expired,
+                ])
+            #expect(try await world.waiting("bob").count == 3)
+            let fetched = try await world.waiting("bob").map(\.uid)
+            _ = try await world.spool.commit(SpoolTransaction(erasures: fetched))
+            let fourth = try fresh()
+            #expect(await bob.restore(fourth).contains("|lost 0|"))
+            #expect(try await world.waiting("bob").isEmpty)
+        }
+    }
+
     /// A copy that was being sealed to the old key when it was replaced is gone like the others, and not fetched unread.
     @Test @LoopActor func whatWasUnderWay_isWaitedFor() async throws {
         try await withWorld { world in

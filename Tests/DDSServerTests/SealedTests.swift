@@ -168,6 +168,31 @@ import Testing
         }
     }
 
+    /// Who fetched it after they had sealed has it; who has not, comes with the same again.
+    @Test func aRosterThatWasFetchedMeanwhile_isNotMadeAnew() async throws {
+        try await withGroup { world, client in
+            let older = RosterHead(number: 1, hash: [UInt8](repeating: 9, count: 32))
+            @LoopActor func fetch() async throws {
+                let waiting = try await world.waiting("alice").map(\.uid)
+                _ = try await world.spool.commit(SpoolTransaction(erasures: waiting))
+            }
+            @LoopActor func reply(_ id: String) async throws -> String {
+                try await submit(Letter(roster: older, readers: ["bob", "carol"], id: id), world, client)
+            }
+            try await fetch()
+            for id in ["one", "two"] { #expect(try await reply(id).hasPrefix("451 4.2.4 roster=quiet:1:")) }
+            #expect(world.delivery.rosters.madeCount == 1)
+            #expect(try await world.waiting("alice").isEmpty)
+            #expect(try await reply("one").hasPrefix("451 4.2.4 roster=quiet:2:"))
+            #expect(try await world.waiting("alice").count == 1)
+            // The other one is told of that, and so is a third time.
+            for id in ["two", "one"] { #expect(try await reply(id).hasPrefix("451 4.2.4 roster=quiet:2:")) }
+            try await fetch()
+            #expect(try await reply("one").hasPrefix("451 4.2.4 roster=quiet:3:"))
+            #expect(world.delivery.rosters.madeCount == 3)
+        }
+    }
+
     @Test func whoeverIsNotMeant_isRefused() async throws {
         try await withGroup { world, client in
             try await world.addKeyMember("dora")

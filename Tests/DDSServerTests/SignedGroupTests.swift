@@ -27,7 +27,7 @@ import Testing
         var to = "board@node.test"
         var groups = ["board"]
         /// In what is signed, in the context, and outside.
-        var submission = "00112233445566778899aabbccddeeff"
+        var submission = Hex.encode(SystemRandom().bytes(16))
         var signedFor: String?
         var outside: String?
         var server = SignedGroupTests.server
@@ -127,8 +127,9 @@ import Testing
     @Test func everythingElse_isRefused_withTheRemedy_andStoresNothing() async throws {
         try await withBoard { world, client in
             try await world.addGroup("camp", senderAuth: .signed, members: ["alice", "bob"])
-            let text = String(decoding: Letter().message, as: UTF8.self)
-            func changed(_ old: String, _ new: String) -> [UInt8] { Array(text.replacing(old, with: new).utf8) }
+            func changed(_ old: String, _ new: String) -> [UInt8] {
+                Array(String(decoding: Letter().message, as: UTF8.self).replacing(old, with: new).utf8)
+            }
             let cases: [(String, [UInt8], [String], String)] = [
                 (
                     "unsigned", Array("From: alice@node.test\r\nX-DDS-Submission: 1\r\n\r\nHello.\r\n".utf8), ["board"],

@@ -48,17 +48,24 @@ import DDSWire
         guard let document = rosters.last, request.arguments["hash"]?.string == Hex.encode(document.hash) else {
             throw Failure(.tryAgain, "the members have changed meanwhile; look at them again, and confirm then")
         }
-        let me = agent.account.address
+        try await agent.confirm(document)
+        return ["group": .text("\(document.roster.group)"), "number": .number(Int64(clamping: document.roster.number))]
+    }
+}
+
+extension Agent {
+    /// Tells the node that this person, an owner, has looked at a roster. When it returns the node has passed it on.
+    func confirm(_ document: RosterDocument) async throws(Failure) {
+        let me = account.address
         guard document.roster.member(me)?.role == .owner else {
             throw Failure(.permission, "only an owner of \(document.roster.group.local) confirms who is in it")
         }
         let confirmation = RosterConfirmation(
-            group: document.roster.group, head: document.head, owner: me, time: agent.services.time.wall,
-            signedBy: SigningKey(seed: try agent.opened().keys.identitySeed))
-        let (outcome, detail) = try await agent.say(confirmation.message)
+            group: document.roster.group, head: document.head, owner: me, time: services.time.wall,
+            signedBy: SigningKey(seed: try opened().keys.identitySeed))
+        let (outcome, detail) = try await say(confirmation.message)
         switch outcome {
-        case .delivered:
-            return ["group": .text("\(document.roster.group)"), "number": .number(Int64(clamping: document.roster.number))]
+        case .delivered: return
         case .refused(_, let reply, _):
             throw Failure(.tryAgain, "the node does not take it: \(reply.lines.joined(separator: " "))")
         case .lost, .offered: throw Failure(.unavailable, "the connection to the node was lost (\(detail)); try again")

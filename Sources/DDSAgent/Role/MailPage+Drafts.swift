@@ -69,7 +69,7 @@ extension MailPage {
         return DraftModel(
             id: id, fields: fields,
             attachments: draft.attachments.map { AttachmentModel(id: $0.id, name: $0.name, size: $0.content.count) },
-            problems: problems(of: id), audience: audience(draft.recipients),
+            problems: problems(of: id), audience: audience(draft.recipients), waits: waits(draft.recipients),
             thread: draft.repliesTo.flatMap { index.thread($0)?.id },
             savedAt: WallTime(milliseconds: draft.saved))
     }
@@ -79,6 +79,17 @@ extension MailPage {
         let groups = recipients.map(\.local).filter { groupNames.contains($0) }
         if let group = groups.first { return "everybody in #\(group) will read this" }
         return recipients.count == 1 ? "only \(recipients[0]) will read this" : "\(recipients.count) people will read this"
+    }
+
+    /// Whose new keys somebody has to decide on before a message to these goes out.
+    private func waits(_ text: String) -> [PersonLink] {
+        undecided((try? agent.recipients([text])) ?? []).map {
+            PersonLink(id: Self.personID("\($0)"), name: "\($0)", isUrgent: true)
+        }
+    }
+
+    private func undecided(_ recipients: [MailAddress]) -> [MailAddress] {
+        agent.unlocked?.store.trust.undecided(among: recipients) ?? []
     }
 
     func recipients() async -> [RecipientChoice] {
@@ -187,6 +198,10 @@ extension MailPage {
             letter.recipients.contains(where: { groupNames.contains($0.local) }), draft.body.contains("\n>")
         {
             found.append(DraftProblem(field: .recipients, text: "This quotes #\(original) in another group.", isWarning: true))
+        }
+        for person in undecided(letter.recipients) {
+            let text = "\(person) has another key than before: this will wait until you decide on it."
+            found.append(DraftProblem(field: .recipients, text: text, isWarning: true))
         }
         return found
     }

@@ -30,7 +30,29 @@ extension MailPage {
             events: thread.group.map {
                 Self.events(thread, store.trust.events(in: $0, since: WallTime(milliseconds: first.received)))
             }
-                ?? [])
+                ?? [], unconfirmed: thread.group.flatMap { unconfirmed(in: $0, store) })
+    }
+
+    private func unconfirmed(in group: String, _ store: MessageStore) -> UnconfirmedRosterModel? {
+        guard let rosters = store.trust.groups[group], let document = rosters.unconfirmed(by: agent.account.address) else {
+            return nil
+        }
+        return UnconfirmedRosterModel(
+            hash: Hex.encode(document.hash), number: document.roster.number, changes: rosters.unconfirmedChanges)
+    }
+
+    func confirm(roster hash: String) async -> String {
+        guard
+            let rosters = agent.unlocked?.store.trust.groups.values.first(where: { $0.last.map { Hex.encode($0.hash) } == hash }
+            ),
+            let document = rosters.last
+        else { return "Nothing was confirmed: the members have changed meanwhile. Look at them again." }
+        do throws(Failure) {
+            try await agent.confirm(document)
+            return "You confirmed who is in #\(document.roster.group.local); its members are told."
+        } catch {
+            return "Nothing was confirmed: \(error.publicText)."
+        }
     }
 
     /// Everybody whom the last roster names; nobody where none has come, since none is better than a wrong one.

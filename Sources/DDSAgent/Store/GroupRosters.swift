@@ -24,6 +24,8 @@ struct GroupRosters: Hashable, Sendable, Codable {
         var owners: Int?
         /// How its readers know authors, as the node says; nil in what an earlier version stored.
         var senderAuth: String?
+        /// It names another key as this person's than they have.
+        var namesOtherMe: Bool?
         var confirmations: [Confirmation]?
     }
 
@@ -67,16 +69,16 @@ struct GroupRosters: Hashable, Sendable, Codable {
 
     /// Takes over what the node says. One that others are missing before is taken too, for there will be no better one; what is
     /// missing is said.
-    mutating func take(_ document: RosterDocument, me: MailAddress, at wall: WallTime) -> Outcome {
+    mutating func take(_ document: RosterDocument, me: MailAddress, ownKey: String, at wall: WallTime) -> Outcome {
         do throws(RosterRefusal) {
             try RosterChain(group: group, last: last?.head).check(document)
-            append(document, me: me, at: wall, missing: last == nil ? nil : 0)
+            append(document, me: me, ownKey: ownKey, at: wall, missing: last == nil ? nil : 0)
             return .taken
         } catch {
             switch error {
             case .replay: return .known
             case .gap(let known, let found):
-                append(document, me: me, at: wall, missing: found - known - 1)
+                append(document, me: me, ownKey: ownKey, at: wall, missing: found - known - 1)
                 return .taken
             case .truncated, .malformed, .oversized, .newerVersion, .wrongGroup, .fork:
                 return dispute(error.words, Data(document.bytes), at: wall)
@@ -84,15 +86,19 @@ struct GroupRosters: Hashable, Sendable, Codable {
         }
     }
 
-    private mutating func append(_ document: RosterDocument, me: MailAddress, at wall: WallTime, missing: UInt64?) {
+    private mutating func append(
+        _ document: RosterDocument, me: MailAddress, ownKey: String, at wall: WallTime, missing: UInt64?
+    ) {
         let roster = document.roster
+        let named = roster.member(me)?.identity.map { Hex.encode($0) }
         steps.append(
             Step(
                 number: roster.number, hash: Hex.encode(document.hash), time: roster.time.milliseconds,
                 received: wall.milliseconds,
                 readers: roster.members.count, includesMe: roster.member(me) != nil,
                 changes: last.map { RosterChanges(from: $0.roster, to: roster) } ?? RosterChanges(), missing: missing,
-                owners: roster.members.count { $0.role == .owner }, senderAuth: roster.settings.senderAuth))
+                owners: roster.members.count { $0.role == .owner }, senderAuth: roster.settings.senderAuth,
+                namesOtherMe: named.map { $0 != ownKey }))
         last = document
     }
 
@@ -128,6 +134,14 @@ struct GroupRosters: Hashable, Sendable, Codable {
     var unconfirmedChanges: [String] {
         let last = steps.lastIndex { $0.confirmations?.isEmpty == false }
         return steps[(last.map { $0 + 1 } ?? 0)...].flatMap(\.sentences)
+    }
+
+    /// The last roster, if `owner` is one of its owners and has not confirmed it.
+    func unconfirmed(by owner: MailAddress) -> RosterDocument? {
+        guard let last, last.roster.member(owner)?.role == .owner,
+            steps.last?.confirmations?.contains(where: { $0.owner == "\(owner)" }) != true
+        else { return nil }
+        return last
     }
 
     /// What owners say of the roster of `head`, a sentence without its full stop; nil where nobody could say anything.
@@ -230,6 +244,14 @@ extension GroupRosters.Confirmation {
 }
 
 extension GroupRosters.Step {
+    /// A sentence without its full stop; nil where the roster names this person's own key, or none.
+    var otherMe: String? {
+        guard namesOtherMe == true else { return nil }
+        return
+            "roster \(number) names another key as yours than this agent has: unless you joined anew on another machine, the node or "
+            + "somebody who controls it writes in your name; tell the others on a way that is not this node, with: ddsnode key show"
+    }
+
     /// What people are told of it; empty for the first that came, and for one that changed nothing for them.
     var sentences: [String] {
         let gap = missing.flatMap { $0 > 0 ? "\($0 == 1 ? "1 roster" : "\($0) rosters") before this did not come here" : nil }

@@ -58,7 +58,7 @@ import DDSSpool
             server: Array(account.nodeKeyHash.prefix(SignatureContext.serverBytes)), me: account.address,
             ownKey: Hex.encode(SigningKey(seed: keys.identitySeed).publicKey))
         intake = StoreIntake(seal: seal, account: account, judge: judge)
-        trust = TrustBook(spool: spool, seal: seal, me: account.address)
+        trust = TrustBook(spool: spool, seal: seal, me: account.address, ownKey: judge.ownKey)
     }
 
     /// Loads the summaries, and finishes what a stop has cut off. Throws when one cannot be read; a store that shows less than it

@@ -21,13 +21,16 @@ import DDSSpool
     let spool: any SpoolEngine
     private let seal: StoreSeal
     let me: MailAddress
+    /// What this person signs with, in hexadecimal.
+    private let ownKey: String
     private var records: [RecordTag: SpoolUID] = [:]
 
-    init(spool: any SpoolEngine, seal: StoreSeal, me: MailAddress) {
+    init(spool: any SpoolEngine, seal: StoreSeal, me: MailAddress, ownKey: String) {
         self.spool = spool
         held = HeldMail(spool: spool)
         self.seal = seal
         self.me = me
+        self.ownKey = ownKey
     }
 
     /// Throws when a record does not open. The caller is inside the gate.
@@ -60,7 +63,7 @@ import DDSSpool
     func take(_ document: RosterDocument, from record: SpoolUID, at wall: WallTime) async throws(SpoolError) {
         let name = document.roster.group.local
         var rosters = groups[name] ?? GroupRosters(group: document.roster.group)
-        guard rosters.take(document, me: me, at: wall) != .known else {
+        guard rosters.take(document, me: me, ownKey: ownKey, at: wall) != .known else {
             _ = try await spool.commit(SpoolTransaction(erasures: [record]))
             return
         }
@@ -223,6 +226,11 @@ import DDSSpool
                     text: "\(word.words) confirmed who is in the group, roster \(step.number)", isAlarming: word.isOfItself)
             }
         }
+        events += rosters.steps.filter { $0.received >= since.milliseconds }.compactMap { step in
+            step.otherMe.map {
+                GroupEvent(received: step.received, time: WallTime(milliseconds: step.time), text: $0, isAlarming: true)
+            }
+        }
         events += rosters.disputes.filter { $0.received >= since.milliseconds }.map { dispute in
             GroupEvent(
                 received: dispute.received, time: WallTime(milliseconds: dispute.received), text: dispute.words,
@@ -235,8 +243,10 @@ import DDSSpool
 
     /// What a person should know of, each in a sentence.
     var problems: [String] {
-        groups.values.sorted { $0.group.local < $1.group.local }.compactMap { rosters in
-            rosters.disputes.last.map { "#\(rosters.group.local): \($0.words)" }
+        groups.values.sorted { $0.group.local < $1.group.local }.flatMap { rosters in
+            [rosters.steps.last?.otherMe, rosters.disputes.last?.words].compactMap { $0 }.map {
+                "#\(rosters.group.local): \($0)"
+            }
         } + contacts.filter { $0.waiting > 0 }.map { "\($0.address): \($0.words); see: ddsnode key verify \($0.address)" }
     }
 }

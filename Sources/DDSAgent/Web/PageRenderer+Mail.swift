@@ -36,6 +36,13 @@ extension PageRenderer {
         values["threadGroup"] = optional(model.group.map { "#" + DisplayText.line($0.name).text })
         values["readersText"] = readersText(model)
         values["readers"] = model.readers.map { ["reader": DisplayText.line($0).text] }
+        values["unconfirmed"] =
+            model.unconfirmed.map { roster in
+                [
+                    "rosterHash": roster.hash, "hasChanges": !roster.changes.isEmpty,
+                    "changes": roster.changes.map { ["change": DisplayText.line($0).text] },
+                ] as [String: Any]
+            } ?? false
         values["backPath"] = model.group.map { Route.path(.group($0.id)) } ?? "/"
         values["backText"] = model.group.map { "#" + DisplayText.line($0.name).text } ?? "Inbox"
         values["replyAllText"] = replyAllText(model)
@@ -82,6 +89,7 @@ extension PageRenderer {
         values["subject"] = DisplayText.line(draft.fields.subject).text
         values["body"] = draft.fields.body
         values["audience"] = optional(DisplayText.line(draft.audience).text)
+        values["waits"] = draft.waits.map(person)
         values["hasProblems"] = !draft.problems.isEmpty
         values["onlyWarnings"] = onlyWarnings
         values["problemsText"] = onlyWarnings ? "Please look at this before it goes out:" : "Not sent yet. Please mend this:"

@@ -19,7 +19,15 @@ extension Templates {
             <h1><bdi dir="auto">{{subject}}</bdi></h1>
             <details class="readers band {{threadHue}}"><summary>{{#threadGroup}}<strong><bdi dir="auto">{{threadGroup}}</bdi></strong> — {{/threadGroup}}{{readersText}}</summary>
             <ul>{{#readers}}<li><bdi dir="auto">{{reader}}</bdi></li>{{/readers}}</ul>
-            </details>
+            {{#unconfirmed}}<form class="actions" method="post" action="/do" autocomplete="off">
+            <p>You own this group and have not confirmed who is in it.{{#hasChanges}} Since an owner last did:{{/hasChanges}}</p>
+            {{#hasChanges}}<ul>{{#changes}}<li><bdi dir="auto">{{change}}</bdi></li>{{/changes}}</ul>{{/hasChanges}}
+            <input type="hidden" name="token" value="{{formToken}}" autocomplete="off">
+            <input type="hidden" name="roster" value="{{rosterHash}}" autocomplete="off">
+            <input type="hidden" name="back" value="{{herePath}}" autocomplete="off">
+            <button name="action" value="confirm">Confirm that these are the members</button>
+            </form>
+            {{/unconfirmed}}</details>
             {{#messages}}
             {{#events}}<p class="mark {{eventClass}} event"><bdi dir="auto">{{#eventSign}}⚠ {{/eventSign}}{{eventText}}</bdi> <time datetime="{{timeMachine}}" title="{{timeFull}}">{{timeShort}}</time></p>
             {{/events}}{{#isFirstNew}}<p class="divider"><span>new since you were here</span></p>{{/isFirstNew}}

@@ -21,7 +21,8 @@ extension Templates {
             <div class="line"><label for="f-recipients">To</label>
             <input id="f-recipients" name="to" value="{{to}}" list="choices" dir="auto" autocomplete="off" spellcheck="false" autocapitalize="none" writingsuggestions="false" translate="no"{{#autofocusTo}} autofocus{{/autofocusTo}}>
             {{#audience}}<span class="audience">{{audience}}</span>{{/audience}}</div>
-            <datalist id="choices">{{#choices}}<option value="{{choiceValue}}">{{choiceLabel}}</option>{{/choices}}</datalist>
+            {{#waits}}<p class="mark">⚠ <bdi dir="auto">{{personName}}</bdi> has another key than before. What you write to them waits until you <a href="/k/{{personID}}">compare it or decide</a>.</p>
+            {{/waits}}<datalist id="choices">{{#choices}}<option value="{{choiceValue}}">{{choiceLabel}}</option>{{/choices}}</datalist>
             <div class="line"><label for="f-subject">Subject</label>
             <input id="f-subject" name="subject" value="{{subject}}" dir="auto" autocomplete="off" spellcheck="false" writingsuggestions="false" translate="no"></div>
             <div class="paper band {{draftHue}}">

@@ -202,6 +202,7 @@ extension WebApp {
             guard let id = ids.first, let choice = PersonChoice(rawValue: choice) else { break }
             let fingerprint = request.body.value(choice == .typed ? "typed" : "fingerprint") ?? ""
             leave(DisplayText.line(await backend.decide(person: id, choice, fingerprint: fingerprint)).text, visit)
+        case "confirm": leave(DisplayText.line(await backend.confirm(roster: request.body.value("roster") ?? "")).text, visit)
         case "read": await backend.mark(threads: ids, read: true)
         case "unread": await backend.mark(threads: ids, read: false)
         case "allread":

@@ -55,6 +55,8 @@ package protocol WebBackend: AnyObject {
     /// Carries out what was said about a person's key, and says what came of it in a sentence. `fingerprint` is what the form showed,
     /// or what was typed.
     func decide(person id: String, _ choice: PersonChoice, fingerprint: String) async -> String
+    /// Confirms, as an owner, who is in a group: the roster with this hash, which the form showed. Says what came of it in a sentence.
+    func confirm(roster hash: String) async -> String
     /// A file of a message. Nil when unknown.
     func attachment(_ id: String) async -> AttachmentContent?
     /// Marks all messages of the threads.

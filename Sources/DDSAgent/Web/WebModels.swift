@@ -257,17 +257,35 @@ package struct ThreadModel: Hashable, Sendable {
     package var readers: [String]
     package var messages: [MessageModel]
     package var events: [ThreadEventModel]
+    /// What this person, as an owner of the group, has not confirmed yet.
+    package var unconfirmed: UnconfirmedRosterModel?
 
     package init(
         id: String, subject: String, group: GroupModel?, readers: [String], messages: [MessageModel],
-        events: [ThreadEventModel] = []
+        events: [ThreadEventModel] = [], unconfirmed: UnconfirmedRosterModel? = nil
     ) {
         self.events = events
+        self.unconfirmed = unconfirmed
         self.id = id
         self.subject = subject
         self.group = group
         self.readers = readers
         self.messages = messages
+    }
+}
+
+/// A roster that waits for an owner's word.
+package struct UnconfirmedRosterModel: Hashable, Sendable {
+    /// In hexadecimal; names the roster that was looked at.
+    package var hash: String
+    package var number: UInt64
+    /// What has changed since an owner last confirmed, in sentences without full stops.
+    package var changes: [String]
+
+    package init(hash: String, number: UInt64, changes: [String]) {
+        self.hash = hash
+        self.number = number
+        self.changes = changes
     }
 }
 
@@ -357,6 +375,8 @@ package struct DraftModel: Hashable, Sendable {
     package var problems: [DraftProblem]
     /// Who will be able to read it, in words such as "visible to 7 people"; empty when not known yet.
     package var audience: String
+    /// Those for whose new keys it will wait.
+    package var waits: [PersonLink]
     /// The thread it answers; nil for a new one.
     package var thread: String?
     /// The id of the group it goes to, for the band's colour; nil for private mail.
@@ -365,13 +385,15 @@ package struct DraftModel: Hashable, Sendable {
 
     package init(
         id: String, fields: DraftFields, attachments: [AttachmentModel] = [], problems: [DraftProblem] = [],
-        audience: String = "", thread: String? = nil, group: String? = nil, savedAt: WallTime? = nil
+        audience: String = "", waits: [PersonLink] = [], thread: String? = nil, group: String? = nil,
+        savedAt: WallTime? = nil
     ) {
         self.id = id
         self.fields = fields
         self.attachments = attachments
         self.problems = problems
         self.audience = audience
+        self.waits = waits
         self.thread = thread
         self.group = group
         self.savedAt = savedAt

@@ -73,7 +73,8 @@ struct ControlMailer: Sendable {
         let id = random.bytes(16)
         let mail = ControlMail(id: Hex.encode(id), node: domain, to: address, date: time.wall, content: content)
         let fileKey = AgeFileKey.generate(random: random)
-        let notes = [SealNote.stanza(recipient.kind)] + (group.map { [GroupNote.stanza($0)] } ?? []) + account.keyNotes
+        var notes = [SealNote.stanza(recipient.kind)] + (group.map { [GroupNote.stanza($0)] } ?? []) + account.keyNotes
+        if case .expiry(let notice) = content { notes.append(ExpiryNote.stanza(notice)) }
         guard
             let header = try? FanOut.attempts(
                 fileKey: fileKey, recipients: [recipient], notes: [notes], random: random)[0].get()

@@ -133,7 +133,7 @@ enum DeliveryOutcome: Hashable, Sendable {
                     else {
                         return (.refused("log in first"), nil)
                     }
-                    return (.sealAgain(try await rosters.renew(group, for: author)), nil)
+                    return (.sealAgain(try await rosters.renew(group, for: author, submission: message.submissionID)), nil)
                 case .wrong(let words): return (.refused(words), nil)
                 }
             }

@@ -108,14 +108,32 @@ import Logging
         while isOn, let group = groups.first(where: { store.directory.isRosterDue($0) }) { try await make(group) }
     }
 
+    /// A submission of an author to a group.
+    private struct Pointing: Hashable {
+        var author: String
+        var group: String
+        var submission: String
+    }
+
+    /// Which rosters refusals have named. Forgetting one costs a roster.
+    private var pointings: [Pointing: RosterHead] = [:]
+    private static var pointingsMax: Int { 1024 }
+
     /// The agent of `author` needs the current roster of a group to seal for it. When this returns, that roster names the keys of
-    /// now and lies in the author's maildrop: it is made at once where keys were still being gathered, and made anew where its
-    /// mail was fetched and is gone.
-    func renew(_ group: String, for author: Account) async throws(Failure) -> RosterPointer {
+    /// now, and the author's agent has it or gets it: it is made at once where keys were still being gathered. Where its mail is not in
+    /// the maildrop any more, the agent may have fetched it after it had sealed the submission; if it has not, it comes with the same
+    /// submission again, and then the roster is made anew, as for submissions without an id.
+    func renew(_ group: String, for author: Account, submission: String? = nil) async throws(Failure) -> RosterPointer {
         try await settle([group])
         let isStale = store.directory.rosters[group]?.isStale == true
-        let isWaiting = isStale ? false : try await isWaiting(group, for: author)
-        if !isWaiting { try await make(group, isAnew: true) }
+        let pointing = submission.map { Pointing(author: author.name, group: group, submission: $0) }
+        let isNew = pointing.map { pointings[$0] != store.directory.rosterHead(of: group) } ?? false
+        let isThere = isStale ? false : isNew ? true : try await isWaiting(group, for: author)
+        if !isThere { try await make(group, isAnew: true) }
+        if let pointing {
+            if pointings.count >= Self.pointingsMax { pointings = [:] }
+            pointings[pointing] = store.directory.rosterHead(of: group)
+        }
         guard let head = store.directory.rosterHead(of: group) else {
             throw Failure(.unknownName, "the group \(group) is gone")
         }

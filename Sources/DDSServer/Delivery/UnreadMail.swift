@@ -20,19 +20,21 @@ import Logging
     let services: Services
 
     /// Erases copies of one member, with the reason that is told. The caller is inside the fence and the ledger's gate; `gone` is
-    /// called when the transaction is durable.
+    /// called when the transaction is durable. `untold` is what notices among the copies tell of, and is told again.
     func erase(
-        _ copies: [ExpiryPlan.Expired], of account: Account, as end: CopyState, gone: @LoopActor (Set<SpoolUID>) -> Void
+        _ copies: [ExpiryPlan.Expired], of account: Account, as end: CopyState, untold: [ExpiryNotice] = [],
+        gone: @LoopActor (Set<SpoolUID>) -> Void
     ) async throws(SpoolError) {
         // The key may have changed since this member's turn began.
         let account = store.directory.account(mailbox: account.mailbox) ?? account
         let pages = try await delivery.ledger.pages(Set(copies.map(\.id)))
         let plan = ExpiryPlan(copies, mailbox: account.mailbox, pages: pages, end: end)
+        let news = plan.spans.map { span in
+            ExpiryNotice(group: span.group, count: span.ids.count, days: span.days, cause: end == .lost ? .lostKey : .time)
+        }
         var mails: [ControlCopy] = []
-        for span in plan.spans {
-            let notice = ExpiryNotice(
-                group: span.group, count: span.ids.count, days: span.days, cause: end == .lost ? .lostKey : .time)
-            if let mail = await delivery.mailer.mail(.expiry(notice), to: account, group: span.group) { mails.append(mail) }
+        for notice in ExpiryNotice.joined(untold + news) {
+            if let mail = await delivery.mailer.mail(.expiry(notice), to: account, group: notice.group) { mails.append(mail) }
         }
         let stored = try await spool.commit(plan.transaction(mails: mails))
         for (entry, uid) in zip(plan.records, stored) { delivery.ledger.replaced(entry.id, by: uid) }
@@ -50,6 +52,14 @@ import Logging
         var copy: ExpiryPlan.Expired
         /// As it lies in the maildrop; nil for a held one.
         var entry: SpoolEntry?
+        /// What it tells, of a notice that the member has not fetched.
+        var notice: ExpiryNotice?
+
+        /// Messages that the member learns of by it.
+        var count: Int {
+            guard copy.isControl else { return 1 }
+            return notice.map { $0.cause == .lostKey ? $0.count : 0 } ?? 0
+        }
     }
 
     /// Erases what waits for a member under keys that a restoration gave up, until nothing is left of it. False when another
@@ -64,7 +74,8 @@ import Logging
         while true {
             let found = try await found(of: account, before: number)
             if found.isEmpty { break }
-            let count = found.count { !$0.copy.isControl }
+            // With those of an earlier restoration of which the member has not heard.
+            let count = found.reduce(0) { $0 + $1.count }
             // First the number, so that a stop in the middle does not make it smaller.
             try await store.change { directory throws(Failure) in
                 count > directory.accounts[name]?.lost ?? 0 ? [.lostMailFound(name: name, count: count)] : []
@@ -99,7 +110,7 @@ import Logging
                 try await delivery.ledger.gate.pass { [self] () throws(SpoolError) in
                     // A held one may have gone meanwhile; the maildrop is ours.
                     let part = part.filter { $0.entry != nil || delivery.held.items[$0.copy.uid] != nil }
-                    try await erase(part.map(\.copy), of: account, as: .lost) { [self] _ in
+                    try await erase(part.map(\.copy), of: account, as: .lost, untold: part.compactMap(\.notice)) { [self] _ in
                         delivery.held.erased(part.filter { $0.entry == nil }.map(\.copy.uid))
                         delivery.erased(part.compactMap(\.entry), from: MailboxID(rawValue: account.mailbox))
                     }
@@ -117,9 +128,12 @@ import Logging
     private func lost(in account: Account, before number: UInt64) async throws(SpoolError) -> [Lost] {
         var found: [Lost] = []
         for entry in try await spool.entries(in: MailboxID(rawValue: account.mailbox)) where entry.payload != nil {
-            guard try await isOlder(entry.uid, than: number) else { continue }
+            guard let header = try await header(entry.uid), KeyNote.number(inHeader: header) ?? number < number else {
+                continue
+            }
             let copy = ExpiryPlan.Expired(uid: entry.uid, id: entry.tag, day: entry.day, isControl: entry.isControl)
-            found.append(Lost(copy: copy, entry: entry))
+            found.append(
+                Lost(copy: copy, entry: entry, notice: entry.isControl ? ExpiryNote.notice(inHeader: header) : nil))
         }
         for item in delivery.held.items.values.sorted(by: { $0.uid < $1.uid }) where item.member == account.mailbox {
             // What is sealed to the node is sealed anew when it goes.
@@ -134,12 +148,16 @@ import Logging
 
     /// Whether a waiting copy is sealed to a key of a lower number. What cannot be read opens with no key.
     func isOlder(_ uid: SpoolUID, than number: UInt64) async throws(SpoolError) -> Bool {
+        try await header(uid).map { KeyNote.number(inHeader: $0) ?? number < number } ?? false
+    }
+
+    /// Nil for what cannot be read.
+    private func header(_ uid: SpoolUID) async throws(SpoolError) -> [UInt8]? {
         do throws(SpoolError) {
-            let header = try await spool.read(uid, offset: 0, count: .max)
-            return KeyNote.number(inHeader: header) ?? number < number
+            return try await spool.read(uid, offset: 0, count: .max)
         } catch {
             switch error {
-            case .damaged, .noSuchRecord: return false
+            case .damaged, .noSuchRecord: return nil
             case .full, .tooLarge, .stopped: throw error
             }
         }
