@@ -143,7 +143,8 @@ import Testing
         #expect(try await Set(tags(AgentMailbox.heldBack, fixture)) == [alone, both])
         #expect(try await Set(tags(AgentMailbox.outbox, fixture)) == [group, other, own])
         #expect(store.trust.contact(bob)?.waiting == 2)
-        #expect(store.trust.problems.count == 1 && store.trust.problems[0].contains("2 messages wait"))
+        // The rosters name another key as one's own besides, which is said on its own.
+        #expect(store.trust.problems.count == 2 && store.trust.problems.contains { $0.contains("2 messages wait") })
         let people = store.items["own0"].flatMap { store.trust.undecided($0) }
         #expect(people?.map { "\($0)" } == [bob] && store.items["own1"].flatMap { store.trust.undecided($0) } == nil)
         // Durable, and the decision is what ends it.
@@ -152,7 +153,7 @@ import Testing
         var released: [SpoolUID] = []
         again.trust.held.release = { released.append($0) }
         #expect(try await again.decide(.compared(fingerprint(new)), on: bob) == 2)
-        #expect(released.count == 2 && again.trust.problems.isEmpty)
+        #expect(released.count == 2 && again.trust.problems.allSatisfy { $0.contains("another key as yours") })
         #expect(try await tags(AgentMailbox.heldBack, fixture) == [])
         #expect(try await Set(tags(AgentMailbox.outbox, fixture)) == [alone, group, both, other, own])
         for uid in released {
