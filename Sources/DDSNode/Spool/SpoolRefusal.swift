@@ -1,7 +1,7 @@
 // Why a spool was not opened, in a sentence that names the remedy, with its exit code (CLI.md section 6). Everything here is
 // asked before the first byte changes.
 
-import DDSCore
+package import DDSCore
 import DDSLoop
 import DDSSpool
 
@@ -99,12 +99,17 @@ enum SpoolRefusal: Error {
                 .permission,
                 "this user may not use the spool in \(folder) (\(error)); run as the node's user, or chown it to that. Nothing was changed"
             )
-        case .readOnly:
-            Failure(
-                .inputOutput,
-                "the file system of \(folder) is mounted read-only; mount it for writing (mount -o remount,rw). Nothing was changed"
-            )
+        case .readOnly: .readOnly(folder)
         default: Failure(.inputOutput, "cannot open the spool in \(folder): \(error)")
         }
+    }
+}
+
+extension Failure {
+    /// For whatever in a node's folder is opened to be written.
+    package static func readOnly(_ folder: String) -> Failure {
+        Failure(
+            .inputOutput,
+            "the file system of \(folder) is mounted read-only; mount it for writing (mount -o remount,rw). Nothing was changed")
     }
 }

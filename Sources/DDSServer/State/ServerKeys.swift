@@ -135,6 +135,7 @@ final class ServerKeys: Sendable {
                 throw Failure(
                     .fileMissing, "the node's keys \(folder.keys) are missing; restore them from a backup. Nothing was changed")
             }
+            guard error.kind != .readOnly else { throw .readOnly(folder.path) }
             throw Failure(.inputOutput, "the node's keys in \(folder.path) cannot be read: \(error)")
         }
         guard var content = SealedStoreBox.open(file, key: wrapKey(master), associated: binding),
