@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs with apt what is missing of the packages that building or testing needs, and says what each is for. Of PyPI the tests
-# need one package in a version that Debian has not; it goes into an environment of its own, .build/test-python.
+# need two packages that Debian has not, or not so new; they go into an environment of their own, .build/test-python.
 # Usage: install-deps.sh build|test...      Installs nothing and asks for nothing when all is there.
 set -euo pipefail
 
