@@ -71,7 +71,7 @@ package struct EnrolmentWelcome: Hashable, Sendable {
     package var identity: [UInt8]?
     /// After a restoration: how many messages were gone with the lost keys. Nil after an enrolment.
     package var lost: Int?
-    /// After linking: which of the member's devices it is. Nil otherwise.
+    /// Which of the member's devices it is; nil for number 1.
     package var device: Int?
 
     package init(

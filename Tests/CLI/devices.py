@@ -209,6 +209,23 @@ def going_on(_, node, alice, tablet, bob):
     checks.equal("alone", [row["number"] for row in tablet.json("device", "list")], [3])
 
 
+def coming_back(_, node, alice, tablet, bob):
+    """The kit of a device that is not the first, in mode sealed too: the agent knows which device it is."""
+    tablet.must("key", "backup", path("kit.txt"), "--passphrase-file", tablet.passphrase_file)
+    tablet.stop()
+    desk = second(alice, "desk")
+    done = desk.cli("key", "restore", path("kit.txt"), "--passphrase-file", desk.passphrase_file, "--no-browser")
+    checks.ok("restored", done.code == 0, done.all)
+    desk.start()
+    desk.unlock()
+    checks.ok("it has the roster", until(lambda: desk.cli("roster", "show", "quiet").code == 0))
+    send(desk, "quiet", "sealed at the desk")
+    checks.ok("it writes to a group of mode sealed", bob.waits_for("sealed at the desk"))
+    checks.equal("and is the one device", [(row["number"], row["title"], row["this"]) for row in desk.json("device", "list")],
+                 [(3, "", True)])
+    desk.stop()
+
+
 def main():
     node = Node()
     node.extra = '[server.spool]\nstates_every = "1s"\n'
@@ -228,6 +245,7 @@ def main():
     checks.part(lambda c, n, a: tablet.append(killed(c, n, a)), node, alice)
     checks.part(revoking, node, alice, phone, bob)
     checks.part(going_on, node, alice, tablet[0], bob)
+    checks.part(coming_back, node, alice, tablet[0], bob)
     for daemon in (alice, bob, phone, tablet[0], node):
         daemon.stop()
     checks.finish()

@@ -108,6 +108,16 @@ import Testing
         return number
     }
 
+    /// Comes back with the recovery kit, on `person`'s device.
+    func restore(_ person: Person) async -> SMTPReply {
+        let newest = world.account(name)?.statement.flatMap { Base64.decode(Array($0.utf8)) }
+        let claim = RestoreClaim(
+            address: address, device: person.device.keyHash, node: world.context.keys.nodeIdentity.publicKey,
+            time: world.time.wall, statement: statement(person, number: 2, after: newest))
+        return await world.context.restore(
+            RestoreRequest(claim, signedBy: identity), deviceKey: Hex.encode(person.device.keyHash), from: "192.0.2.1")
+    }
+
     func waiting(_ number: Int) async throws -> [SpoolEntry] {
         try await world.spool.entries(in: MailboxID(rawValue: try account(number).mailbox))
     }

@@ -123,14 +123,7 @@ import Testing
                 if end == "revoked" {
                     #expect(words(try await alice.ask(.revoke(1), from: 2)) == "250 revoked 1")
                 } else {
-                    let person = try Person("alice")
-                    let claim = RestoreClaim(
-                        address: alice.address, device: person.device.keyHash, node: world.context.keys.nodeIdentity.publicKey,
-                        time: world.time.wall, statement: alice.statement(person, number: 2, after: alice.statements[1]))
-                    let reply = await world.context.restore(
-                        RestoreRequest(claim, signedBy: alice.identity), deviceKey: Hex.encode(person.device.keyHash),
-                        from: "192.0.2.1")
-                    #expect(reply.code == 250)
+                    #expect(await alice.restore(try Person("alice")).code == 250)
                 }
                 #expect(words(await alice.confirm(thief)) == "550 \(LinkDesk.unknown)", "\(end)")
             }
@@ -421,6 +414,20 @@ import Testing
         }
     }
 
+    /// An agent that took itself for another device would seal to itself, and be refused, in mode sealed.
+    @Test func whoComesBack_isToldWhichDeviceItIs() async throws {
+        try await withWorld { world in
+            let alice = try await DeviceOwner("alice", world)
+            try await alice.add()
+            #expect(EnrolmentWelcome(lines: world.context.welcome("alice").lines)?.device == nil)
+            _ = try await alice.ask(.revoke(1), from: 2)
+            let reply = await alice.restore(try Person("alice"))
+            #expect(EnrolmentWelcome(lines: reply.lines)?.device == 2)
+            let account = try #require(world.account("alice"))
+            #expect(account.deviceNumber == 2 && account.deviceTitle == nil && account.deviceSince == nil)
+        }
+    }
+
     @Test func aRestoration_endsAllDevices_andTheirMail() async throws {
         try await withWorld { world in
             let alice = try await DeviceOwner("alice", world)
@@ -429,13 +436,7 @@ import Testing
             _ = await world.delivery.deliver(try world.message(id: "1"), author: "bob", destinations: [.member("alice")])
             let device = try alice.account(2)
             let person = try Person("alice")
-            let statement = alice.statement(person, number: 2, after: alice.statements[1])
-            let claim = RestoreClaim(
-                address: alice.address, device: person.device.keyHash, node: world.context.keys.nodeIdentity.publicKey,
-                time: world.time.wall, statement: statement)
-            let reply = await world.context.restore(
-                RestoreRequest(claim, signedBy: alice.identity), deviceKey: Hex.encode(person.device.keyHash), from: "192.0.2.1"
-            )
+            let reply = await alice.restore(person)
             #expect(words(reply).contains("|lost 1"))
             #expect(world.account("alice")?.others == nil && world.account("alice")?.mailbox != device.mailbox)
             #expect(try await world.spool.entries(in: MailboxID(rawValue: device.mailbox)).isEmpty)

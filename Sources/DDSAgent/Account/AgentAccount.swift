@@ -101,6 +101,20 @@ struct AgentAccount: Hashable, Sendable {
 }
 
 extension AgentAccount {
+    /// What a node's welcome makes of somebody who has joined, come back or linked a device.
+    init(
+        _ welcome: EnrolmentWelcome, host: String, ports: (pop3s: UInt16, submissions: UInt16), nodeKeyHash: [UInt8],
+        seal: NodeSeal, identity: [UInt8]?, ownRecipient: String
+    ) {
+        self.init(
+            address: welcome.address, display: welcome.display, groups: welcome.groups, host: host, pop3sPort: ports.pop3s,
+            submissionsPort: ports.submissions, nodeKeyHash: nodeKeyHash, nodeRecipient: seal.recipient,
+            ownRecipient: ownRecipient, nodeIdentity: identity)
+        nodeSealKey = seal.number
+        hasMailboxKeys = true
+        device = welcome.device ?? 1
+    }
+
     /// The same with what is set under `[agent]`, which wins over what `join` stored. Throws for a node key that cannot be
     /// read: going on with the stored one would trust what somebody meant to distrust.
     func overridden(by config: Config.Agent) throws(Failure) -> AgentAccount {

@@ -25,12 +25,7 @@ import DDSTLS
     /// Joins and returns the account. `progress` is called with each step in words. Throws a sentence for every refusal; the
     /// files made so far stay and are used again by the next try with the same passphrase.
     func run(passphrase: SecretBytes, progress: @LoopActor (String) -> Void) async throws(Failure) -> AgentAccount {
-        if let account = try folder.loadAccount() {
-            throw Failure(
-                .cannotCreate,
-                "this state folder belongs to \(account.address) already; use another --config for a second account")
-        }
-        if let lost = folder.lostKey { throw lost }
+        try folder.requireNobody()
         let deviceSeed = try folder.prepare()
         let vault = Vault(path: folder.vault)
         let keys: VaultKeys
@@ -71,14 +66,9 @@ import DDSTLS
         guard let welcome = EnrolmentWelcome(lines: try await desk.send(request.message, to: node)) else {
             throw Failure(.protocolError, "the node took the enrolment but did not say who you are; run join again")
         }
-        var account = AgentAccount(
-            address: welcome.address, display: welcome.display, groups: welcome.groups, host: invite.host,
-            pop3sPort: invite.pop3sPort, submissionsPort: invite.submissionsPort, nodeKeyHash: invite.nodeKeyHash,
-            nodeRecipient: node.seal.recipient, ownRecipient: "\(keys.mailbox.recipient)",
-            nodeIdentity: welcome.identity)
-        account.nodeSealKey = node.seal.number
-        account.hasMailboxKeys = true
-        return account
+        return AgentAccount(
+            welcome, host: invite.host, ports: (invite.pop3sPort, invite.submissionsPort), nodeKeyHash: invite.nodeKeyHash,
+            seal: node.seal, identity: welcome.identity, ownRecipient: "\(keys.mailbox.recipient)")
     }
 
     /// The first mailbox key and statement 1 about it, durable before the node hears of it. An earlier try may have got it accepted
@@ -105,6 +95,17 @@ import DDSTLS
 }
 
 extension AgentFolder {
+    /// Throws when somebody has joined from here, or something is here whose key is lost.
+    func requireNobody() throws(Failure) {
+        if let account = try loadAccount() {
+            throw Failure(
+                .cannotCreate,
+                "this state folder belongs to \(account.address) already, and was left as it is; use another --config for a second account"
+            )
+        }
+        if let lostKey { throw lostKey }
+    }
+
     /// The folder, the device key and the spool of a new agent.
     func prepare() throws(Failure) -> SecretBytes {
         do {

@@ -22,12 +22,7 @@ import DDSTLS
 
     /// Joins and returns the account. `progress` is called with each step in words. Throws a sentence for every refusal.
     func run(passphrase: SecretBytes, progress: @LoopActor (String) -> Void) async throws(Failure) -> AgentAccount {
-        if let account = try folder.loadAccount() {
-            throw Failure(
-                .cannotCreate,
-                "this state folder belongs to \(account.address) already; use another --config for a second account")
-        }
-        if let lost = folder.lostKey { throw lost }
+        try folder.requireNobody()
         let connection = try NodeLink(
             host: link.host, nodeKeyHash: link.nodeKeyHash, deviceSeed: try folder.prepare(), time: services.time)
         let desk = EnrolmentDesk(
@@ -71,13 +66,9 @@ import DDSTLS
         }
         progress("closed and reopened")
         try await folder.prepareSpool(services)
-        var account = AgentAccount(
-            address: address, display: welcome.display, groups: welcome.groups, host: link.host, pop3sPort: link.pop3sPort,
-            submissionsPort: link.submissionsPort, nodeKeyHash: link.nodeKeyHash, nodeRecipient: node.seal.recipient,
-            ownRecipient: "\(keys.mailbox.recipient)", nodeIdentity: identity)
-        account.hasMailboxKeys = true
-        account.device = number
-        account.nodeSealKey = node.seal.number
+        let account = AgentAccount(
+            welcome, host: link.host, ports: (link.pop3sPort, link.submissionsPort), nodeKeyHash: link.nodeKeyHash,
+            seal: node.seal, identity: identity, ownRecipient: "\(keys.mailbox.recipient)")
         // Last: with this file the folder is an agent's, and without it the next try begins where this one ended.
         try folder.save(account)
         return account

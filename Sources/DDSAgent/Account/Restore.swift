@@ -28,12 +28,7 @@ import DDSTLS
     /// Throws a sentence for every refusal; the files made so far stay and are used again by the next try with the same kit and
     /// passphrase.
     func run(passphrase: SecretBytes, progress: @LoopActor (String) -> Void) async throws(Failure) -> Int {
-        if let account = try folder.loadAccount() {
-            throw Failure(
-                .cannotCreate,
-                "this state folder belongs to \(account.address) already, and was left as it is; restore with another --config")
-        }
-        if let lost = folder.lostKey { throw lost }
+        try folder.requireNobody()
         let link = try NodeLink(
             host: kit.host, nodeKeyHash: kit.nodeKeyHash, deviceSeed: try folder.prepare(), time: services.time)
         let desk = EnrolmentDesk(
@@ -52,12 +47,9 @@ import DDSTLS
         }
         progress("closed and reopened")
         try await folder.prepareSpool(services)
-        var account = AgentAccount(
-            address: welcome.address, display: welcome.display, groups: welcome.groups, host: kit.host,
-            pop3sPort: kit.pop3sPort, submissionsPort: kit.submissionsPort, nodeKeyHash: kit.nodeKeyHash,
-            nodeRecipient: node.seal.recipient, ownRecipient: "\(keys.mailbox.recipient)", nodeIdentity: identity)
-        account.nodeSealKey = node.seal.number
-        account.hasMailboxKeys = true
+        let account = AgentAccount(
+            welcome, host: kit.host, ports: (kit.pop3sPort, kit.submissionsPort), nodeKeyHash: kit.nodeKeyHash,
+            seal: node.seal, identity: identity, ownRecipient: "\(keys.mailbox.recipient)")
         // Last: with this file the folder is an agent's, and without it the next try begins where this one ended.
         try folder.save(account)
         return welcome.lost ?? 0

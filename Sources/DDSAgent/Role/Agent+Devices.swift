@@ -103,12 +103,6 @@ extension Agent {
         let request = DeviceRequest(
             action, of: account.address, device: link.device.keyHash, node: try nodeIdentity(), time: services.time.wall,
             signedBy: try opened().keys.identity)
-        let (outcome, detail) = try await say(request.message)
-        switch outcome {
-        case .delivered(let replies): return replies.first?.lines ?? []
-        case .refused(_, let reply, let permanent):
-            throw Failure(permanent ? .badInput : .tryAgain, "the node does not take it: \(reply.lines.joined(separator: " "))")
-        case .lost, .offered: throw Failure(.unavailable, "the connection to the node was lost (\(detail)); try again")
-        }
+        return try await told(request.message)
     }
 }

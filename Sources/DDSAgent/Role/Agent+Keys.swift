@@ -121,6 +121,17 @@ extension Agent {
         return try await transact(envelope, try sealed())
     }
 
+    /// Says something to the node itself; returns the lines of its reply. Throws its words where it does not take it.
+    func told(_ message: [UInt8]) async throws(Failure) -> [String] {
+        let (outcome, detail) = try await say(message)
+        switch outcome {
+        case .delivered(let replies): return replies.first?.lines ?? []
+        case .refused(_, let reply, let permanent):
+            throw Failure(permanent ? .badInput : .tryAgain, "the node does not take it: \(reply.lines.joined(separator: " "))")
+        case .lost, .offered: throw Failure(.unavailable, "the connection to the node was lost (\(detail)); try again")
+        }
+    }
+
     private static func answer(_ outcome: SMTPOutcome, _ detail: String) -> MailboxKeeper.Answer {
         switch outcome {
         case .delivered(let replies):

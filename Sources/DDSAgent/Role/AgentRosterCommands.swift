@@ -63,12 +63,6 @@ extension Agent {
         let confirmation = RosterConfirmation(
             group: document.roster.group, head: document.head, owner: me, time: services.time.wall,
             signedBy: SigningKey(seed: try opened().keys.identitySeed))
-        let (outcome, detail) = try await say(confirmation.message)
-        switch outcome {
-        case .delivered: return
-        case .refused(_, let reply, _):
-            throw Failure(.tryAgain, "the node does not take it: \(reply.lines.joined(separator: " "))")
-        case .lost, .offered: throw Failure(.unavailable, "the connection to the node was lost (\(detail)); try again")
-        }
+        _ = try await told(confirmation.message)
     }
 }

@@ -127,10 +127,7 @@ enum DeliveryOutcome: Hashable, Sendable {
                 switch directory.fit(of: bundle, to: wanted, author: author, from: mailbox) {
                 case .fits: break
                 case .stale(let group):
-                    guard
-                        let author = mailbox.flatMap({ directory.account(mailbox: $0) })
-                            ?? author.flatMap({ directory.accounts[$0] })
-                    else {
+                    guard let author = directory.sender(author, from: mailbox) else {
                         return (.refused("log in first"), nil)
                     }
                     return (.sealAgain(try await rosters.renew(group, for: author, submission: message.submissionID)), nil)
@@ -230,7 +227,7 @@ enum DeliveryOutcome: Hashable, Sendable {
         }
         var plan = DeliveryPlan(
             id: RecordTag(services.random.bytes(16)),
-            author: mailbox.flatMap { directory.account(mailbox: $0) } ?? author.flatMap { directory.accounts[$0] },
+            author: directory.sender(author, from: mailbox),
             submission: message.submissionID ?? "", day: services.time.wall.day, destinations: destinations,
             copies: readers.indices.map { index in
                 DeliveryPlan.Copy(

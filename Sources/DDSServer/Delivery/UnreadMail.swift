@@ -39,10 +39,7 @@ import Logging
         let stored = try await spool.commit(plan.transaction(mails: mails))
         for (entry, uid) in zip(plan.records, stored) { delivery.ledger.replaced(entry.id, by: uid) }
         gone(Set(plan.erasures))
-        for mail in mails {
-            book.stored(mail.mailbox, bytes: mail.bytes, isControl: true)
-            services.bus.publish(.newMailFor(mailbox: account.mailbox))
-        }
+        delivery.noteStored(mails)
     }
 
     // MARK: Lost keys

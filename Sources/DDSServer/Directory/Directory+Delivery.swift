@@ -78,6 +78,11 @@ extension Directory {
         return devices(of: names).filter { $0.mailbox != sender }
     }
 
+    /// The author as the device has it that sends, whose maildrop is `mailbox`; nil for mail that an ordinary MTA hands in.
+    func sender(_ author: String?, from mailbox: UInt64?) -> Account? {
+        mailbox.flatMap { account(mailbox: $0) } ?? author.flatMap { accounts[$0] }
+    }
+
     /// The accounts of these names as each of their devices has them, in order of name; suspended ones are left out.
     func devices(of names: some Sequence<String>) -> [Account] {
         names.sorted().compactMap { accounts[$0] }.filter { !$0.isSuspended }.flatMap(\.perDevice)

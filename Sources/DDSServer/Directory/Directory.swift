@@ -222,6 +222,8 @@ struct Directory: Hashable, Sendable, Codable {
         forgetNumbers(of: name)
         accounts[name]?.others = nil
         accounts[name]?.login = nil
+        accounts[name]?.deviceTitle = nil
+        accounts[name]?.deviceSince = nil
         noteNumbers(of: name)
     }
 }

@@ -38,8 +38,7 @@ extension ServerContext {
         switch request.action {
         case .list: return (await list(account), false)
         case .offer(let link):
-            guard account.recipient != nil, store.directory.accounts[account.name]?.perDevice.count ?? 0 < Account.devicesMax
-            else {
+            guard store.directory.accounts[account.name]?.perDevice.count ?? 0 < Account.devicesMax else {
                 return (
                     Self.refused("\(Account.devicesMax) devices are the most; revoke one: ddsnode device revoke NUMBER"), false
                 )
@@ -98,11 +97,12 @@ extension ServerContext {
     func link(_ request: LinkRequest, deviceKey: String, from host: String) async -> SMTPReply {
         switch request.step {
         case .claim(let recipient, let proof):
-            guard RecipientCheck.isUsable(recipient, random: services.random) else {
-                return SMTPReply(550, EnhancedCode(5, 6, 0), "nothing can be sealed to the key of this device; run join again")
-            }
-            guard links.link(request.link, now: services.time.now) != nil else {
+            guard let link = links.link(request.link, now: services.time.now) else {
                 return refusedLink(LinkDesk.unknown, from: host)
+            }
+            // It is asked every second, and the key is looked at once.
+            guard link.claim?.recipient == recipient || RecipientCheck.isUsable(recipient, random: services.random) else {
+                return SMTPReply(550, EnhancedCode(5, 6, 0), "nothing can be sealed to the key of this device; run join again")
             }
             let claim = LinkDesk.Claim(device: deviceKey, title: request.title, recipient: recipient, proof: proof)
             guard let answer = links.claim(request.link, claim) else {

@@ -132,13 +132,14 @@ import Logging
     }
 
     /// The reply to a device that is a member's from here on.
-    func welcome(_ name: String, lost: Int? = nil, device: Int? = nil) -> SMTPReply {
+    func welcome(_ name: String, lost: Int? = nil, device number: Int? = nil) -> SMTPReply {
         guard let account = store.directory.accounts[name], let address = MailAddress(local: name, domain: domain) else {
             return SMTPReply(451, EnhancedCode(4, 3, 0), "the account vanished meanwhile; ask the administrator")
         }
+        let device = number ?? account.deviceNumber
         let welcome = EnrolmentWelcome(
             address: address, display: account.display, groups: store.directory.groupNames(of: name),
-            identity: keys.nodeIdentity.publicKey, lost: lost, device: device)
+            identity: keys.nodeIdentity.publicKey, lost: lost, device: device == 1 ? nil : device)
         return SMTPReply(code: 250, enhanced: EnhancedCode(2, 0, 0), lines: welcome.lines)
     }
 
