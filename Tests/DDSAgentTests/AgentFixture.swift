@@ -134,10 +134,11 @@ final class CutSpool: SpoolEngine {
     func count(_ mailbox: MailboxID) async throws -> Int { try await memory.entries(in: mailbox).count }
 }
 
-@LoopActor func testServices(folder: String = "/nonexistent", time: any TimeSource) throws -> Services {
+@LoopActor func testServices(folder: String = "/nonexistent", time: any TimeSource, undoSend: String = "0s") throws -> Services {
     let config = try Config.load(
         text:
-            "[node]\nname = \"node.test\"\nhost = \"127.0.0.1\"\nstate_dir = \"\(folder)/state\"\nruntime_dir = \"\(folder)/run\"\n",
+            "[node]\nname = \"node.test\"\nhost = \"127.0.0.1\"\nstate_dir = \"\(folder)/state\"\nruntime_dir = \"\(folder)/run\"\n"
+            + "[agent.web]\nundo_send = \"\(undoSend)\"\n",
         fileName: "test.toml", environment: [:], roleOverride: ["agent"], knownRoles: ["server", "agent"])
     return Services(
         config: config, time: time, random: SystemRandom(), bus: NodeBus(time: time),

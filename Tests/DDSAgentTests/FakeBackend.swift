@@ -59,7 +59,10 @@ final class FakeBackend: WebBackend {
         calls.append("list \(cursor ?? "-")")
         return lists[folder]
     }
-    func thread(_ id: String) async -> ThreadModel? { threads[id] }
+    func thread(_ id: String, _ window: ThreadWindow) async -> ThreadModel? {
+        calls.append("thread \(window)")
+        return threads[id]
+    }
     var persons: [String: PersonModel] = [:]
     func person(_ id: String) async -> PersonModel? { persons[id] }
     func decide(person id: String, _ choice: PersonChoice, fingerprint: String) async -> String {
@@ -71,8 +74,26 @@ final class FakeBackend: WebBackend {
         return "Confirmed <\(hash)>."
     }
     func attachment(_ id: String) async -> AttachmentContent? { files[id] }
-    func mark(threads: [String], read: Bool) async { calls.append("mark \(threads.joined(separator: ",")) \(read)") }
-    func markAllRead(_ folder: FolderReference) async { calls.append("allread \(folder)") }
+    func act(_ action: ThreadAction, on threads: [String]) async -> ActionOutcome {
+        calls.append("\(action) \(threads.joined(separator: ","))")
+        return ActionOutcome(words: "Done.", undo: "undo1")
+    }
+    func readAll(in folder: FolderReference) async -> ActionOutcome {
+        calls.append("allread \(folder)")
+        return ActionOutcome(words: "All read.")
+    }
+    func unread(from message: String) async -> ActionOutcome {
+        calls.append("unread from \(message)")
+        return ActionOutcome(words: "Done.")
+    }
+    func undo(_ handle: String) async -> UndoOutcome {
+        calls.append("undo \(handle)")
+        return UndoOutcome("Taken back.", draft: handle == "sent1" ? "reply1" : nil)
+    }
+    func newDraft(forwarding message: String) async -> String? {
+        calls.append("forward \(message)")
+        return "reply1"
+    }
 
     func newDraft(replyTo: ReplyTarget) async -> String? {
         calls.append("reply \(replyTo.message) \(replyTo.audience.rawValue)")

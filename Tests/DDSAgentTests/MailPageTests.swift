@@ -19,9 +19,9 @@ import Testing
     let recipient: AgeRecipient
     let node = MinisignKey(.generate())
 
-    init() async throws {
+    init(undoSend: String = "0s", time: any TimeSource = Loop.time) async throws {
         folder = try HostFiles.makeTemporaryFolder()
-        let services = try testServices(folder: folder, time: Loop.time)
+        let services = try testServices(folder: folder, time: time, undoSend: undoSend)
         let files = AgentFolder(stateDir: folder + "/state")
         try HostFiles.makeFolders(files.path)
         let keys = VaultKeys.generate(random: services.random)
@@ -89,7 +89,7 @@ import Testing
         let list = try #require(await open.page.list(.inbox, cursor: nil))
         #expect(list.rows.count == 3)
         for row in list.rows {
-            let thread = try #require(await open.page.thread(row.id))
+            let thread = try #require(await open.page.thread(row.id, .here))
             #expect(
                 thread.messages.map { $0.marks.filter { $0 != .notSigned } } == [
                     row.subject == "classical" ? [.notPostQuantum] : []
@@ -113,7 +113,7 @@ import Testing
         #expect(
             Dictionary(uniqueKeysWithValues: list.rows.map { ($0.subject, $0.isDoubtful) }) == ["group": true, "person": false])
         let row = try #require(list.rows.first { $0.subject == "group" })
-        let message = try #require(await open.page.thread(row.id)?.messages.first)
+        let message = try #require(await open.page.thread(row.id, .here)?.messages.first)
         #expect(message.marks == [.signature("not signed, and its group takes signed mail only")])
         await open.close()
     }
@@ -133,7 +133,7 @@ import Testing
         )
         try await open.roster(forked)
         let row = try #require(await open.page.list(.inbox, cursor: nil)?.rows.first)
-        let thread = try #require(await open.page.thread(row.id))
+        let thread = try #require(await open.page.thread(row.id, .here))
         #expect(thread.readers == ["Alice <alice@node.test>", "Bob <bob@node.test>", "Carol <carol@node.test>"])
         #expect(thread.events.map(\.place) == [1, 2] && thread.events.map(\.isAlarming) == [false, true])
         #expect(thread.events.first?.text == "Carol <carol@node.test> was added")
@@ -153,9 +153,9 @@ import Testing
         try await open.roster(first)
         try await open.deliver(mail(to: "board@node.test", subject: "Camp", id: "one"), group: "board")
         let row = try #require(await open.page.list(.inbox, cursor: nil)?.rows.first)
-        #expect(await open.page.thread(row.id)?.unconfirmed == nil)
+        #expect(await open.page.thread(row.id, .here)?.unconfirmed == nil)
         try await open.roster(second)
-        let asked = try #require(await open.page.thread(row.id)?.unconfirmed)
+        let asked = try #require(await open.page.thread(row.id, .here)?.unconfirmed)
         #expect(asked.hash == Hex.encode(second.hash) && asked.number == 2)
         #expect(asked.changes.contains("Alice <alice@node.test> is an owner now"))
         #expect(
@@ -171,7 +171,7 @@ import Testing
             id: "01", node: "node.test", to: second.roster.group, date: WallTime(milliseconds: 0),
             content: .rosterConfirmed(word))
         try await open.deliver(Padding.pad(confirmed.message(signedBy: open.node)))
-        #expect(await open.page.thread(row.id)?.unconfirmed == nil)
+        #expect(await open.page.thread(row.id, .here)?.unconfirmed == nil)
         await open.close()
     }
 
@@ -186,10 +186,10 @@ import Testing
         let list = try #require(await open.page.list(.privateMail, cursor: nil))
         #expect(list.rows.map(\.subject) == ["To me"])
         let id = try #require(list.rows.first?.id)
-        let thread = try #require(await open.page.thread(id))
+        let thread = try #require(await open.page.thread(id, .here))
         #expect(thread.messages.map(\.body) == ["Hello.\n"])
         #expect(await open.page.frame().privateUnread == 0)
-        await open.page.markAllRead(.inbox)
+        _ = await open.page.readAll(in: .inbox)
         #expect(await open.page.frame().allUnread == 0)
         #expect(await open.page.list(.group("unknown"), cursor: nil) == nil)
         await open.close()
@@ -211,7 +211,7 @@ import Testing
         #expect(await open.page.newDraft(replyTo: ReplyTarget(message: "unknown", audience: .all)) == nil)
         let fields = try #require(await open.page.draft(toGroup)).fields
         let sent = await open.page.send(draft: toGroup, fields)
-        let thread = try #require(await open.page.thread(ids[0]))
+        let thread = try #require(await open.page.thread(ids[0], .here))
         #expect(sent == .queued(thread: thread.id))
         #expect(thread.messages.map(\.isOwn) == [false, true])
         await open.close()
@@ -286,7 +286,7 @@ import Testing
         }
         // Ids are random; with twelve of them one has the letter that separates the number.
         for id in try open.agent.opened().store.order {
-            let file = try #require(await open.page.thread(id)?.messages.first?.attachments.first)
+            let file = try #require(await open.page.thread(id, .here)?.messages.first?.attachments.first)
             #expect(await open.page.attachment(file.id)?.name == "plan.pdf")
         }
         #expect(await open.page.attachment("nonsense") == nil)
@@ -310,7 +310,7 @@ import Testing
         #expect(list.rows.count == GroupMode.allCases.count)
         for row in list.rows {
             let mode = try #require(GroupMode(rawValue: row.subject))
-            #expect(try #require(await open.page.thread(row.id)).messages.map(\.nodeWords) == [mode.words])
+            #expect(try #require(await open.page.thread(row.id, .here)).messages.map(\.nodeWords) == [mode.words])
         }
         await open.close()
     }
@@ -324,7 +324,7 @@ import Testing
         try await open.deliver(mail(subject: "Secret"))
         let store = try open.agent.opened().store
         let key = Key()
-        let desk = ThreadDesk { key.isThere ? store : nil }
+        let desk = ThreadDesk(rules: { ThreadRules() }) { key.isThere ? store : nil }
         #expect(await desk.current().threads.count == 1)
         key.isThere = false
         #expect(await desk.current().threads.isEmpty)

@@ -30,12 +30,16 @@ import Testing
             onOutcome: { node.outcomes += 1 })
     }
 
-    @LoopActor private func queue(_ name: String, _ fixture: AgentFixture, in outbox: Outbox?) async throws {
+    @discardableResult
+    @LoopActor private func queue(
+        _ name: String, _ fixture: AgentFixture, in outbox: Outbox?, after pause: Duration = .zero
+    ) async throws -> SpoolUID {
         let address = try #require(MailAddress("\(name)@node.test"))
         let submission = QueuedSubmission(
             messageTag: .named(name), sender: fixture.account.address, recipients: [address], message: Array("sealed".utf8))
         let records = try await fixture.spool.commit(SpoolTransaction(appends: [Outbox.record(submission)]))
-        outbox?.queued(records[0])
+        outbox?.queued(records[0], after: pause)
+        return records[0]
     }
 
     @Test func submissionRecord_comesBack() throws {
@@ -46,6 +50,47 @@ import Testing
         #expect(two.recipients == one.recipients && two.message == one.message)
         #expect(QueuedSubmission(body: Array("no record".utf8)) == nil)
         #expect(QueuedSubmission(body: Array(one.body.prefix(20))) == nil)
+    }
+
+    /// One that may still be taken back waits, keeps no other waiting, and goes by itself.
+    @Test @LoopActor func heldSubmission_goesWhenItsTimeIsOver() async throws {
+        let fixture = try AgentFixture()
+        let node = Node()
+        let outbox = try outbox(fixture, node)
+        try await outbox.start()
+        let held = try await queue("bob", fixture, in: outbox, after: .seconds(10))
+        try await queue("carol", fixture, in: outbox)
+        try await until { node.outcomes == 1 }
+        #expect(node.given == ["carol"] && outbox.waiting == [held])
+        // Whoever asks for sending now does not ask for that.
+        outbox.sendNow()
+        fixture.time.advance(by: .milliseconds(9_999))
+        outbox.sendNow()
+        await turns()
+        #expect(node.given == ["carol"])
+        fixture.time.advance(by: .milliseconds(1))
+        outbox.sendNow()
+        try await until { node.outcomes == 2 }
+        #expect(node.given == ["carol", "bob"] && !outbox.withdraw(held) || outbox.waiting.isEmpty)
+    }
+
+    @Test @LoopActor func heldSubmission_canBeTakenBack_andIsSentAfterARestart() async throws {
+        let fixture = try AgentFixture()
+        let node = Node()
+        let outbox = try outbox(fixture, node)
+        try await outbox.start()
+        let held = try await queue("bob", fixture, in: outbox, after: .seconds(10))
+        #expect(outbox.withdraw(held) && outbox.waiting.isEmpty)
+        fixture.time.advance(by: .seconds(60))
+        outbox.sendNow()
+        await turns()
+        #expect(node.given.isEmpty)
+        outbox.stop()
+        // Its record is there until its owner erases it: what a crash leaves goes out.
+        let next = try self.outbox(fixture, node)
+        try await next.start()
+        try await until { node.outcomes == 1 }
+        #expect(node.given == ["bob"])
     }
 
     @Test @LoopActor func accepted_isReplacedByItsOutcome() async throws {

@@ -90,7 +90,7 @@ import Testing
     func allPages(_ text: String) -> [String] {
         let (frame, list, thread, draft, choices) = Self.model(text)
         var context = Self.context
-        context.notice = text
+        context.notice = WebNotice(text)
         return [
             pages.unlock(context, identity: text, failed: (count: 2, since: Self.now)),
             pages.plain(heading: text, text: text, link: ("/", text)),

@@ -5,11 +5,12 @@ import Testing
 
 @Suite struct ThreadIndexTests {
     private func summary(
-        _ id: String, subject: String = "Budget", group: String? = nil, inReplyTo: [String] = [], received: Int64 = 0
+        _ id: String, subject: String = "Budget", group: String? = nil, inReplyTo: [String] = [], received: Int64 = 0,
+        to: [String] = [], isOwn: Bool = false
     ) -> StoredSummary {
         StoredSummary(
-            id: id, subject: subject, fromName: "", fromAddress: "bob@node.test", recipients: [], group: group, date: 0,
-            received: received, isUnread: true, sendState: nil, note: nil, messageID: "\(id)@node.test", inReplyTo: inReplyTo,
+            id: id, subject: subject, fromName: "", fromAddress: "bob@node.test", recipients: to, group: group, date: 0,
+            received: received, isUnread: !isOwn, sendState: isOwn ? .sent : nil, note: nil, messageID: "\(id)@node.test", inReplyTo: inReplyTo,
             references: inReplyTo, snippet: "", hasAttachments: false, size: 1)
     }
 
@@ -38,6 +39,48 @@ import Testing
         ])
         #expect(index.threads.count == 3)
         #expect(Set(index.threads.map(\.group)) == ["board", "family", nil])
+    }
+
+    private func marked(_ summary: StoredSummary, _ change: (inout MessageMarks) -> Void) -> StoredSummary {
+        var summary = summary
+        change(&summary.marks)
+        return summary
+    }
+
+    /// A mute silences what comes after it, until a message names this person; one's own does not.
+    @Test func mutedThread_isSilentUntilAMessageNamesMe() {
+        let rules = ThreadRules(me: "alice@node.test")
+        let muted = [marked(summary("a", group: "board")) { $0.isMuted = true }]
+        func reply(_ id: String, to: String, isOwn: Bool = false) -> StoredSummary {
+            summary(id, subject: "Re: Budget", group: "board", inReplyTo: ["a@node.test"], to: [to], isOwn: isOwn)
+        }
+        let silent = ThreadIndex(
+            muted + [reply("b", to: "board@node.test"), reply("c", to: "alice@node.test", isOwn: true)], rules: rules)
+        #expect(silent.threads.map(\.isMuted) == [true] && silent.unread == UnreadCounts(groups: ["board": 0]))
+        #expect(!rules.isInInbox(silent.threads[0]))
+        let named = ThreadIndex(muted + [reply("b", to: "Alice@Node.test")], rules: rules)
+        #expect(named.threads.map(\.isMuted) == [false] && named.unread.inbox == 2 && rules.isInInbox(named.threads[0]))
+    }
+
+    /// An answer of one's own leaves a thread in the archive; what comes in brings it back.
+    @Test func archivedThread_returnsWithANewMessage() {
+        let archived = marked(summary("a")) { $0.isArchived = true }
+        let own = summary("b", subject: "Re: Budget", inReplyTo: ["a@node.test"], isOwn: true)
+        let new = summary("c", subject: "Re: Budget", inReplyTo: ["a@node.test"])
+        let rules = ThreadRules()
+        func state(_ summaries: [StoredSummary]) -> [Bool] {
+            ThreadIndex(summaries).threads.flatMap { [$0.isArchived, rules.isInInbox($0)] }
+        }
+        #expect(state([archived]) == [true, false] && state([archived, own]) == [true, false])
+        #expect(state([archived, own, new]) == [false, true])
+        #expect(state([own]) == [false, false])
+    }
+
+    @Test func mutedGroup_isNotInTheInbox() {
+        let rules = ThreadRules(me: "", mutedGroups: ["board"])
+        let index = ThreadIndex([summary("a", group: "board"), summary("b", group: "family")], rules: rules)
+        #expect(index.unread.inbox == 1 && index.unread.groups == ["board": 1, "family": 1])
+        #expect(index.threads.filter(rules.isInInbox).map(\.id) == ["b"])
     }
 
     @Test func derivedIDs_areStableAndTellPartsApart() {

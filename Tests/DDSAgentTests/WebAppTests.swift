@@ -228,10 +228,37 @@ extension HTTPResponse {
         await browser.signIn()
         let mark = [HTTPField("id", "t1"), HTTPField("id", "<x>"), HTTPField("id", "t2"), HTTPField("action", "unread")]
         #expect(await browser.post("/do", mark + [HTTPField("back", "/g/gboard?c=c2")]).location == "/g/gboard?c=c2")
-        #expect(browser.backend.calls.contains("mark t1,t2 false"))
+        #expect(browser.backend.calls.contains("unread t1,t2"))
         for back in ["//evil.test", "http://evil.test", "/lock", "/\r\nX: y", ""] {
             #expect(await browser.post("/do", mark + [HTTPField("back", back)]).location == "/")
         }
+    }
+
+    /// What is archived is left, to the list or to the thread beside it; what is said of it can be taken back.
+    @Test @LoopActor func actionsOnAThread_leadOn_andOfferToBeUndone() async {
+        let browser = Browser()
+        await browser.signIn()
+        let form = [
+            HTTPField("id", "tbudget"), HTTPField("back", "/t/tbudget"), HTTPField("list", "/g/gboard"),
+            HTTPField("older", "tchen"),
+        ]
+        func act(_ action: String) async -> String? {
+            await browser.post("/do", form + [HTTPField("action", action)]).location
+        }
+        #expect(await act("star") == "/t/tbudget")
+        #expect(await act("archive") == "/g/gboard")
+        #expect(await act("archiveolder") == "/t/tchen")
+        #expect(await act("archivenewer") == "/g/gboard")
+        let page = await browser.get("/").text
+        #expect(page.contains("name=\"undo\" value=\"undo1\""))
+        #expect(!(await browser.get("/").text.contains("undo1")))
+        let undo = [HTTPField("action", "undo"), HTTPField("back", "/r")]
+        #expect(await browser.post("/do", undo + [HTTPField("undo", "undo1")]).location == "/r")
+        #expect(await browser.post("/do", undo + [HTTPField("undo", "sent1")]).location == "/w/reply1")
+        #expect(await browser.post("/do", undo + [HTTPField("undo", "<script>")]).location == "/r")
+        #expect(browser.backend.calls.suffix(2) == ["active", "undo "])
+        #expect(await browser.get("/t/tbudget/print").text.contains("Bob Miller, treasurer"))
+        #expect(browser.backend.calls.contains("thread whole"))
     }
 
     @Test @LoopActor func anOwnersWord_isTaken_onlyWithItsToken() async {
@@ -365,7 +392,7 @@ extension HTTPResponse {
         await browser.signIn()
         for path in ["/", "/l", "/p", "/w", "/do", "/lock", "/active", "/w/abc"] { _ = await browser.get(path) }
         #expect(!browser.backend.isLocked && browser.backend.drafts.isEmpty && browser.backend.sent.isEmpty)
-        #expect(!browser.backend.calls.contains { $0.hasPrefix("mark") || $0.hasPrefix("save") || $0.hasPrefix("allread") })
+        #expect(!browser.backend.calls.contains { $0.hasPrefix("unread") || $0.hasPrefix("save") || $0.hasPrefix("allread") })
     }
 
     /// D3: streams do not keep the lock away.

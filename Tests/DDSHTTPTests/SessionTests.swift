@@ -62,10 +62,11 @@ import Testing
         var sessions = sessions()
         let token = sessions.begin(.visitor, now: start)
         let id = try #require(sessions.find(token, now: start)?.id)
-        sessions.leave(notice: "hello", for: id)
+        sessions.leave(WebNotice("hello", undo: "u1"), for: id)
         sessions.remember(wanted: "/t/abc", for: id)
-        let taken = [sessions.takeNotice(id), sessions.takeNotice(id), sessions.takeWanted(id), sessions.takeWanted(id)]
-        #expect(taken == ["hello", nil, "/t/abc", nil])
+        let notices = [sessions.takeNotice(id), sessions.takeNotice(id)]
+        let wishes = [sessions.takeWanted(id), sessions.takeWanted(id)]
+        #expect(notices == [WebNotice("hello", undo: "u1"), nil] && wishes == ["/t/abc", nil])
     }
 
     @Test func constantTimeComparison_comparesEveryByte() {

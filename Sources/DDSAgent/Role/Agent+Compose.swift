@@ -20,7 +20,7 @@ extension Agent {
     }
 
     /// Builds, pads, seals and queues; returns the id in the store.
-    func send(_ letter: Letter, draft: String? = nil) async throws(Failure) -> String {
+    func send(_ letter: Letter, draft: String? = nil, after pause: Duration = .zero) async throws(Failure) -> String {
         var builder = MessageBuilder(
             from: author, to: letter.recipients.map { MessageBuilder.Mailbox(address: $0) }, subject: letter.subject,
             date: services.time.wall, messageID: freshMessageID(), submission: services.random.bytes(16), body: letter.body)
@@ -33,7 +33,8 @@ extension Agent {
         if let group = letter.recipients.first(where: { isGroup($0.local, store) }) {
             builder.listID = "\(group.local).\(group.domain)"
         }
-        return try await send(try await built(builder, for: letter.recipients), to: letter.recipients, draft: draft)
+        return try await send(
+            try await built(builder, for: letter.recipients), to: letter.recipients, draft: draft, after: pause)
     }
 
     /// What this person's signature of a message for `recipients` says, and the key to make it with.

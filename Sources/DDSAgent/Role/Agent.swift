@@ -46,6 +46,8 @@ import Logging
     var keyTrouble: String?
     /// Why the node's last announcement of the key to seal to is not believed, in words.
     var sealTrouble: String?
+    /// What was sent and may still be taken back, by the message's id. The outbox knows until when.
+    var unsent: [String: Unsent] = [:]
     /// One change of the local store at a time.
     let storeGate = LoopGate()
     /// One passphrase at a time: each takes a quarter of a gigabyte while it is tried.
@@ -144,9 +146,7 @@ extension Agent {
         if unlocked != nil { return noteActivity() }
         let store = try await MessageStore.open(
             spool: spool, keys: keys, account: account, random: services.random, time: services.time, gate: storeGate)
-        let drafts = try await DraftBook.open(
-            spool: spool, keys: keys, random: services.random, time: services.time, gate: storeGate,
-            isSent: { store.items[Self.messageID(ofDraft: $0)] != nil })
+        let drafts = try await openDrafts(keys, store)
         guard locks == lockCount else {
             store.close()
             drafts.close()
@@ -175,6 +175,7 @@ extension Agent {
         defer { if hasHeldSecrets { services.handover.request() } }
         guard let open = unlocked else { return }
         unlocked = nil
+        unsent = [:]
         openLink = nil
         open.keeper?.close()
         open.store.close()
@@ -252,8 +253,10 @@ extension Agent {
     static func messageID(ofDraft draft: String) -> String { OpaqueID.derived(Array("draft".utf8), Array(draft.utf8)) }
 
     /// Puts a finished message into the store and the outbox in one transaction; returns its id in the store.
-    /// `draft` names the draft that this was; it is erased in the same transaction.
-    func send(_ message: [UInt8], to recipients: [MailAddress], draft: String? = nil) async throws(Failure) -> String {
+    /// `draft` names the draft that this was; it is erased in the same transaction. For `pause` it can be taken back: see `unsend`.
+    func send(
+        _ message: [UInt8], to recipients: [MailAddress], draft: String? = nil, after pause: Duration = .zero
+    ) async throws(Failure) -> String {
         let unlocked = try opened()
         guard !recipients.isEmpty else {
             throw Failure(.usage, "name at least one recipient, like board@\(account.address.domain)")
@@ -288,9 +291,15 @@ extension Agent {
             let records = try await spool.commit(
                 SpoolTransaction(
                     appends: prepared.appends + [waits ? HeldMail.record(queued) : Outbox.record(queued)], erasures: erasures))
+            let kept = draft.flatMap { unlocked.drafts.drafts[$0] }
             if let draft { unlocked.drafts.sent(draft, as: id) }
             unlocked.store.added(prepared, records: records[0..<2])
-            if waits { unlocked.store.trust.held.added(queued, record: records[2]) } else { outbox?.queued(records[2]) }
+            if waits {
+                unlocked.store.trust.held.added(queued, record: records[2])
+            } else {
+                if pause > .zero, let kept { unsent[id] = Unsent(draft: kept, record: records[2]) }
+                outbox?.queued(records[2], after: pause)
+            }
         } catch {
             if error == .full { throw Failure(.inputOutput, "the disk is full; free some space, nothing was sent") }
             throw Failure(.inputOutput, "the message could not be kept and was not sent: \(error)")

@@ -23,8 +23,52 @@ extension MailPage {
         return isSaved
     }
 
+    func newDraft(forwarding message: String) async -> String? {
+        guard let store = agent.unlocked?.store, let original = store.items[message]?.summary,
+            let bytes = try? await store.message(message)
+        else { return nil }
+        let found = try? await Heavy.perform(octets: bytes.count) {
+            [random = agent.services.random, limit = attachmentOctetsMax] in
+            Self.forwarded(SignedMessage.inner(of: bytes), original, random: random, attachmentOctetsMax: limit)
+        }
+        guard let found else { return nil }
+        return await change(OpaqueID.make(agent.services.random)) { draft in
+            draft.subject = original.subject.lowercased().hasPrefix("fwd:") ? original.subject : "Fwd: \(original.subject)"
+            draft.body = found.body
+            draft.attachments = found.files
+        }
+    }
+
+    /// The text with what its header said, and the files as far as they fit.
+    private nonisolated static func forwarded(
+        _ message: [UInt8], _ original: StoredSummary, random: any RandomSource, attachmentOctetsMax: Int
+    ) -> (body: String, files: [Draft.Attachment]) {
+        let parsed = ParsedMessage(message)
+        let who = original.fromName.isEmpty ? original.fromAddress : "\(original.fromName) <\(original.fromAddress)>"
+        let head = """
+
+
+            ---------- Forwarded message ----------
+            From: \(who)
+            Date: \(CivilTime(secondsSinceEpoch: original.date).rfc3339)
+            Subject: \(original.subject)
+            To: \(original.recipients.joined(separator: ", "))
+
+            """
+        var octets = 0
+        let files = parsed.attachments.compactMap { file -> Draft.Attachment? in
+            guard octets + file.size <= attachmentOctetsMax,
+                let content = ParsedMessage.attachmentContent(file.index, of: message)
+            else { return nil }
+            octets += content.count
+            return Draft.Attachment(
+                id: OpaqueID.make(random), name: file.fileName.text, type: file.declaredType, content: content)
+        }
+        return (head + "\n" + parsed.bestPlainText.prefix(quotedCharactersMax), files)
+    }
+
     /// Longer texts are quoted up to here; nobody answers a megabyte line by line.
-    private static var quotedCharactersMax: Int { 100_000 }
+    private nonisolated static var quotedCharactersMax: Int { 100_000 }
 
     private static func quoted(_ message: [UInt8], from original: StoredSummary) async -> String {
         let text =
@@ -156,10 +200,15 @@ extension MailPage {
                 note(warnings, at: id)
                 return .refused
             }
-            let message = try await agent.send(letter, draft: id)
+            let pause = agent.services.config.agent.web.undoSend
+            let message = try await agent.send(letter, draft: id, after: pause)
             note([], at: id)
             desk.storeChanged()
-            return .queued(thread: await desk.current().thread(message)?.id)
+            let offer = agent.unsent[message].map { _ in
+                UndoOffer(
+                    handle: undoBook.add(.sent(message), random: agent.services.random), seconds: Int(pause.components.seconds))
+            }
+            return .queued(thread: await desk.current().thread(message)?.id, undo: offer)
         } catch {
             note([DraftProblem(field: error.code == .badInput ? .recipients : .body, text: error.publicText)], at: id)
             return .refused

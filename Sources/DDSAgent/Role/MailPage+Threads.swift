@@ -10,27 +10,80 @@ import DDSSpool
 import Logging
 
 extension MailPage {
-    func thread(_ id: String) async -> ThreadModel? {
-        guard let store = agent.unlocked?.store, let thread = await desk.current().thread(id) else { return nil }
+    /// Messages on one page, and on paper.
+    private static var messagesPerPage: Int { 100 }
+    private static var messagesOnPaper: Int { 1000 }
+
+    func thread(_ id: String, _ window: ThreadWindow) async -> ThreadModel? {
+        guard let store = agent.unlocked?.store else { return nil }
+        let index = await desk.current()
+        guard let thread = index.thread(id) else { return nil }
+        let shown = Self.shown(window, of: thread)
         var models: [MessageModel] = []
-        var depths: [String: Int] = [:]
-        for summary in thread.messages {
-            let depth =
-                (summary.inReplyTo + summary.references.reversed()).lazy.compactMap { depths[$0] }.first.map { $0 + 1 } ?? 0
-            depths[summary.messageID] = depth
-            models.append(await message(summary, depth: min(depth, 3), store: store))
+        var places: [String: (depth: Int, id: String)] = [:]
+        for (place, summary) in thread.messages.enumerated() {
+            let answered = (summary.inReplyTo + summary.references.reversed()).lazy.compactMap { places[$0] }.first
+            let depth = answered.map { $0.depth + 1 } ?? 0
+            places[summary.messageID] = (depth, summary.id)
+            guard shown.contains(place) else { continue }
+            var model = await message(summary, depth: min(depth, 3), store: store)
+            model.answers = answered.flatMap { answered in models.contains { $0.id == answered.id } ? answered.id : nil }
+            models.append(model)
         }
         // Only what is shown counts as read; and what was being read when the agent was locked is not shown.
-        await mark(thread.messages.map(\.id), read: true)
+        if window != .whole { _ = await change(thread.messages[shown].map(\.id)) { $0.isUnread = false } }
         guard agent.unlocked?.store === store else { return nil }
-        let first = thread.messages[0]
-        return ThreadModel(
-            id: thread.id, subject: first.subject, group: thread.group.map(group),
+        var model = self.model(of: thread, models, shown, store)
+        let beside = await neighbours(of: thread, index)
+        (model.newer, model.older) = (beside.newer, beside.older)
+        return model
+    }
+
+    /// The messages of a long thread that one page has.
+    private static func shown(_ window: ThreadWindow, of thread: StoredThread) -> Range<Int> {
+        let count = thread.messages.count
+        let start: Int
+        switch window {
+        case .whole: return 0..<min(count, messagesOnPaper)
+        case .from(let cursor): start = min(max(Int(cursor) ?? 0, 0), count - 1)
+        case .here:
+            let new = thread.messages.firstIndex(where: \.isUnread) ?? count - 1
+            // A thread that fits is shown whole; of a longer one what was read just before gives the context.
+            start = count <= messagesPerPage ? 0 : max(0, min(new - 10, count - messagesPerPage))
+        }
+        return start..<min(start + messagesPerPage, count)
+    }
+
+    /// The threads before and after one in the list that it is read from: the inbox, or its group.
+    private func neighbours(of thread: StoredThread, _ index: ThreadIndex) async -> (newer: String?, older: String?) {
+        let isInInbox = index.rules.isInInbox(thread)
+        let beside = await Loop.offload(when: index.threads.count > Self.threadsAtOnce) { () -> (String?, String?) in
+            let list = index.threads.filter { isInInbox ? index.rules.isInInbox($0) : $0.group == thread.group }
+            guard let place = list.firstIndex(where: { $0.id == thread.id }) else { return (nil, nil) }
+            return (place > 0 ? list[place - 1].id : nil, place + 1 < list.count ? list[place + 1].id : nil)
+        }
+        return (beside.0, beside.1)
+    }
+
+    private func model(
+        of thread: StoredThread, _ models: [MessageModel], _ shown: Range<Int>, _ store: MessageStore
+    ) -> ThreadModel {
+        let first = thread.messages[shown.lowerBound]
+        var model = ThreadModel(
+            id: thread.id, subject: thread.messages[0].subject, group: thread.group.map(group),
             readers: thread.group.map { Self.people(store.trust.roster(of: $0)) } ?? Self.people(thread), messages: models,
             events: thread.group.map {
-                Self.events(thread, store.trust.events(in: $0, since: WallTime(milliseconds: first.received)))
+                Self.events(thread.messages[shown], store.trust.events(in: $0, since: WallTime(milliseconds: first.received)))
             }
                 ?? [], unconfirmed: thread.group.flatMap { unconfirmed(in: $0, store) })
+        (model.isStarred, model.isArchived, model.isMuted) = (thread.isStarred, thread.isArchived, thread.isMuted)
+        let after = thread.messages.count - shown.upperBound
+        if shown.lowerBound > 0 {
+            model.earlier = ThreadPart(
+                cursor: "\(max(0, shown.lowerBound - Self.messagesPerPage))", count: shown.lowerBound)
+        }
+        if after > 0 { model.later = ThreadPart(cursor: "\(shown.upperBound)", count: after) }
+        return model
     }
 
     private func unconfirmed(in group: String, _ store: MessageStore) -> UnconfirmedRosterModel? {
@@ -61,10 +114,11 @@ extension MailPage {
     }
 
     /// Each in front of the first message that came after it.
-    private static func events(_ thread: StoredThread, _ events: [GroupEvent]) -> [ThreadEventModel] {
-        events.map { event in
+    private static func events(_ messages: ArraySlice<StoredSummary>, _ events: [GroupEvent]) -> [ThreadEventModel] {
+        let messages = Array(messages)
+        return events.map { event in
             ThreadEventModel(
-                place: thread.messages.firstIndex { $0.received > event.received } ?? thread.messages.count, time: event.time,
+                place: messages.firstIndex { $0.received > event.received } ?? messages.count, time: event.time,
                 text: event.text, isAlarming: event.isAlarming)
         }
     }
@@ -79,7 +133,7 @@ extension MailPage {
             messageID: summary.messageID, time: WallTime(milliseconds: summary.isOwn ? summary.received : summary.date * 1000),
             body: "",
             isUnread: summary.isUnread, isOwn: summary.isOwn, depth: depth, sent: sentState(summary),
-            nodeWords: summary.mode?.words, people: people(of: summary, store))
+            nodeWords: summary.mode?.words, people: people(of: summary, store), truths: truths(of: summary))
         do throws(SpoolError) {
             guard let bytes = try await store.message(summary.id) else { return model }
             let parsed = try? await Heavy.perform(octets: bytes.count) { ParsedMessage(SignedMessage.inner(of: bytes)) }
@@ -140,27 +194,4 @@ extension MailPage {
         return agent.unlocked?.store === store ? found ?? nil : nil
     }
 
-    func mark(threads ids: [String], read: Bool) async {
-        let index = await desk.current()
-        await mark(ids.flatMap { index.thread($0)?.messages.map(\.id) ?? [] }, read: read)
-    }
-
-    func markAllRead(_ folder: FolderReference) async {
-        let unread = await threads(in: folder)?.threads.filter(\.isUnread) ?? []
-        await mark(unread.flatMap { $0.messages.map(\.id) }, read: true)
-    }
-
-    private func mark(_ messages: [String], read: Bool) async {
-        guard let store = agent.unlocked?.store else { return }
-        let changing = messages.filter { id in store.items[id].map { $0.summary.isUnread == read && !$0.summary.isOwn } ?? false
-        }
-        guard !changing.isEmpty else { return }
-        do throws(SpoolError) {
-            try await store.update(changing) { $0.isUnread = !read }
-        } catch {
-            agent.services.log.error("read marks not kept", metadata: ["error": "\(error)"])
-        }
-        desk.storeChanged()
-        agent.services.bus.publish(.storeChanged(unread: store.unreadCount))
-    }
 }

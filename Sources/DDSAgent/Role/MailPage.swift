@@ -16,6 +16,8 @@ import DDSSpool
     let agent: Agent
     let desk: ThreadDesk
     private var problems: [String: [DraftProblem]] = [:]
+    /// What can be taken back; forgotten at the lock.
+    var undoBook = UndoBook()
     private var listeners: [Int: @LoopActor (WebEvent) -> Void] = [:]
     private var nextListener = 0
     /// Something has changed since listeners were told, and whether somebody is about to tell them.
@@ -25,7 +27,7 @@ import DDSSpool
 
     init(agent: Agent) {
         self.agent = agent
-        desk = ThreadDesk { agent.unlocked?.store }
+        desk = ThreadDesk(rules: { ThreadRules(me: "\(agent.account.address)") }, store: { agent.unlocked?.store })
         busSubscription = agent.services.bus.subscribe([.store, .outbox, .mail]) { [weak self] events in self?.heard(events) }
     }
 
@@ -70,6 +72,7 @@ import DDSSpool
         if events.contains(.locked) {
             desk.wipe()
             problems = [:]
+            undoBook = UndoBook()
             return tell(.locked)
         }
         desk.storeChanged()
@@ -105,11 +108,12 @@ import DDSSpool
     }
 
     /// Threads that a turn of the loop may look through.
-    private static let threadsAtOnce = 2000
+    static let threadsAtOnce = 2000
 
     /// The threads of a folder, newest activity first, and the name of the group that it is of; nil for an unknown group.
     func threads(in folder: FolderReference) async -> (group: String?, threads: [StoredThread])? {
-        let all = await desk.current().threads
+        let index = await desk.current()
+        let (all, rules) = (index.threads, index.rules)
         var name: String?
         if case .group(let id) = folder {
             name = groupNames.first { Self.groupID($0) == id }
@@ -118,8 +122,10 @@ import DDSSpool
         let matching = await Loop.offload(when: all.count > Self.threadsAtOnce) { [name] in
             all.filter { thread in
                 switch folder {
-                case .inbox: thread.hasReceived
+                case .inbox: rules.isInInbox(thread)
                 case .all: true
+                case .starred: thread.isStarred
+                case .archive: thread.isArchived
                 case .privateMail: thread.group == nil
                 case .sent: thread.hasOwn
                 case .drafts: false
@@ -201,8 +207,9 @@ import DDSSpool
         return ThreadRowModel(
             id: thread.id, senders: senders, messageCount: thread.messages.count, subject: thread.messages[0].subject,
             snippet: last.snippet, group: thread.group, time: WallTime(milliseconds: thread.lastActivity),
-            isUnread: thread.isUnread,
-            hasAttachment: thread.messages.contains(where: \.hasAttachments), sent: sentState(last),
+            isUnread: thread.unreadCount > 0,
+            hasAttachment: thread.messages.contains(where: \.hasAttachments), isMuted: thread.isMuted,
+            isStarred: thread.isStarred, sent: sentState(last),
             isDoubtful: thread.messages.contains { $0.warning != nil || $0.signature?.isException == true })
     }
 

@@ -7,13 +7,15 @@ import DDSLoop
     /// As they were when they were last asked for.
     private(set) var index = ThreadIndex([])
     private let store: @LoopActor () -> MessageStore?
+    private let rules: @LoopActor () -> ThreadRules
     /// Counts changes of the store, and says how many of them `index` knows.
     private var changes = 1
     private var known = 0
     private let gate = LoopGate()
 
     /// `store` is nil while the agent is locked.
-    init(store: @escaping @LoopActor () -> MessageStore?) {
+    init(rules: @escaping @LoopActor () -> ThreadRules, store: @escaping @LoopActor () -> MessageStore?) {
+        self.rules = rules
         self.store = store
     }
 
@@ -36,7 +38,7 @@ import DDSLoop
     private func compute() async {
         let version = changes
         guard let store = store() else { return wipe() }
-        let fresh = await store.withSummaries { ThreadIndex($0) }
+        let fresh = await store.withSummaries { [rules = rules()] in ThreadIndex($0, rules: rules) }
         // What was read before a lock is not kept after it.
         guard self.store() === store else { return wipe() }
         replace(fresh)

@@ -182,6 +182,12 @@ struct Draft: Hashable, Sendable, Codable {
         if !isClosed { drafts[id] = Draft(id: id, sentAs: message) }
     }
 
+    /// A draft that was sent is one again. `records` of what it had become are erased after it is written. The caller is inside the
+    /// gate.
+    func restore(_ draft: Draft, erasing records: [SpoolUID]) async throws(SpoolError) {
+        try await write(draft, erasing: records)
+    }
+
     func discard(_ id: String) async throws(SpoolError) {
         await gate.enter()
         defer { gate.leave() }

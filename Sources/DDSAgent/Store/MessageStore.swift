@@ -270,6 +270,11 @@ extension MessageStore {
     func remove(_ ids: [String]) async throws(SpoolError) {
         try await enter()
         defer { gate.leave() }
+        try await erase(ids)
+    }
+
+    /// The same for a caller who is inside the gate.
+    func erase(_ ids: [String]) async throws(SpoolError) {
         let gone = ids.compactMap { items[$0] }
         guard !gone.isEmpty else { return }
         let transactions = StoreRemoval.removing(messages: gone.map(\.messageRecord), summaries: gone.map(\.summaryRecord))

@@ -59,6 +59,10 @@ struct StoredSummary: Hashable, Sendable, Codable {
     var warning: String?
     /// The spool's name of the fetched record that it came from.
     var origin: UInt64?
+    /// What this person has done with it, and nobody else hears of; nil as false. See `MessageMarks`.
+    var isStarred: Bool?
+    var isArchived: Bool?
+    var isMuted: Bool?
 
     var isOwn: Bool { sendState != nil }
 }

@@ -92,6 +92,8 @@ enum SubmissionResult: Hashable, Sendable {
     private var answered: [SpoolUID: (tag: RecordTag, wasAccepted: Bool, note: String)] = [:]
     /// The one that is being submitted.
     private var onItsWay: SpoolUID?
+    /// Submissions that can still be taken back, and until when. Not kept on disk: a restart sends them.
+    private var held: [SpoolUID: Instant] = [:]
     /// How the node wants submissions to be sealed that it has refused.
     private var wanted: [SpoolUID: SealDemand] = [:]
     private var isSending = false
@@ -135,8 +137,10 @@ enum SubmissionResult: Hashable, Sendable {
         .record(mailbox: AgentMailbox.outbox, tag: submission.messageTag, flags: 0, body: submission.body)
     }
 
-    func queued(_ uid: SpoolUID) {
+    /// It goes out at once, or after `pause`.
+    func queued(_ uid: SpoolUID, after pause: Duration = .zero) {
         waiting.append(uid)
+        if pause > .zero { held[uid] = services.time.now + pause }
         services.bus.publish(.outboxQueued)
         sendNow()
     }
@@ -145,13 +149,16 @@ enum SubmissionResult: Hashable, Sendable {
     func withdraw(_ uid: SpoolUID) -> Bool {
         guard uid != onItsWay, answered[uid] == nil else { return false }
         waiting.removeAll { $0 == uid }
+        held[uid] = nil
         return true
     }
 
-    /// Tries everything now, whatever pause was running.
+    /// Tries everything now that is not to wait, whatever pause was running.
     func sendNow() {
         timer?.cancel()
         guard !isSending, !isStopped, !waiting.isEmpty else { return }
+        dropPastHolds()
+        guard waiting.contains(where: { held[$0] == nil }) else { return scheduleHeld() }
         isSending = true
         Loop.spawn(name: "outbox") { [self] in
             await sendAll()
@@ -163,7 +170,7 @@ enum SubmissionResult: Hashable, Sendable {
     private func sendAll() async {
         var tried: Set<SpoolUID> = []
         var trouble: String?
-        while let uid = waiting.first(where: { !tried.contains($0) }), !isStopped {
+        while let uid = waiting.first(where: { !tried.contains($0) && held[$0] == nil }), !isStopped {
             tried.insert(uid)
             do throws(SpoolError) {
                 switch try await attempt(uid, &tried) {
@@ -177,7 +184,20 @@ enum SubmissionResult: Hashable, Sendable {
                 if case .stopped = error { return retryLater("the local store has stopped") }
             }
         }
-        if let trouble { retryLater(trouble) } else { lastTrouble = nil }
+        if let trouble { return retryLater(trouble) }
+        lastTrouble = nil
+        scheduleHeld()
+    }
+
+    private func dropPastHolds() {
+        let now = services.time.now
+        held = held.filter { $0.value > now }
+    }
+
+    /// Sends when the first of those can no longer be taken back.
+    private func scheduleHeld() {
+        guard let next = held.values.min(), !isStopped else { return }
+        timer?.schedule(at: next)
     }
 
     private func attempt(_ listed: SpoolUID, _ tried: inout Set<SpoolUID>) async throws(SpoolError) -> SubmissionResult {
@@ -263,6 +283,6 @@ enum SubmissionResult: Hashable, Sendable {
         services.bus.publish(.outboxDelayed(reason: words))
         services.log.info("submission delayed", metadata: ["reason": "\(words)", "retry_s": "\(pause.components.seconds)"])
         guard !isStopped else { return }
-        timer?.schedule(at: services.time.now + pause)
+        timer?.schedule(at: min(services.time.now + pause, held.values.min() ?? services.time.now + pause))
     }
 }

@@ -16,6 +16,7 @@ extension PageRenderer {
         values["headingHue"] = optional(hueClass)
         values["hasRows"] = !model.rows.isEmpty
         values["hasActions"] = !model.rows.isEmpty && folder != .drafts
+        values["isArchive"] = folder == .archive
         values["rows"] = model.rows.map { row($0, frame: frame, in: folder, now: context.now) }
         let path = Route.path(folder)
         values["newerPath"] = optional(model.newer.map { "\(path)?c=\($0)" })
@@ -30,7 +31,27 @@ extension PageRenderer {
     /// A thread with all its messages.
     package func thread(_ context: Context, frame: FrameModel, _ model: ThreadModel) -> String {
         var values = surroundings(.thread, kind: "thread", context, frame, current: model.group.map { .group($0.id) })
-        values["threadID"] = model.id
+        values.merge(threadValues(context, model)) { _, new in new }
+        return templates.render("thread", values)
+    }
+
+    /// A thread as it goes onto paper: everything open, nothing to press.
+    package func printed(_ context: Context, _ model: ThreadModel) -> String {
+        var values = head(.thread, refreshes: true)
+        values["pageKind"] = "print"
+        values.merge(threadValues(context, model)) { _, new in new }
+        return templates.render("print", values)
+    }
+
+    private func threadValues(_ context: Context, _ model: ThreadModel) -> [String: Any] {
+        var values: [String: Any] = [
+            "threadID": model.id, "isStarred": model.isStarred, "isArchived": model.isArchived, "isMuted": model.isMuted,
+            "newerID": optional(model.newer), "olderID": optional(model.older),
+            "earlierPath": optional(model.earlier.map { "/t/\(model.id)?c=\($0.cursor)" }),
+            "earlierText": model.earlier.map { "\($0.count) earlier" } ?? "",
+            "laterPath": optional(model.later.map { "/t/\(model.id)?c=\($0.cursor)" }),
+            "laterText": model.later.map { "\($0.count) later" } ?? "",
+        ]
         values["subject"] = subject(model.subject)
         values["threadHue"] = hue(model.group?.id ?? model.id)
         values["threadGroup"] = optional(model.group.map { "#" + DisplayText.line($0.name).text })
@@ -58,7 +79,7 @@ extension PageRenderer {
             return entry
         }
         values["lastEvents"] = events(model, at: model.messages.count, now: context.now)
-        return templates.render("thread", values)
+        return values
     }
 
     private func events(_ model: ThreadModel, at place: Int, now: WallTime) -> [[String: Any]] {
@@ -111,6 +132,8 @@ extension PageRenderer {
         case .inbox: "Inbox"
         case .all: "All mail"
         case .privateMail: "Private"
+        case .starred: "Starred"
+        case .archive: "Archive"
         case .sent: "Sent"
         case .drafts: "Drafts"
         case .group: "#" + DisplayText.line(name ?? "").text
@@ -123,6 +146,8 @@ extension PageRenderer {
         case .all: ("No mail yet", "Every message you may read will be here.")
         case .privateMail:
             ("No private mail yet", "Messages that go to you alone come here. Only you and the sender can read them.")
+        case .starred: ("Nothing starred", "Star what you want to find again soon: key s in a list or a thread.")
+        case .archive: ("Nothing archived", "What you are done with goes here: key e. A new message brings a thread back.")
         case .sent: ("Nothing sent yet", "What you write waits here until the node has it.")
         case .drafts: ("No drafts", "Messages you have begun are kept here, encrypted.")
         case .group: ("No messages yet", "Be the first to write to this group.")
@@ -141,6 +166,7 @@ extension PageRenderer {
             "isUnread": row.isUnread,
             "isDoubtful": row.isDoubtful,
             "isMutedRow": row.isMuted,
+            "isStarredRow": row.isStarred,
             "hasFile": row.hasAttachment,
         ]
         let group = row.group.flatMap { name in frame.groups.first { $0.name == name } }
@@ -182,6 +208,8 @@ extension PageRenderer {
             "readersWords": optional(message.readers.map { DisplayText.line($0).text }),
             "internetID": optional(DisplayText.line(message.messageID).text),
             "nodeWords": optional(message.nodeWords),
+            "answersID": optional(message.answers),
+            "truths": message.truths.map { ["truthName": $0.name, "truthWords": DisplayText.line($0.words).text] },
         ]
         values.merge(sentValues(message.sent)) { _, new in new }
         values.merge(timeValues(message.time, now: now)) { _, new in new }

@@ -11,10 +11,10 @@ package struct PageRenderer: Sendable {
         package var formToken: String
         /// The address of this page, for the form that comes back to it.
         package var here: String
-        package var notice: String?
+        package var notice: WebNotice?
         package var now: WallTime
 
-        package init(formToken: String, here: String, notice: String? = nil, now: WallTime) {
+        package init(formToken: String, here: String, notice: WebNotice? = nil, now: WallTime) {
             self.formToken = formToken
             self.here = here
             self.notice = notice
@@ -63,7 +63,7 @@ package struct PageRenderer: Sendable {
     package func unlock(_ context: Context, identity: String?, failed: (count: Int, since: WallTime)?) -> String {
         var values = head(.unlock, refreshes: false)
         values["formToken"] = context.formToken
-        values["notice"] = optional(context.notice)
+        values["notice"] = optional(context.notice?.text)
         values["identity"] = optional(identity.map { DisplayText.line($0).text })
         values["failedText"] = optional(failed.map { failedText($0, now: context.now) })
         return templates.render("unlock", values)
@@ -115,7 +115,8 @@ extension PageRenderer {
         values["pageClass"] = showsUnreadInTitle ? "titlecount" : ""
         values["formToken"] = context.formToken
         values["herePath"] = context.here
-        values["notice"] = optional(context.notice)
+        values["notice"] = optional(context.notice?.text)
+        values["undoHandle"] = optional(context.notice?.undo)
         values["totalUnread"] = "\(frame.inboxUnread)"
         values["state"] = frame.state.isEmpty ? "Ready" : DisplayText.line(frame.state).text
         values["trouble"] = optional(frame.trouble.map { DisplayText.line($0).text })
@@ -124,10 +125,12 @@ extension PageRenderer {
             ? false : "\(frame.waitingToBeSent) \(frame.waitingToBeSent == 1 ? "message" : "messages") waiting to be sent"
         values["folders"] = [
             folder(.inbox, "Inbox", frame.inboxUnread, "unread", current),
-            folder(.all, "All", frame.allUnread, "unread", current),
             folder(.privateMail, "Private", frame.privateUnread, "unread", current),
+            folder(.starred, "Starred", 0, "", current),
             folder(.drafts, "Drafts", frame.drafts, "drafts", current),
             folder(.sent, "Sent", frame.waitingToBeSent, "waiting", current),
+            folder(.archive, "Archive", 0, "", current),
+            folder(.all, "All mail", frame.allUnread, "unread", current),
         ]
         values["groups"] = frame.groups.map { group in
             folder(.group(group.id), "#" + DisplayText.line(group.name).text, group.unread, "unread", current)

@@ -4,6 +4,7 @@
 package enum Route: Hashable, Sendable {
     case list(FolderReference)
     case thread(String)
+    case print(String)
     case write
     case draft(String)
     case attachment(String)
@@ -23,6 +24,8 @@ package enum Route: Hashable, Sendable {
         case ("", 1): self = .list(.inbox)
         case ("l", 1): self = .list(.all)
         case ("p", 1): self = .list(.privateMail)
+        case ("f", 1): self = .list(.starred)
+        case ("r", 1): self = .list(.archive)
         case ("x", 1): self = .list(.sent)
         case ("d", 1): self = .list(.drafts)
         case ("w", 1): self = .write
@@ -34,6 +37,7 @@ package enum Route: Hashable, Sendable {
         case ("healthz", 1): self = .health
         case ("g", 2) where Self.isID(parts[1]): self = .list(.group(parts[1]))
         case ("t", 2) where Self.isID(parts[1]): self = .thread(parts[1])
+        case ("t", 3) where Self.isID(parts[1]) && parts[2] == "print": self = .print(parts[1])
         case ("w", 2) where Self.isID(parts[1]): self = .draft(parts[1])
         case ("a", 2) where Self.isID(parts[1]): self = .attachment(parts[1])
         case ("k", 2) where Self.isID(parts[1]): self = .person(parts[1])
@@ -48,6 +52,8 @@ package enum Route: Hashable, Sendable {
         case .inbox: "/"
         case .all: "/l"
         case .privateMail: "/p"
+        case .starred: "/f"
+        case .archive: "/r"
         case .sent: "/x"
         case .drafts: "/d"
         case .group(let id): "/g/\(id)"
@@ -59,7 +65,7 @@ package enum Route: Hashable, Sendable {
         let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         if parts.count == 2, !(parts[1].hasPrefix("c=") && isID(String(parts[1].dropFirst(2)))) { return false }
         switch Route(path: String(parts[0])) {
-        case .list, .thread, .write, .draft, .person: return true
+        case .list, .thread, .print, .write, .draft, .person: return true
         case .attachment, .act, .active, .events, .unlock, .lock, .open, .health, nil: return false
         }
     }

@@ -146,15 +146,42 @@ enum Script {
             const button = item && item.closest('.message').querySelector('[data-reply="' + whom + '"]');
             if (button) button.click();
           };
-          let nth = -1;
+          const click = (element) => { if (element) element.click(); };
+          // The button of a key; in a list it does what it does with the row that has the focus, unless others are selected.
+          const press = (key) => {
+            const row = document.activeElement.closest('.row'), box = row && row.querySelector('input');
+            if (box && kind !== 'thread' && key !== 'z' && !one('.row input:checked')) box.checked = true;
+            click(one('[data-key="' + key + '"]'));
+          };
+          const fresh = (step) => {
+            const list = items(), from = here(), isNew = (item) => item.closest('.unread, .new');
+            const next = step > 0 ? list.find((item, n) => n > from && isNew(item)) : list.findLast((item, n) => n < from && isNew(item));
+            if (next) { next.focus(); next.scrollIntoView({ block: 'nearest' }); }
+          };
+          const boxes = () => all('.row input[type=checkbox]');
+          let last = null;
+          addEventListener('click', (event) => {
+            const list = boxes(), at = list.indexOf(event.target), from = list.indexOf(last);
+            if (at < 0) return;
+            if (event.shiftKey && from >= 0) for (const box of list.slice(Math.min(at, from), Math.max(at, from))) box.checked = event.target.checked;
+            last = event.target;
+          });
+          for (const button of all('[data-copy]')) button.addEventListener('click', () => {
+            navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent).then(() => { button.textContent = 'Copied'; });
+          });
+          const places = { i: '/', p: '/p', d: '/d', s: '/x', a: '/r' };
+          let went = 0;
           const actions = {
-            j: () => move(1), k: () => move(-1), o: () => { const item = items()[here()]; if (item) item.click(); },
-            u: () => go('[data-back]'), c: () => go('nav .write'), r: () => reply('all'), R: () => reply('author'),
-            x: () => { const row = document.activeElement.closest('.row'); if (row) row.querySelector('input').click(); },
-            '/': () => { const links = all('nav li a'); nth = (nth + 1) % links.length; location.hash = ''; links[nth].focus(); },
+            j: () => move(1), k: () => move(-1), n: () => fresh(1), N: () => fresh(-1), o: () => click(items()[here()]),
+            u: () => go('[data-back]'), c: () => go('nav .write'), r: () => reply('all'), R: () => reply('author'), f: () => reply('forward'),
+            x: () => { const row = document.activeElement.closest('.row'); if (row) click(row.querySelector('input')); },
+            '*': () => { const every = boxes().every((box) => box.checked); for (const box of boxes()) box.checked = !every; },
+            g: () => { went = Date.now(); },
+            '/': () => { const field = one('#q'); if (field) field.focus(); },
             '?': () => { if (help) help.showModal(); },
             L: () => { const lock = one('#lock'); if (lock) lock.requestSubmit(); },
           };
+          for (const key of 'emsUz[]') actions[key] = () => press(key);
           addEventListener('keydown', (event) => {
             const field = event.target.closest('input:not([type=checkbox]), textarea, select, [contenteditable]');
             if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && compose && compose.contains(event.target)) {
@@ -163,6 +190,7 @@ enum Script {
               return;
             }
             if (!token || field || event.ctrlKey || event.altKey || event.metaKey || (on && !on.checked) || (help && help.open)) return;
+            if (Date.now() - went < 1500 && Object.hasOwn(places, event.key)) { went = 0; location.assign(places[event.key]); return; }
             const action = Object.hasOwn(actions, event.key) ? actions[event.key] : null;
             if (action) { event.preventDefault(); action(); }
           });

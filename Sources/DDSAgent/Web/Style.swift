@@ -2,11 +2,13 @@
 
 enum Style {
     static let text = #"""
-        :root{color-scheme:light dark;--bg:#f6f6f4;--surface:#fff;--ink:#1c2026;--soft:#5a626e;--line:#e2e3e6;--hover:#f1f3f6;
-        --accent:#2f5bd0;--on-accent:#fff;--tint:#e9effc;--warn:#8a4b00;--warn-bg:#fdf3e2;--bad:#b3261e;--bad-bg:#fdeceb;
-        --radius:6px;--row:44px;--hue:#5a626e}
-        @media(prefers-color-scheme:dark){:root{--bg:#16181d;--surface:#1c1f26;--ink:#e4e7ec;--soft:#9ba4b1;--line:#2c313a;--hover:#232730;
-        --accent:#8fb0ff;--on-accent:#10182b;--tint:#232d45;--warn:#f0b866;--warn-bg:#2e2618;--bad:#ff9d94;--bad-bg:#35201f;--hue:#9ba4b1}}
+        :root{color-scheme:light dark;--bg:light-dark(#f6f6f4,#16181d);--surface:light-dark(#fff,#1c1f26);--ink:light-dark(#1c2026,#e4e7ec);
+        --soft:light-dark(#5a626e,#9ba4b1);--line:light-dark(#e2e3e6,#2c313a);--hover:light-dark(#f1f3f6,#232730);
+        --accent:light-dark(#2f5bd0,#8fb0ff);--on-accent:light-dark(#fff,#10182b);--tint:light-dark(#e9effc,#232d45);
+        --warn:light-dark(#8a4b00,#f0b866);--warn-bg:light-dark(#fdf3e2,#2e2618);--bad:light-dark(#b3261e,#ff9d94);--bad-bg:light-dark(#fdeceb,#35201f);
+        --radius:6px;--row:44px;--hue:var(--soft)}
+        :root[data-theme=light]{color-scheme:light}:root[data-theme=dark]{color-scheme:dark}
+        :root[data-density=compact]{--row:32px}
         @media(prefers-contrast:more){:root{--line:currentColor;--soft:var(--ink)}}
         *,*::before,*::after{box-sizing:border-box}
         html{font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif;-webkit-text-size-adjust:100%}
@@ -70,9 +72,18 @@ enum Style {
         .tools{display:flex;align-items:center;flex-wrap:wrap;gap:8px;min-height:44px;margin-bottom:8px}
         .tools h1{display:flex;align-items:center;gap:8px;min-width:0}
         .tools button{font-size:14px;padding:5px 10px;min-height:32px}
+        .menu{position:relative}
+        .menu>summary{list-style:none;border:1px solid var(--line);border-radius:var(--radius);padding:5px 10px;font-size:14px;line-height:20px}
+        .menu>summary::after{content:" ▾"}
+        .menu>div{position:absolute;right:0;top:100%;z-index:4;display:grid;min-width:220px;padding:4px;background:var(--surface);border:1px solid var(--line);border-radius:var(--radius);box-shadow:0 4px 16px rgb(0 0 0/.15)}
+        .menu button,.menu .button{border:0;text-align:left;color:var(--ink)}
+        .tools form{display:flex;flex-wrap:wrap;gap:8px}
+        .star{color:var(--warn)}
         .notice,.newmail a{display:block;padding:10px 14px;border-radius:var(--radius);background:var(--tint);margin-bottom:12px}
         .newmail{margin:0}
         .newmail a{text-align:center;font-weight:600}
+        .notice{display:flex;flex-wrap:wrap;align-items:center;gap:4px 16px}
+        .notice button{padding:3px 10px;min-height:28px}
         .notice.bad{background:var(--bad-bg);color:var(--bad)}
         .state{display:flex;flex-wrap:wrap;gap:4px 8px;justify-content:center;min-height:40px;align-items:center;padding:8px 20px;border-top:1px solid var(--line);font-size:13px;color:var(--soft)}
         .state strong{color:var(--bad);font-weight:600;width:100%;text-align:center}
@@ -81,8 +92,8 @@ enum Style {
         .row:hover{background:var(--hover)}
         .row:focus-within{background:var(--hover)}
         .pages{border-top:1px solid var(--line)}
-        .pick{display:flex;align-items:center;justify-content:center;width:44px;height:44px;flex:none;margin-left:8px}
-        .row>a{flex:1;min-width:0;display:grid;grid-template-columns:14px 168px minmax(0,1fr) auto 76px;gap:0 8px;align-items:baseline;padding:11px 20px 11px 0;color:inherit}
+        .pick{display:flex;align-items:center;justify-content:center;width:44px;height:var(--row);flex:none;margin-left:8px}
+        .row>a{flex:1;min-width:0;display:grid;grid-template-columns:14px 168px minmax(0,1fr) auto 76px;gap:0 8px;align-items:baseline;padding:calc(var(--row)/2 - 11px) 20px calc(var(--row)/2 - 11px) 0;color:inherit}
         .row>a:hover{text-decoration:none}
         .row>a>*{white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
         .row .dot{align-self:center}
@@ -177,8 +188,7 @@ enum Style {
         dialog th{text-align:left;padding-right:16px;white-space:nowrap}
         dialog label{font-size:14px}
 
-        .hue0{--hue:#2f5bd0}.hue1{--hue:#0f7b6c}.hue2{--hue:#a2480f}.hue3{--hue:#7a3fb8}.hue4{--hue:#a32c5d}.hue5{--hue:#4b6b00}.hue6{--hue:#0b6f93}.hue7{--hue:#7a5b00}
-        @media(prefers-color-scheme:dark){.hue0{--hue:#8fb0ff}.hue1{--hue:#5fcfbd}.hue2{--hue:#f0a06a}.hue3{--hue:#c9a3f5}.hue4{--hue:#f495bd}.hue5{--hue:#b3d26b}.hue6{--hue:#74c7e8}.hue7{--hue:#dfc06a}}
+        .hue0{--hue:light-dark(#2f5bd0,#8fb0ff)}.hue1{--hue:light-dark(#0f7b6c,#5fcfbd)}.hue2{--hue:light-dark(#a2480f,#f0a06a)}.hue3{--hue:light-dark(#7a3fb8,#c9a3f5)}.hue4{--hue:light-dark(#a32c5d,#f495bd)}.hue5{--hue:light-dark(#4b6b00,#b3d26b)}.hue6{--hue:light-dark(#0b6f93,#74c7e8)}.hue7{--hue:light-dark(#7a5b00,#dfc06a)}
 
         @media(max-width:1000px){.row>a{grid-template-columns:14px 128px minmax(0,1fr) auto 68px}}
         @media(max-width:720px){
@@ -211,7 +221,8 @@ enum Style {
         .alone{place-items:start center}
         }
         @media(forced-colors:active){.dot,.hue{background:CanvasText!important;forced-color-adjust:none}nav a[aria-current]{outline:1px solid}}
-        @media print{.bar,nav,.state,.tools,.answer,.more,dialog{display:none!important}.columns{display:block}main{border:0}}
+        .paper main{max-width:80ch;margin:0 auto;border:0}.paper .message{padding:12px 0;break-inside:avoid-page}.paper h2{font-size:15px;color:var(--ink);margin:0}
+        @media print{:root{color-scheme:light}body{background:none}.bar,nav,.state,.tools,.answer,.more,dialog{display:none!important}.columns{display:block}main{border:0}}
 
         """#
 }

@@ -47,7 +47,12 @@ extension Templates {
             </nav>
             <main id="main" tabindex="-1">
             <p class="newmail" role="status" id="live"><a href="{{herePath}}" hidden>New messages · Show</a></p>
-            {{#notice}}<p class="notice" role="status">{{notice}}</p>{{/notice}}
+            {{#notice}}<div class="notice" role="status"><span>{{notice}}</span>{{#undoHandle}}<form method="post" action="/do" autocomplete="off">
+            <input type="hidden" name="token" value="{{formToken}}" autocomplete="off">
+            <input type="hidden" name="undo" value="{{undoHandle}}" autocomplete="off">
+            <input type="hidden" name="back" value="{{herePath}}" autocomplete="off">
+            <button name="action" value="undo" data-key="z">Undo <kbd>z</kbd></button>
+            </form>{{/undoHandle}}</div>{{/notice}}
 
             """#,
 
@@ -70,11 +75,18 @@ extension Templates {
             <tr><th scope="row"><kbd>u</kbd></th><td>back to the list</td></tr>
             <tr><th scope="row"><kbd>c</kbd></th><td>write</td></tr>
             <tr><th scope="row"><kbd>r</kbd> <kbd>R</kbd></th><td>reply to all, only to the author</td></tr>
-            <tr><th scope="row"><kbd>x</kbd></th><td>select</td></tr>
-            <tr><th scope="row"><kbd>/</kbd></th><td>go to a folder or group</td></tr>
+            <tr><th scope="row"><kbd>f</kbd></th><td>forward</td></tr>
+            <tr><th scope="row"><kbd>n</kbd> <kbd>N</kbd></th><td>next, previous unread</td></tr>
+            <tr><th scope="row"><kbd>e</kbd> <kbd>m</kbd> <kbd>s</kbd></th><td>archive, mute, star</td></tr>
+            <tr><th scope="row"><kbd>U</kbd> <kbd>z</kbd></th><td>mark unread, undo</td></tr>
+            <tr><th scope="row"><kbd>[</kbd> <kbd>]</kbd></th><td>archive, and to the thread before or after</td></tr>
+            <tr><th scope="row"><kbd>x</kbd> <kbd>*</kbd></th><td>select, select all</td></tr>
+            <tr><th scope="row"><kbd>g</kbd> then <kbd>i</kbd> <kbd>p</kbd> <kbd>d</kbd> <kbd>s</kbd> <kbd>a</kbd></th><td>inbox, private, drafts, sent, archive</td></tr>
+            <tr><th scope="row"><kbd>/</kbd></th><td>search</td></tr>
             <tr><th scope="row"><kbd>Ctrl</kbd> <kbd>Enter</kbd></th><td>send</td></tr>
             <tr><th scope="row"><kbd>Shift</kbd> <kbd>L</kbd></th><td>lock now</td></tr>
             </table>
+            <p class="hint">As in mutt <kbd>j</kbd> and <kbd>k</kbd> move; other than there <kbd>r</kbd> answers the group and <kbd>R</kbd> the author.</p>
             <p><label><input type="checkbox" id="keys-on" checked autocomplete="off"> Keys are on for this page</label></p>
             <form method="dialog" autocomplete="off"><button class="primary">Close</button></form>
             </dialog>

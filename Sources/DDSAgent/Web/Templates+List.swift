@@ -11,9 +11,16 @@ extension Templates {
             <div class="tools">
             <h1>{{#headingHue}}<span class="hue {{headingHue}}" aria-hidden="true"></span>{{/headingHue}}<bdi dir="auto">{{heading}}</bdi></h1>
             {{#hasActions}}<span class="grow"></span>
-            <button name="action" value="read">Mark read</button>
-            <button name="action" value="unread">Mark unread</button>
-            <button name="action" value="allread" class="wideonly">Mark all read</button>{{/hasActions}}
+            {{#isArchive}}<button name="action" value="unarchive" data-key="e">Move to inbox</button>{{/isArchive}}{{^isArchive}}<button name="action" value="archive" data-key="e">Archive</button>{{/isArchive}}
+            <button name="action" value="star" data-key="s">Star</button>
+            <button name="action" value="read">Read</button>
+            <button name="action" value="unread" data-key="U">Unread</button>
+            <details class="menu"><summary>More</summary><div>
+            <button name="action" value="mute" data-key="m">Mute</button>
+            <button name="action" value="unmute">Unmute</button>
+            <button name="action" value="unstar">Remove the star</button>
+            <button name="action" value="allread">Mark all read</button>
+            </div></details>{{/hasActions}}
             </div>
             {{#hasRows}}<ul class="rows">
             {{#rows}}<li class="row{{#isUnread}} unread{{/isUnread}}{{#isMutedRow}} muted{{/isMutedRow}}">
@@ -22,7 +29,7 @@ extension Templates {
             <span class="dot">{{#isUnread}}<span class="sr">unread</span>{{/isUnread}}</span>
             <span class="from"><bdi dir="auto">{{senders}}</bdi>{{#showsCount}} <small>{{messageCount}}</small>{{/showsCount}}</span>
             <span class="what"><span class="subject"><bdi dir="auto">{{subject}}</bdi></span> <span class="snippet"><bdi dir="auto">{{snippet}}</bdi></span></span>
-            <span class="tags">{{#isDoubtful}}<span title="something is wrong with its sender">⚠<span class="sr">something is wrong with its sender</span></span>{{/isDoubtful}}{{#hasFile}}<span title="has a file">{{>clip}}<span class="sr">has a file</span></span>{{/hasFile}}{{#groupName}}<span class="tag {{groupHue}}"><bdi dir="auto">{{groupName}}</bdi></span>{{/groupName}}{{#isMutedRow}}<span class="tag">muted</span>{{/isMutedRow}}{{#sentText}}<span class="sent {{sentClass}}">{{sentText}}</span>{{/sentText}}</span>
+            <span class="tags">{{#isStarredRow}}<span class="star" title="starred">★<span class="sr">starred</span></span>{{/isStarredRow}}{{#isDoubtful}}<span title="something is wrong with its sender">⚠<span class="sr">something is wrong with its sender</span></span>{{/isDoubtful}}{{#hasFile}}<span title="has a file">{{>clip}}<span class="sr">has a file</span></span>{{/hasFile}}{{#groupName}}<span class="tag {{groupHue}}"><bdi dir="auto">{{groupName}}</bdi></span>{{/groupName}}{{#isMutedRow}}<span class="tag">muted</span>{{/isMutedRow}}{{#sentText}}<span class="sent {{sentClass}}">{{sentText}}</span>{{/sentText}}</span>
             <time datetime="{{timeMachine}}" title="{{timeFull}}">{{timeShort}}</time>
             </a>
             </li>

@@ -16,6 +16,7 @@ extension WebApp {
         case (.open(let token), false): return open(token, request)
         case (.list(let folder), false): return await list(folder, request, visit)
         case (.thread(let id), false): return await thread(id, request, visit)
+        case (.print(let id), false): return await printed(id, request, visit)
         case (.write, false): return await write(nil, request, visit)
         case (.draft(let id), false): return await write(id, request, visit)
         case (.attachment(let id), false): return await attachment(id, request, visit)
@@ -29,7 +30,7 @@ extension WebApp {
         case (.lock, true):
             await backend.lock()
             return .redirect(to: "/unlock")
-        case (.health, true), (.open, true), (.list, true), (.thread, true), (.write, true), (.attachment, true),
+        case (.health, true), (.open, true), (.list, true), (.thread, true), (.print, true), (.write, true), (.attachment, true),
             (.person, true), (.events, true), (.act, false), (.active, false), (.lock, false):
             gate.count(.methodNotAllowed)
             var response = page(for: .methodNotAllowed)
@@ -89,10 +90,10 @@ extension WebApp {
         limiter.finish(opened: outcome != .refused, now: configuration.time.now, wall: configuration.time.wall)
         switch outcome {
         case .refused:
-            gate.sessions.leave(notice: "That passphrase did not open the key.", for: visit.id)
+            gate.sessions.leave(WebNotice("That passphrase did not open the key."), for: visit.id)
             return .redirect(to: "/unlock")
         case .failed(let words):
-            gate.sessions.leave(notice: DisplayText.line(words).text, for: visit.id)
+            gate.sessions.leave(WebNotice(DisplayText.line(words).text), for: visit.id)
             return .redirect(to: "/unlock")
         case .opened:
             let wanted = gate.sessions.takeWanted(visit.id) ?? "/"
@@ -114,7 +115,7 @@ extension WebApp {
         let now = configuration.time.now
         let token = gate.sessions.begin(.signedIn, now: now)
         if let failed, let id = gate.sessions.find(token, now: now)?.id {
-            gate.sessions.leave(notice: pages.failedText(failed, now: configuration.time.wall), for: id)
+            gate.sessions.leave(WebNotice(pages.failedText(failed, now: configuration.time.wall)), for: id)
         }
         var response = HTTPResponse.redirect(to: path)
         response.headers.set("Set-Cookie", gate.cookie(token))
@@ -134,9 +135,16 @@ extension WebApp {
         return .html(pages.list(context(request, visit), frame: frame, folder: folder, model))
     }
 
+    private func printed(_ id: String, _ request: HTTPRequest, _ visit: WebGate.Visit?) async -> HTTPResponse {
+        backend.noteActivity()
+        guard let model = await backend.thread(id, .whole) else { return await notFound(request, visit) }
+        return .html(pages.printed(context(request, visit), model))
+    }
+
     private func thread(_ id: String, _ request: HTTPRequest, _ visit: WebGate.Visit?) async -> HTTPResponse {
         backend.noteActivity()
-        guard let model = await backend.thread(id) else { return await notFound(request, visit) }
+        let window = request.parameter("c").flatMap { Route.isID($0) ? ThreadWindow.from($0) : nil } ?? .here
+        guard let model = await backend.thread(id, window) else { return await notFound(request, visit) }
         let frame = await backend.frame()
         return .html(pages.thread(context(request, visit), frame: frame, model))
     }
@@ -178,8 +186,9 @@ extension WebApp {
             backend.noteActivity()
             fields.sendsAnyway = request.body.value("action") == "anyway"
             switch await backend.send(draft: id, fields) {
-            case .queued(let thread):
-                leave("Your message is on its way.", visit)
+            case .queued(let thread, let undo):
+                let words = undo.map { "Sending in \($0.seconds) s." } ?? "Your message is on its way."
+                leave(words, undo: undo?.handle, visit)
                 return .redirect(to: thread.map { "/t/\($0)" } ?? "/x")
             case .refused: return .redirect(to: "/w/\(id)")
             }
@@ -196,17 +205,34 @@ extension WebApp {
     private func act(_ request: HTTPRequest, _ visit: WebGate.Visit?) async -> HTTPResponse {
         backend.noteActivity()
         let ids = request.body.values("id").filter(Route.isID)
-        let back = request.body.value("back").flatMap { Route.isPage($0) ? $0 : nil } ?? "/"
+        let back = Self.page(request.body.value("back")) ?? "/"
         switch request.body.value("action") {
         case let choice? where PersonChoice(rawValue: choice) != nil:
             guard let id = ids.first, let choice = PersonChoice(rawValue: choice) else { break }
             let fingerprint = request.body.value(choice == .typed ? "typed" : "fingerprint") ?? ""
             leave(DisplayText.line(await backend.decide(person: id, choice, fingerprint: fingerprint)).text, visit)
         case "confirm": leave(DisplayText.line(await backend.confirm(roster: request.body.value("roster") ?? "")).text, visit)
-        case "read": await backend.mark(threads: ids, read: true)
-        case "unread": await backend.mark(threads: ids, read: false)
+        case let action? where ThreadAction(rawValue: action) != nil:
+            guard let action = ThreadAction(rawValue: action) else { break }
+            say(await backend.act(action, on: ids), visit)
+            // What is put away is not looked at any more.
+            if [.archive, .unread].contains(action) { return .redirect(to: Self.page(request.body.value("list")) ?? back) }
+        case "archivenewer", "archiveolder":
+            say(await backend.act(.archive, on: ids), visit)
+            let next = request.body.value(request.body.value("action") == "archivenewer" ? "newer" : "older")
+            return .redirect(to: next.flatMap { Self.page("/t/" + $0) } ?? Self.page(request.body.value("list")) ?? back)
+        case "forward":
+            guard let message = ids.first, let draft = await backend.newDraft(forwarding: message) else { break }
+            return .redirect(to: "/w/\(draft)")
         case "allread":
-            if case .list(let folder)? = Route(path: String(back.prefix { $0 != "?" })) { await backend.markAllRead(folder) }
+            guard case .list(let folder)? = Route(path: String(back.prefix { $0 != "?" })) else { break }
+            say(await backend.readAll(in: folder), visit)
+        case "unreadfrom": say(await backend.unread(from: ids.first ?? ""), visit)
+        case "undo":
+            let handle = request.body.value("undo") ?? ""
+            let outcome = await backend.undo(Route.isID(handle) ? handle : "")
+            leave(outcome.words, visit)
+            if let draft = outcome.draft { return .redirect(to: "/w/\(draft)") }
         case "reply", "author":
             let audience: ReplyTarget.Audience = request.body.value("action") == "author" ? .author : .all
             guard let message = ids.first,
@@ -216,6 +242,13 @@ extension WebApp {
         default: break
         }
         return .redirect(to: back)
+    }
+
+    /// The address of a page of ours that a form names; nil for anything else.
+    private static func page(_ address: String?) -> String? { address.flatMap { Route.isPage($0) ? $0 : nil } }
+
+    private func say(_ outcome: ActionOutcome, _ visit: WebGate.Visit?) {
+        leave(outcome.words, undo: outcome.undo, visit)
     }
 
     /// Always a download: what a browser would show, it would also keep and perhaps run.
@@ -232,8 +265,8 @@ extension WebApp {
             .with([HTTPField("Content-Security-Policy", "sandbox; default-src 'none'")])
     }
 
-    private func leave(_ notice: String, _ visit: WebGate.Visit?) {
-        if let visit { gate.sessions.leave(notice: notice, for: visit.id) }
+    func leave(_ notice: String, undo: String? = nil, _ visit: WebGate.Visit?) {
+        if let visit { gate.sessions.leave(WebNotice(notice, undo: undo), for: visit.id) }
     }
 
     /// A write form's fields. Browsers send CR LF in textareas whatever the page had.

@@ -14,11 +14,22 @@ package enum UnlockOutcome: Hashable, Sendable {
 
 /// What became of a message handed in for sending.
 package enum SendOutcome: Hashable, Sendable {
-    /// It is in the outbox; `thread` is the page that shows it, nil when there is none yet. Sending the same draft again
-    /// gives the same answer and sends nothing.
-    case queued(thread: String?)
+    /// It is in the outbox; `thread` is the page that shows it, nil when there is none yet. With `undo` it goes out after so many
+    /// seconds, and the handle takes it back until then. Sending the same draft again gives the same answer and sends nothing.
+    case queued(thread: String?, undo: UndoOffer? = nil)
     /// Nothing was sent; the draft is kept with `problems`, which `draft` then returns.
     case refused
+}
+
+/// How a message that waits a little can be taken back.
+package struct UndoOffer: Hashable, Sendable {
+    package var handle: String
+    package var seconds: Int
+
+    package init(handle: String, seconds: Int) {
+        self.handle = handle
+        self.seconds = seconds
+    }
 }
 
 /// What the page hears of without asking.
@@ -48,8 +59,8 @@ package protocol WebBackend: AnyObject {
     func frame() async -> FrameModel
     /// Up to 50 threads of a folder, newest activity first; `cursor` as a page before gave it. Nil for an unknown folder.
     func list(_ folder: FolderReference, cursor: String?) async -> ThreadListModel?
-    /// The whole thread, oldest first. Nil when unknown. Its messages count as read afterwards.
-    func thread(_ id: String) async -> ThreadModel?
+    /// A thread, oldest message first, at most a hundred of them. Nil when unknown. What is shown counts as read afterwards.
+    func thread(_ id: String, _ window: ThreadWindow) async -> ThreadModel?
     /// What is known of a person's key. Nil when unknown.
     func person(_ id: String) async -> PersonModel?
     /// Carries out what was said about a person's key, and says what came of it in a sentence. `fingerprint` is what the form showed,
@@ -59,13 +70,19 @@ package protocol WebBackend: AnyObject {
     func confirm(roster hash: String) async -> String
     /// A file of a message. Nil when unknown.
     func attachment(_ id: String) async -> AttachmentContent?
-    /// Marks all messages of the threads.
-    func mark(threads: [String], read: Bool) async
+    /// Does something with threads.
+    func act(_ action: ThreadAction, on threads: [String]) async -> ActionOutcome
     /// Marks everything in the folder as read.
-    func markAllRead(_ folder: FolderReference) async
+    func readAll(in folder: FolderReference) async -> ActionOutcome
+    /// Marks a message and what came after it in its thread as unread.
+    func unread(from message: String) async -> ActionOutcome
+    /// Takes back what `handle` stands for.
+    func undo(_ handle: String) async -> UndoOutcome
 
     /// Makes a draft that answers a message and returns its id; nil when the message is unknown.
     func newDraft(replyTo: ReplyTarget) async -> String?
+    /// Makes a draft that passes a message on, with its files.
+    func newDraft(forwarding message: String) async -> String?
     /// A draft with the problems its last sending had; nil when unknown or sent.
     func draft(_ id: String) async -> DraftModel?
     /// What the recipients' field offers.

@@ -7,6 +7,9 @@ package import DDSHTTP
 package enum FolderReference: Hashable, Sendable {
     case inbox
     case all
+    case starred
+    /// What was put away; a new message brings it back.
+    case archive
     case privateMail
     /// Sent messages and the outbox.
     case sent
@@ -103,6 +106,7 @@ package struct ThreadRowModel: Hashable, Sendable {
     package var isUnread: Bool
     package var hasAttachment: Bool
     package var isMuted: Bool
+    package var isStarred: Bool
     /// Only for threads of which the last message is ours.
     package var sent: SentState?
     /// Some message of it is not what it says it is.
@@ -110,8 +114,8 @@ package struct ThreadRowModel: Hashable, Sendable {
 
     package init(
         id: String, senders: [String], messageCount: Int, subject: String, snippet: String, group: String?, time: WallTime,
-        isUnread: Bool = false, hasAttachment: Bool = false, isMuted: Bool = false, sent: SentState? = nil,
-        isDoubtful: Bool = false
+        isUnread: Bool = false, hasAttachment: Bool = false, isMuted: Bool = false, isStarred: Bool = false,
+        sent: SentState? = nil, isDoubtful: Bool = false
     ) {
         self.isDoubtful = isDoubtful
         self.id = id
@@ -124,6 +128,7 @@ package struct ThreadRowModel: Hashable, Sendable {
         self.isUnread = isUnread
         self.hasAttachment = hasAttachment
         self.isMuted = isMuted
+        self.isStarred = isStarred
         self.sent = sent
     }
 }
@@ -203,13 +208,20 @@ package struct MessageModel: Hashable, Sendable {
     package var signature: String?
     /// Whose keys it is about.
     package var people: [PersonLink]
+    /// What holds of it otherwise, as name and sentence.
+    package var truths: [MessageTruth]
+    /// The message of the same page that it answers, by id.
+    package var answers: String?
 
     package init(
         id: String, senderName: String, senderAddress: String, recipients: [String] = [], messageID: String = "",
         time: WallTime, body: String, isUnread: Bool = false, isOwn: Bool = false, depth: Int = 0,
         marks: [MessageMark] = [], attachments: [AttachmentModel] = [], sent: SentState? = nil, nodeWords: String? = nil,
-        readers: String? = nil, signature: String? = nil, people: [PersonLink] = []
+        readers: String? = nil, signature: String? = nil, people: [PersonLink] = [],
+        truths: [MessageTruth] = [], answers: String? = nil
     ) {
+        self.truths = truths
+        self.answers = answers
         self.id = id
         self.senderName = senderName
         self.senderAddress = senderAddress
@@ -227,6 +239,17 @@ package struct MessageModel: Hashable, Sendable {
         self.readers = readers
         self.signature = signature
         self.people = people
+    }
+}
+
+/// One thing that holds of a message, said on request.
+package struct MessageTruth: Hashable, Sendable {
+    package var name: String
+    package var words: String
+
+    package init(_ name: String, _ words: String) {
+        self.name = name
+        self.words = words
     }
 }
 
@@ -259,6 +282,15 @@ package struct ThreadModel: Hashable, Sendable {
     package var events: [ThreadEventModel]
     /// What this person, as an owner of the group, has not confirmed yet.
     package var unconfirmed: UnconfirmedRosterModel?
+    package var isStarred = false
+    package var isArchived = false
+    package var isMuted = false
+    /// Ids of the threads beside it in its list.
+    package var newer: String?
+    package var older: String?
+    /// How many messages there are before and after these, and the cursors of their pages.
+    package var earlier: ThreadPart?
+    package var later: ThreadPart?
 
     package init(
         id: String, subject: String, group: GroupModel?, readers: [String], messages: [MessageModel],
@@ -271,6 +303,27 @@ package struct ThreadModel: Hashable, Sendable {
         self.group = group
         self.readers = readers
         self.messages = messages
+    }
+}
+
+/// Which messages of a long thread a page shows.
+package enum ThreadWindow: Hashable, Sendable {
+    /// Where there is something new, or at the end.
+    case here
+    /// From a cursor on, as a page before gave it.
+    case from(String)
+    /// Everything, up to a thousand, and nothing counts as read: to be printed.
+    case whole
+}
+
+/// Messages of a thread that are on another page.
+package struct ThreadPart: Hashable, Sendable {
+    package var cursor: String
+    package var count: Int
+
+    package init(cursor: String, count: Int) {
+        self.cursor = cursor
+        self.count = count
     }
 }
 

@@ -10,6 +10,18 @@ package struct WebSessionID: Hashable, Sendable {
     fileprivate let hash: [UInt8]
 }
 
+/// What the next page of a session says on top.
+package struct WebNotice: Hashable, Sendable {
+    package var text: String
+    /// Takes back what the text tells of; an opaque handle.
+    package var undo: String?
+
+    package init(_ text: String, undo: String? = nil) {
+        self.text = text
+        self.undo = undo
+    }
+}
+
 /// The sessions of the page. A visitor has a session that proves nothing and only ties a form to a browser; unlocking
 /// replaces it by a signed-in one with a new token.
 package struct WebSessions {
@@ -22,7 +34,7 @@ package struct WebSessions {
         var level: Level
         var begun: Instant
         var wanted: String?
-        var notice: String?
+        var notice: WebNotice?
     }
 
     package static let lifetime = Duration.seconds(12 * 3600)
@@ -96,11 +108,11 @@ package struct WebSessions {
     }
 
     /// A line for the next page of the session; given back once.
-    package mutating func leave(notice: String, for id: WebSessionID) {
+    package mutating func leave(_ notice: WebNotice, for id: WebSessionID) {
         sessions[id]?.notice = notice
     }
 
-    package mutating func takeNotice(_ id: WebSessionID) -> String? {
+    package mutating func takeNotice(_ id: WebSessionID) -> WebNotice? {
         defer { sessions[id]?.notice = nil }
         return sessions[id]?.notice
     }

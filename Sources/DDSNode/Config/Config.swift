@@ -112,6 +112,7 @@ package struct Config: Sendable, Equatable {
             package var listen = ""
             package var host = ""
             package var checkPeerUID = true
+            package var undoSend = Duration.zero
         }
 
         package var address = ""

@@ -160,6 +160,9 @@ package enum ConfigSchema {
         ConfigKey(
             "agent.web.check_peer_uid", .flag(\.agent.web.checkPeerUID), .value(.flag(true)),
             "Refuse connections that other users of this machine open."),
+        ConfigKey(
+            "agent.web.undo_send", .duration(\.agent.web.undoSend, .zero...Duration.seconds(60)), .value(.text("10s")),
+            "How long a message written on the page waits before it goes out, so that it can be taken back."),
     ]
 
     private static let log = [

@@ -1,0 +1,74 @@
+// Taking back a message that has not gone out yet: it becomes the draft again that it was, and nothing of it is left elsewhere.
+// Whatever a crash leaves of that is finished at the next unlock.
+
+import DDSBus
+import DDSCore
+import DDSLoop
+import DDSNode
+import DDSSeal
+import DDSSpool
+import Logging
+
+extension Agent {
+    /// A message that waits a little, as the draft that it was.
+    struct Unsent {
+        var draft: Draft
+        /// The record in the outbox.
+        var record: SpoolUID
+    }
+
+    /// Makes a draft of the message again; returns the draft's id. Throws when it has gone out, or is on its way just now.
+    ///
+    /// The draft is durable before the submission is erased, and that before the message. So a crash leaves one of three: everything as
+    /// it was, and the message goes out; the draft with a message that nothing sends, which `openDrafts` puts right; the draft alone.
+    func unsend(_ id: String) async throws(Failure) -> String {
+        let unlocked = try opened()
+        await storeGate.enter()
+        defer { storeGate.leave() }
+        guard self.unlocked?.store === unlocked.store, let sent = unsent[id], unlocked.store.items[id] != nil,
+            outbox?.withdraw(sent.record) ?? true
+        else { throw Failure(.tryAgain, "it has gone out already") }
+        do throws(SpoolError) {
+            try await unlocked.drafts.restore(sent.draft, erasing: [sent.record])
+        } catch {
+            // It stays what it was, sent, and goes out.
+            outbox?.queued(sent.record)
+            throw Failure(.inputOutput, "the local store cannot be written; see: ddsnode status")
+        }
+        unsent[id] = nil
+        do throws(SpoolError) {
+            try await unlocked.store.erase([id])
+        } catch {
+            services.log.error("a message that was taken back is erased at the next unlock", metadata: ["error": "\(error)"])
+        }
+        services.bus.publish(.storeChanged(unread: unlocked.store.unreadCount))
+        return sent.draft.id
+    }
+
+    /// Opens the drafts of a store that was opened just now. A draft whose message is on its way, or has been, was sent; one whose
+    /// message lies in the store without a submission was taken back, and a crash cut that off.
+    func openDrafts(_ keys: VaultKeys, _ store: MessageStore) async throws(Failure) -> DraftBook {
+        var going: Set<RecordTag> = []
+        do throws(SpoolError) {
+            for mailbox in [AgentMailbox.outbox, AgentMailbox.heldBack, AgentMailbox.outcomes] {
+                going.formUnion(try await spool.entries(in: mailbox).map(\.tag))
+            }
+        } catch {
+            throw Failure(.inputOutput, "the outbox cannot be read: \(error); restore the state folder from a backup")
+        }
+        func isTakenBack(_ draft: String) -> Bool {
+            guard let item = store.items[Self.messageID(ofDraft: draft)] else { return false }
+            return item.summary.sendState == .waiting && !going.contains(item.tag)
+        }
+        let drafts = try await DraftBook.open(
+            spool: spool, keys: keys, random: services.random, time: services.time, gate: storeGate,
+            isSent: { store.items[Self.messageID(ofDraft: $0)] != nil && !isTakenBack($0) })
+        let left = drafts.open.map(\.id).filter(isTakenBack).map { Self.messageID(ofDraft: $0) }
+        do throws(SpoolError) {
+            try await store.remove(left)
+        } catch {
+            throw Failure(.inputOutput, "the local store cannot be written: \(error)")
+        }
+        return drafts
+    }
+}

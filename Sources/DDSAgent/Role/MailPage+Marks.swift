@@ -1,0 +1,162 @@
+// What is done with threads in lists: read, starred, archived, muted, and all of it taken back.
+
+import DDSBus
+import DDSCore
+import DDSLoop
+import DDSNode
+import DDSSpool
+import Logging
+
+/// What can be taken back, by opaque handles. Kept in memory only.
+struct UndoBook {
+    enum Step: Sendable {
+        /// The marks that messages had.
+        case marks([String: MessageMarks])
+        /// A message that has been sent, by its id.
+        case sent(String)
+    }
+
+    /// The oldest go first.
+    static let stepsMax = 32
+    private var steps: [(handle: String, step: Step)] = []
+
+    mutating func add(_ step: Step, random: any RandomSource) -> String {
+        let handle = OpaqueID.make(random)
+        steps.append((handle, step))
+        if steps.count > Self.stepsMax { steps.removeFirst() }
+        return handle
+    }
+
+    /// Gives a step back once.
+    mutating func take(_ handle: String) -> Step? {
+        guard let index = steps.firstIndex(where: { $0.handle == handle }) else { return nil }
+        return steps.remove(at: index).step
+    }
+}
+
+extension MailPage {
+    /// Summaries that one transaction writes anew: sealing them is done in one turn of the loop.
+    private static var changesAtOnce: Int { 50 }
+
+    func act(_ action: ThreadAction, on ids: [String]) async -> ActionOutcome {
+        let index = await desk.current()
+        let threads = ids.compactMap { index.thread($0) }
+        guard !threads.isEmpty else { return ActionOutcome(words: "Select a thread first.") }
+        return await act(action, threads)
+    }
+
+    func readAll(in folder: FolderReference) async -> ActionOutcome {
+        let unread = await threads(in: folder)?.threads.filter(\.isUnread) ?? []
+        return unread.isEmpty ? ActionOutcome(words: "Nothing was unread here.") : await act(.read, unread)
+    }
+
+    func unread(from message: String) async -> ActionOutcome {
+        guard let thread = await desk.current().thread(message),
+            let first = thread.messages.firstIndex(where: { $0.id == message })
+        else { return ActionOutcome(words: "This message is no longer there.") }
+        let before = await change(thread.messages[first...].filter { !$0.isOwn }.map(\.id)) { $0.isUnread = true }
+        return outcome("Unread from here on.", before)
+    }
+
+    private func act(_ action: ThreadAction, _ threads: [StoredThread]) async -> ActionOutcome {
+        let before = await change(threads.flatMap { Self.messages(for: action, of: $0) }) { Self.apply(action, to: &$0) }
+        return outcome(Self.words(action, threads.count), before)
+    }
+
+    private func outcome(_ words: String, _ before: [String: MessageMarks]?) -> ActionOutcome {
+        guard let before else {
+            return ActionOutcome(words: "Nothing was changed: the local store cannot be written. See: ddsnode status")
+        }
+        guard !before.isEmpty, !agent.isLocked else { return ActionOutcome(words: words) }
+        return ActionOutcome(words: words, undo: undoBook.add(.marks(before), random: agent.services.random))
+    }
+
+    /// A star is on one message, so that a search finds just that; the other marks are a thread's.
+    private static func messages(for action: ThreadAction, of thread: StoredThread) -> [String] {
+        switch action {
+        case .star: [thread.messages.last { !$0.isOwn } ?? thread.messages.last].compactMap { $0?.id }
+        case .unread: thread.messages.last { !$0.isOwn }.map { [$0.id] } ?? []
+        case .read, .unstar, .archive, .unarchive, .mute, .unmute: thread.messages.map(\.id)
+        }
+    }
+
+    private static func apply(_ action: ThreadAction, to marks: inout MessageMarks) {
+        switch action {
+        case .read: marks.isUnread = false
+        case .unread: marks.isUnread = true
+        case .star: marks.isStarred = true
+        case .unstar: marks.isStarred = false
+        case .archive: marks.isArchived = true
+        case .unarchive: marks.isArchived = false
+        case .mute: marks.isMuted = true
+        case .unmute: marks.isMuted = false
+        }
+    }
+
+    private static func words(_ action: ThreadAction, _ count: Int) -> String {
+        let what = count == 1 ? "Thread" : "\(count) threads"
+        return switch action {
+        case .read: "\(what) marked as read."
+        case .unread: "\(what) marked as unread."
+        case .star: "\(what) starred."
+        case .unstar: "\(what) not starred any more."
+        case .archive: "\(what) archived; a new message brings \(count == 1 ? "it" : "them") back."
+        case .unarchive: "\(what) moved to the inbox."
+        case .mute: "\(what) muted: nothing in \(count == 1 ? "it" : "them") is told until a message names you."
+        case .unmute: "\(what) not muted any more."
+        }
+    }
+
+    func undo(_ handle: String) async -> UndoOutcome {
+        switch undoBook.take(handle) {
+        case nil: return UndoOutcome("This cannot be taken back any more.")
+        case .marks(let before):
+            let after = await change(Array(before.keys)) { _, id in before[id] }
+            return UndoOutcome(
+                after == nil ? "Not taken back: the local store cannot be written. See: ddsnode status" : "Taken back.")
+        case .sent(let message):
+            do throws(Failure) {
+                let draft = try await agent.unsend(message)
+                desk.storeChanged()
+                return UndoOutcome("Taken back; nothing was sent.", draft: draft)
+            } catch {
+                return UndoOutcome("Not taken back: \(error.publicText).")
+            }
+        }
+    }
+
+    /// Changes the marks of messages. Returns those that were changed as they were before; nil when the disk refused.
+    func change(_ ids: [String], _ change: (inout MessageMarks) -> Void) async -> [String: MessageMarks]? {
+        await self.change(ids) { marks, _ in
+            var marks = marks
+            change(&marks)
+            return marks
+        }
+    }
+
+    private func change(_ ids: [String], _ change: (MessageMarks, String) -> MessageMarks?) async -> [String: MessageMarks]? {
+        guard let store = agent.unlocked?.store else { return [:] }
+        var before: [String: MessageMarks] = [:]
+        var rest = ids.filter { id in
+            guard let marks = store.items[id]?.summary.marks, let after = change(marks, id), after != marks else { return false }
+            before[id] = marks
+            return true
+        }[...]
+        guard !before.isEmpty else { return [:] }
+        var isKept = true
+        while !rest.isEmpty, isKept {
+            do throws(SpoolError) {
+                try await store.update(Array(rest.prefix(Self.changesAtOnce))) { summary in
+                    if let after = change(summary.marks, summary.id) { summary.marks = after }
+                }
+            } catch {
+                agent.services.log.error("marks not kept", metadata: ["error": "\(error)"])
+                isKept = false
+            }
+            rest = rest.dropFirst(Self.changesAtOnce)
+        }
+        desk.storeChanged()
+        agent.services.bus.publish(.storeChanged(unread: store.unreadCount))
+        return isKept ? before : nil
+    }
+}
