@@ -71,7 +71,7 @@ let package = Package(
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ]),
         source("DDSServer", ["DDSNode"]),
-        source("DDSAgent", ["DDSNode", "DDSHTTP", "DDSHTML", .product(name: "Mustache", package: "swift-mustache")]),
+        source("DDSAgent", ["DDSNode", "DDSHTTP", "DDSUnicode", "DDSHTML", .product(name: "Mustache", package: "swift-mustache")]),
         .executableTarget(
             name: "ddsnode",
             dependencies: [

@@ -1,7 +1,7 @@
 // Pictures that a mail brings along. Only what our own look at its octets says is a picture, is one.
 
-package import DDSMail
 import DDSCore
+package import DDSMail
 
 /// A picture of a kind that browsers show and that cannot hold a script.
 package struct InlineImage: Hashable, Sendable {

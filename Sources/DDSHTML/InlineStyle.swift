@@ -55,7 +55,8 @@ struct InlineStyle {
             text = String(text[..<mark].trimmingBlanks)
         }
         text = text.replacing("\"", with: "'")
-        guard !text.isEmpty, text.utf8.count <= 200, text.utf8.allSatisfy(isPlain), text.utf8.count(where: { $0 == 0x27 }) % 2 == 0
+        guard !text.isEmpty, text.utf8.count <= 200, text.utf8.allSatisfy(isPlain),
+            text.utf8.count(where: { $0 == 0x27 }) % 2 == 0
         else { return nil }
         // Something before its place, or drawn over what stands there.
         guard !isNegative(text) else { return nil }
@@ -108,7 +109,9 @@ struct InlineStyle {
     /// What stands in `url(...)` or in texts of `image-set` and the like, as far as it has a host.
     private static func addresses(in value: String) -> [String] {
         let lower = value.lowercased()
-        guard lower.contains("url") || lower.contains("image") || lower.contains("\\") || lower.contains("//") else { return [] }
+        guard lower.contains("url") || lower.contains("image") || lower.contains("\\") || lower.contains("//") else {
+            return []
+        }
         return value.ranges(of: /(?:https?:)?\/\/[^\s'")]+/.ignoresCase()).map { String(value[$0]) }
     }
 }

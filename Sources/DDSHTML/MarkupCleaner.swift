@@ -104,12 +104,16 @@ struct MarkupCleaner: MarkupVisitor {
     }
 
     private mutating func note(_ element: MarkupElement, _ style: InlineStyle?) {
-        let images = [element["background"], element["poster"], element.name == "link" ? nil : element["src"]].compactMap(\.self)
-        let sets = (element["srcset"] ?? "").split(separator: ",").map { String($0.split(whereSeparator: \.isWhitespace).first ?? "") }
+        let images = [element["background"], element["poster"], element.name == "link" ? nil : element["src"]].compactMap(
+            \.self)
+        let sets = (element["srcset"] ?? "").split(separator: ",").map {
+            String($0.split(whereSeparator: \.isWhitespace).first ?? "")
+        }
         let isImage = ["img", "input", "image"].contains(element.name) || element["src"] == nil
         remote.note(images + sets + (style?.addresses ?? []), isImage: isImage)
         guard element.name != "a", element.name != "area", element.name != "base" else { return }
-        remote.note([element["href"], element["data"], element["xlink:href"]].compactMap(\.self), isImage: element.name == "image")
+        remote.note(
+            [element["href"], element["data"], element["xlink:href"]].compactMap(\.self), isImage: element.name == "image")
     }
 
     private mutating func write(_ text: String) { output += text.utf8 }

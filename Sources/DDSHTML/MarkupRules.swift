@@ -80,22 +80,27 @@ enum MarkupRules {
         "align": sides, "bgcolor": .colour, "colspan": .number(1000), "height": .length, "nowrap": .word([""]),
         "rowspan": .number(1000), "valign": heights, "width": .length,
     ]
-    private static let row: [String: AttributeRule] = ["align": sides, "bgcolor": .colour, "height": .length, "valign": heights]
+    private static let row: [String: AttributeRule] = [
+        "align": sides, "bgcolor": .colour, "height": .length, "valign": heights,
+    ]
     private static let block: [String: AttributeRule] = ["align": sides]
 
     private static let byElement: [String: [String: AttributeRule]] = [
-        "div": ["align": sides, "bgcolor": .colour], "p": block, "h1": block, "h2": block, "h3": block, "h4": block, "h5": block,
+        "div": ["align": sides, "bgcolor": .colour], "p": block, "h1": block, "h2": block, "h3": block, "h4": block,
+        "h5": block,
         "h6": block, "caption": ["align": .word(["top", "bottom", "left", "right"])],
         "font": ["color": .colour, "face": .fonts, "size": .language],
         "hr": ["align": sides, "color": .colour, "size": .number(100), "width": .length],
         "img": [
-            "align": .word(["left", "right", "top", "middle", "bottom"]), "alt": .text, "border": .number(100), "height": .length,
+            "align": .word(["left", "right", "top", "middle", "bottom"]), "alt": .text, "border": .number(100),
+            "height": .length,
             "hspace": .number(100), "vspace": .number(100), "width": .length,
         ],
         "li": ["value": .number(65535)], "ol": ["start": .number(65535), "type": .word(["1", "a", "i"])],
         "ul": ["type": .word(["disc", "circle", "square"])],
         "table": [
-            "align": sides, "bgcolor": .colour, "border": .number(100), "cellpadding": .number(100), "cellspacing": .number(100),
+            "align": sides, "bgcolor": .colour, "border": .number(100), "cellpadding": .number(100),
+            "cellspacing": .number(100),
             "height": .length, "width": .length,
         ],
         "td": cell, "th": cell, "tr": row, "tbody": row, "thead": row, "tfoot": row,

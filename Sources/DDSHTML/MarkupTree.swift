@@ -93,14 +93,17 @@ protocol MarkupVisitor {
         for index in 0..<count {
             guard let item = unsafe element.attributes.data[index] else { continue }
             let attribute = unsafe item.assumingMemoryBound(to: GumboAttribute.self).pointee
-            guard unsafe attribute.attr_namespace == GUMBO_ATTR_NAMESPACE_NONE, let name = unsafe attribute.name else { continue }
+            guard unsafe attribute.attr_namespace == GUMBO_ATTR_NAMESPACE_NONE, let name = unsafe attribute.name else {
+                continue
+            }
             let value = unsafe attribute.value
             let text = unsafe value.map { unsafe String(cString: $0) }
             attributes.append((unsafe String(cString: name), text ?? ""))
         }
         let name = unsafe gumbo_normalized_tagname(element.tag)
         return MarkupElement(
-            name: unsafe name.map { unsafe String(cString: $0) } ?? "", isHTML: unsafe element.tag_namespace == GUMBO_NAMESPACE_HTML,
+            name: unsafe name.map { unsafe String(cString: $0) } ?? "",
+            isHTML: unsafe element.tag_namespace == GUMBO_NAMESPACE_HTML,
             attributes: attributes)
     }
 }

@@ -29,7 +29,9 @@ package enum ContentKind: String, Hashable, Sendable, CaseIterable {
                 .webp
             } else if has(Array("%PDF-".utf8)) {
                 .pdf
-            } else if has([0x50, 0x4b, 0x03, 0x04]) || has([0x1f, 0x8b]) || has([0x37, 0x7a, 0xbc, 0xaf]) || has(Array("Rar!".utf8)) {
+            } else if has([0x50, 0x4b, 0x03, 0x04]) || has([0x1f, 0x8b]) || has([0x37, 0x7a, 0xbc, 0xaf])
+                || has(Array("Rar!".utf8))
+            {
                 .archive
             } else if has([0x7f, 0x45, 0x4c, 0x46]) || has(Array("MZ".utf8)) && !Self.isText(head) {
                 .program

@@ -117,7 +117,8 @@ struct PartWalk {
         let decoded = LegacyCharset.text(content, charset: charset)
         let lines = String(decoding: LineEnds.lf(Array(decoded.utf8)), as: UTF8.self)
         return type == "text/html"
-            ? Text(html: [lines], formatted: [lines], hasHTML: true) : Text(plain: [lines], formatted: [Self.preformatted(lines)])
+            ? Text(html: [lines], formatted: [lines], hasHTML: true)
+            : Text(plain: [lines], formatted: [Self.preformatted(lines)])
     }
 
     /// A plain text between HTML.

@@ -13,14 +13,28 @@ enum PlainRendering {
     private static let silent: Set<String> = [
         "script", "style", "head", "template", "noscript", "svg", "math", "object", "title",
     ]
-    private static let entities: [String: String] = [
-        "amp": "&", "lt": "<", "gt": ">", "quot": "\"", "apos": "'", "nbsp": " ", "copy": "©", "reg": "®", "trade": "™",
-        "hellip": "…", "ndash": "–", "mdash": "—", "lsquo": "‘", "rsquo": "’", "ldquo": "“", "rdquo": "”", "laquo": "«",
-        "raquo": "»", "bull": "•", "middot": "·", "euro": "€", "pound": "£", "sect": "§", "deg": "°", "auml": "ä",
-        "ouml": "ö", "uuml": "ü", "Auml": "Ä", "Ouml": "Ö", "Uuml": "Ü", "szlig": "ß", "eacute": "é", "egrave": "è",
-        "agrave": "à",
-        "ccedil": "ç", "zwnj": "\u{200c}", "shy": "",
+    /// Of U+00A0 and what follows.
+    private static let latin = """
+        nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 acute micro para middot
+        cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute Acirc Atilde Auml Aring AElig Ccedil Egrave Eacute Ecirc Euml
+        Igrave Iacute Icirc Iuml ETH Ntilde Ograve Oacute Ocirc Otilde Ouml times Oslash Ugrave Uacute Ucirc Uuml Yacute THORN szlig
+        agrave aacute acirc atilde auml aring aelig ccedil egrave eacute ecirc euml igrave iacute icirc iuml eth ntilde ograve oacute
+        ocirc otilde ouml divide oslash ugrave uacute ucirc uuml yacute thorn yuml
+        """
+    private static let others: [String: String] = [
+        "amp": "&", "lt": "<", "gt": ">", "quot": "\"", "apos": "'", "trade": "™", "hellip": "…", "ndash": "–", "mdash": "—",
+        "lsquo": "‘", "rsquo": "’", "sbquo": "‚", "ldquo": "“", "rdquo": "”", "bdquo": "„", "lsaquo": "‹", "rsaquo": "›",
+        "bull": "•", "euro": "€", "dagger": "†", "permil": "‰", "larr": "←", "uarr": "↑", "rarr": "→", "darr": "↓",
+        "check": "✓",
+        "hearts": "♥", "minus": "−", "ne": "≠", "le": "≤", "ge": "≥", "OElig": "Œ", "oelig": "œ", "Scaron": "Š", "scaron": "š",
+        "Yuml": "Ÿ", "ensp": " ", "emsp": " ", "thinsp": " ", "zwnj": "\u{200c}", "zwj": "\u{200d}", "nbsp": " ", "shy": "",
     ]
+    private static let entities: [String: String] = {
+        let names = latin.split { $0 == " " || $0 == "\n" }.enumerated().compactMap { place, name in
+            Unicode.Scalar(0xa0 + UInt32(place)).map { (String(name), String(Character($0))) }
+        }
+        return others.merging(names) { first, _ in first }
+    }()
 
     /// The text of an HTML document, in time linear in its size.
     static func of(html: String) -> String {
@@ -35,6 +49,8 @@ enum PlainRendering {
         var silencedBy: String?
         var pendingSpace = false
         var preDepth = 0
+        /// Where the link that is open leads, and where its text begins in the output.
+        var link: (address: [UInt8], start: Int)?
 
         init(octets: [UInt8]) {
             self.octets = octets
@@ -93,8 +109,15 @@ enum PlainRendering {
             while position < octets.count, Self.isNameOctet(octets[position]) { position += 1 }
             let name = String(
                 decoding: octets[start..<position].map { (0x41...0x5a).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
+            let attributes = position
             let isSelfClosing = skipAttributes()
             apply(name, isEnd: isEnd, isSelfClosing: isSelfClosing)
+            guard silencedBy == nil else { return }
+            let tag = octets[attributes..<position]
+            if name == "a" { anchor(tag, isEnd: isEnd) }
+            if name == "img", !isEnd, let alternative = Self.value("alt", of: tag), !alternative.isEmpty {
+                for octet in Array("[".utf8) + alternative + Array("]".utf8) { text(octet) }
+            }
         }
 
         private mutating func apply(_ name: String, isEnd: Bool, isSelfClosing: Bool) {
@@ -118,6 +141,67 @@ enum PlainRendering {
                 }
                 if name == "li", !isEnd { output += "- ".utf8 }
             }
+        }
+
+        /// A text that says another thing than where it leads is followed by that.
+        private mutating func anchor(_ tag: ArraySlice<UInt8>, isEnd: Bool) {
+            if let open = link {
+                link = nil
+                let words = output[min(open.start, output.count)...]
+                let host =
+                    open.address.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: true).dropFirst().first ?? []
+                if !words.isEmpty, !words.contains(sequence: host) {
+                    if words.last ?? 0x20 > 0x20 { output.append(0x20) }
+                    output += Array("<".utf8) + open.address + Array(">".utf8)
+                }
+            }
+            guard !isEnd, let address = Self.value("href", of: tag), address.count <= 2000,
+                address.starts(with: "http".utf8), !address.contains(where: { $0 <= 0x20 || $0 == 0x3c || $0 == 0x3e })
+            else { return }
+            link = (address, output.count)
+        }
+
+        /// The value of an attribute in what stands behind a tag's name, decoded.
+        private static func value(_ name: String, of tag: ArraySlice<UInt8>) -> [UInt8]? {
+            var rest = tag
+            func isBlank(_ octet: UInt8) -> Bool { octet <= 0x20 || octet == UInt8(ascii: "/") || octet == UInt8(ascii: ">") }
+            while !rest.isEmpty {
+                rest = rest.drop(while: isBlank)
+                let found = rest.prefix { !isBlank($0) && $0 != UInt8(ascii: "=") }
+                rest = rest[found.endIndex...].drop { $0 <= 0x20 }
+                guard rest.first == UInt8(ascii: "=") else {
+                    if found.isEmpty { rest = rest.dropFirst() }
+                    continue
+                }
+                rest = rest.dropFirst().drop { $0 <= 0x20 }
+                var value = rest.prefix { $0 > 0x20 && $0 != UInt8(ascii: ">") }
+                if let quote = rest.first, quote == 0x22 || quote == 0x27 {
+                    value = rest.dropFirst().prefix { $0 != quote }
+                    rest = rest[value.endIndex...].dropFirst()
+                } else {
+                    rest = rest[value.endIndex...]
+                }
+                if found.map({ $0 | 0x20 }).elementsEqual(name.utf8) { return decoded(value) }
+            }
+            return nil
+        }
+
+        private static func decoded(_ value: ArraySlice<UInt8>) -> [UInt8] {
+            guard value.contains(UInt8(ascii: "&")) else { return Array(value) }
+            var output: [UInt8] = []
+            var rest = value
+            while let octet = rest.first {
+                if octet == UInt8(ascii: "&"), let end = rest.prefix(12).firstIndex(of: UInt8(ascii: ";")),
+                    let text = replacement(rest[(rest.startIndex + 1)..<end])
+                {
+                    output += text.utf8
+                    rest = rest[(end + 1)...]
+                } else {
+                    output.append(octet)
+                    rest = rest.dropFirst()
+                }
+            }
+            return output
         }
 
         /// True when the tag ends in `/>`.
@@ -178,5 +262,12 @@ enum PlainRendering {
             (0x61...0x7a).contains(octet | 0x20) || (0x30...0x39).contains(octet) || octet == UInt8(ascii: "-")
                 || octet == UInt8(ascii: ":")
         }
+    }
+}
+
+extension ArraySlice<UInt8> {
+    fileprivate func contains(sequence other: ArraySlice<UInt8>) -> Bool {
+        guard let first = other.first else { return false }
+        return indices.contains { self[$0] == first && self[$0...].starts(with: other) }
     }
 }

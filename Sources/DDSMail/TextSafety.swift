@@ -48,6 +48,8 @@ package enum TextSafety {
     }
 
     static func cleaned(_ text: String, hadHidden: inout Bool) -> String {
+        // Most texts are such.
+        if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }) { return text }
         let scalars = Array(text.unicodeScalars)
         var output = String.UnicodeScalarView()
         for (index, scalar) in scalars.enumerated() {

@@ -19,12 +19,10 @@ package struct LookAlike: Sendable {
         caseFirst = Self.skeleton(Self.folded(text))
     }
 
-    /// False for names of nothing but blanks.
-    package var isSomething: Bool { !shapeFirst.isEmpty }
+    /// Two names are alike when they have one of these in common; none for names of nothing but blanks.
+    package var forms: [String] { shapeFirst.isEmpty ? [] : ["shape " + shapeFirst, "case " + caseFirst] }
 
-    package func isLike(_ other: LookAlike) -> Bool {
-        isSomething && other.isSomething && (shapeFirst == other.shapeFirst || caseFirst == other.caseFirst)
-    }
+    package func isLike(_ other: LookAlike) -> Bool { forms.contains { other.forms.contains($0) } }
 
     /// UTS 39, section 4.
     static func skeleton(_ text: String) -> String {

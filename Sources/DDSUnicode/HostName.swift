@@ -24,9 +24,11 @@ package struct HostName: Hashable, Sendable {
         let labels = name.split(separator: ".")
         // A last label of digits, or 0x and so on, makes browsers read an IPv4 address of four forms; one form is left.
         if let last = labels.last, last.utf8.first.map({ (0x30...0x39).contains($0) }) ?? false {
-            let isAddress = labels.count == 4 && !name.hasSuffix(".") && labels.allSatisfy { label in
-                UInt8(label).map { "\($0)" == label } ?? false
-            }
+            let isAddress =
+                labels.count == 4 && !name.hasSuffix(".")
+                && labels.allSatisfy { label in
+                    UInt8(label).map { "\($0)" == label } ?? false
+                }
             if !isAddress, last.utf8.allSatisfy({ Self.isHexadecimal($0) || $0 == 0x78 }) { return nil }
         }
         ascii = name
@@ -34,7 +36,8 @@ package struct HostName: Hashable, Sendable {
 
     /// As people read it: each label in its own script where that is a single one and looks like no ASCII name, else in ASCII.
     package var shown: String {
-        ascii.split(separator: ".", omittingEmptySubsequences: false).map { Self.shown(label: String($0)) }.joined(separator: ".")
+        ascii.split(separator: ".", omittingEmptySubsequences: false).map { Self.shown(label: String($0)) }.joined(
+            separator: ".")
     }
 
     private static func shown(label: String) -> String {

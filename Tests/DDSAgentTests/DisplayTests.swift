@@ -6,14 +6,16 @@ import Testing
     /// I1.
     @Test(arguments: [
         "\u{61c}", "\u{200e}", "\u{200f}", "\u{202a}", "\u{202e}", "\u{2066}", "\u{2069}", "\u{200b}", "\u{2060}", "\u{feff}",
-        "\u{e0041}", "\u{e007f}", "\u{0}", "\u{1b}", "\u{7f}", "\u{85}", "\u{2028}", "\u{2029}",
+        "\u{e0041}", "\u{e007f}", "\u{0}", "\u{1b}", "\u{7f}", "\u{85}",
     ])
     func hiddenCharacters_areRemovedFromLines(hidden: String) {
         #expect(DisplayText.line("a\(hidden)b") == DisplayText(text: "ab", hadHiddenCharacters: true))
     }
 
     @Test func lineEnds_becomeSpaces() {
-        #expect(DisplayText.line("a\r\n\tb") == DisplayText(text: "a   b", hadHiddenCharacters: false))
+        #expect(DisplayText.line("a\tb") == DisplayText(text: "a b", hadHiddenCharacters: false))
+        // Honest ones were unfolded before.
+        #expect(DisplayText.line("a\r\nb\u{2028}c") == DisplayText(text: "a  b c", hadHiddenCharacters: true))
     }
 
     /// I7.
@@ -28,7 +30,15 @@ import Testing
 
     @Test func bodies_keepMarksAndShowOverrides() {
         #expect(DisplayText.body("a\u{200f}b\r\nc\td") == DisplayText(text: "a\u{200f}b\nc\td", hadHiddenCharacters: false))
-        #expect(DisplayText.body("a\u{202e}b\u{1b}[m") == DisplayText(text: "a\u{241b}b\u{241b}[m", hadHiddenCharacters: true))
+        #expect(DisplayText.body("a\u{202e}b\u{1b}[m") == DisplayText(text: "a[U+202E]b[U+001B][m", hadHiddenCharacters: false))
+    }
+
+    /// I5.
+    @Test func addresses_showDomainsInASafeScript() {
+        #expect(DisplayText.address("bob@b\u{fc}cher.example").text == "bob@b\u{fc}cher.example")
+        #expect(DisplayText.address("bob@ex\u{430}mple.org").text == "bob@xn--exmple-4nf.org")
+        #expect(DisplayText.address("a@b@example.org").text == "a@b@example.org")
+        #expect(DisplayText.address("Bob <bob@example.org>").text == "Bob <bob@example.org>")
     }
 
     /// I2.

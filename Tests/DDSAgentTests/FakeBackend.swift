@@ -2,6 +2,7 @@
 
 import DDSAgent
 import DDSCore
+import DDSHTML
 import DDSHTTP
 import DDSLoop
 

@@ -29,7 +29,7 @@ import Testing
             hasAttachment: true, sent: .failed(text))
         let message = MessageModel(
             id: "m1", senderName: text, senderAddress: text, recipients: [text], messageID: text, time: now,
-            body: "\(text)\n> \(text)\n-- \n\(text)", marks: [.looksLike(text)],
+            body: "\(text)\n> \(text)\n-- \n\(text)", marks: [.looksLike(text), .nameIsAddress, .hiddenCharacters],
             attachments: [AttachmentModel(id: "a1", name: text + ".x", size: 1)], sent: .failed(text),
             people: [PersonLink(id: "k1", name: text), PersonLink(id: "k2", name: text, isUrgent: true)])
         var second = message
@@ -102,6 +102,9 @@ import Testing
             pages.write(context, frame: frame, draft, choices: choices, isNew: false),
             pages.person(context, frame: frame, Self.person(text, awaitsDecision: true)),
             pages.person(context, frame: frame, Self.person(text, isCompared: true)),
+            pages.source(context, frame: frame, message: "m1", SourceModel(text: text, size: 1, isCut: true)),
+            pages.textFile(
+                context, frame: frame, id: "a1", name: text + ".txt", SourceModel(text: text, size: 1, isCut: false)),
             pages.write(context, frame: frame, DraftModel(id: "d2", fields: DraftFields()), choices: [], isNew: true),
         ]
     }

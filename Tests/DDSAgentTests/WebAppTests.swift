@@ -8,17 +8,21 @@ import Testing
 /// A browser of one tab: keeps cookies, follows nothing.
 @LoopActor
 final class Browser {
-    let time = ManualTime()
+    let time: ManualTime
     let backend: FakeBackend
     let app: WebApp
     var cookie: String?
     private(set) var formToken = ""
 
-    init() {
+    convenience init() {
+        let time = ManualTime()
+        self.init(WebApp.Configuration(agentID: [1, 2, 3, 4], random: SeededRandom(seed: 5), hash: testHash, time: time), time)
+    }
+
+    init(_ configuration: WebApp.Configuration, _ time: ManualTime) {
+        self.time = time
         backend = FakeBackend.sample(now: time.wall)
-        app = WebApp(
-            WebApp.Configuration(agentID: [1, 2, 3, 4], random: SeededRandom(seed: 5), hash: testHash, time: time),
-            backend: backend)
+        app = WebApp(configuration, backend: backend)
         app.use(port: 7381)
     }
 

@@ -27,7 +27,9 @@ struct Payload: Decodable, Sendable, CustomTestStringConvertible {
     }
 
     /// A payload may hide in what stands around it.
-    @Test(arguments: ["<table><tr><td>", "<b><p>", "<select>", "<svg><desc>", "<math><mtext>", "<!--", "<a href=\"", "<pre>\n", "<ul><li>"])
+    @Test(arguments: [
+        "<table><tr><td>", "<b><p>", "<select>", "<svg><desc>", "<math><mtext>", "<!--", "<a href=\"", "<pre>\n", "<ul><li>",
+    ])
     func payloads_areHarmlessInside(opening: String) throws {
         for payload in Payload.all {
             guard let clean = try? SanitizedHTML(Array((opening + payload.html).utf8)) else { continue }

@@ -3,18 +3,25 @@
 
 enum MarkupAudit {
     private static let elements: Set<String> = [
-        "a", "abbr", "b", "big", "blockquote", "br", "caption", "center", "cite", "code", "col", "colgroup", "dd", "del", "div", "dl",
-        "dt", "em", "font", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "ins", "kbd", "li", "ol", "p", "pre", "q", "s",
-        "samp", "small", "span", "strike", "strong", "sub", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "tt", "u",
+        "a", "abbr", "b", "big", "blockquote", "br", "caption", "center", "cite", "code", "col", "colgroup", "dd", "del", "div",
+        "dl",
+        "dt", "em", "font", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "ins", "kbd", "li", "ol", "p", "pre", "q",
+        "s",
+        "samp", "small", "span", "strike", "strong", "sub", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "tt",
+        "u",
         "ul", "var", "wbr",
     ]
     private static let attributes: Set<String> = [
-        "align", "alt", "bgcolor", "border", "cellpadding", "cellspacing", "color", "colspan", "dir", "face", "height", "href", "hspace",
-        "lang", "nowrap", "rel", "rowspan", "size", "span", "src", "start", "style", "target", "title", "type", "valign", "value",
+        "align", "alt", "bgcolor", "border", "cellpadding", "cellspacing", "color", "colspan", "dir", "face", "height", "href",
+        "hspace",
+        "lang", "nowrap", "rel", "rowspan", "size", "span", "src", "start", "style", "target", "title", "type", "valign",
+        "value",
         "vspace", "width",
     ]
     private static let empty: Set<String> = ["br", "col", "hr", "img", "wbr"]
-    private static let badInStyle = ["url", "expression", "\\", "@", "position", "/*", "image", "var(", "z-index", "{", "<", "behavior"]
+    private static let badInStyle = [
+        "url", "expression", "\\", "@", "position", "/*", "image", "var(", "z-index", "{", "<", "behavior",
+    ]
 
     /// Why `page` is none; nil when it is.
     static func problem(in page: String) -> String? {
@@ -25,7 +32,9 @@ enum MarkupAudit {
             let isEnd = rest.first == "/"
             if isEnd { rest = rest.dropFirst() }
             let name = String(String.UnicodeScalarView(rest.prefix { ("a"..."z").contains($0) || ("0"..."9").contains($0) }))
-            guard elements.contains(name) else { return "element \(name.prefix(20)) \(String(String.UnicodeScalarView(rest.prefix(40))))" }
+            guard elements.contains(name) else {
+                return "element \(name.prefix(20)) \(String(String.UnicodeScalarView(rest.prefix(40))))"
+            }
             rest = rest.dropFirst(name.unicodeScalars.count)
             if isEnd {
                 guard rest.first == ">", open.popLast() == name else { return "end of \(name)" }

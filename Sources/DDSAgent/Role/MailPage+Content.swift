@@ -19,13 +19,20 @@ extension MailPage {
         return FormattedOffer(remote: remote)
     }
 
+    /// Whether something was taken out of what a message is called, or what is at it.
+    static func hadHidden(_ parsed: ParsedMessage) -> Bool {
+        parsed.subject.hadHidden || parsed.from?.name.hadHidden == true
+            || parsed.attachments.contains(where: \.fileName.hadHidden)
+    }
+
     func formatted(_ message: String) async -> FormattedMessage? {
         guard let store = agent.unlocked?.store, let bytes = try? await store.message(message) else { return nil }
         let found = await Loop.offload { () -> FormattedMessage? in
             let bytes = SignedMessage.inner(of: bytes)
             let text = ParsedMessage(bytes).formattedText
             guard !text.isEmpty, let html = try? SanitizedHTML(Array(text.utf8)) else { return nil }
-            return FormattedMessage(html: html, images: ParsedMessage.relatedParts(of: bytes).compactMapValues { InlineImage($0) })
+            return FormattedMessage(
+                html: html, images: ParsedMessage.relatedParts(of: bytes).compactMapValues { InlineImage($0) })
         }
         return agent.unlocked?.store === store ? found : nil
     }

@@ -140,6 +140,8 @@ extension MailPage {
             guard let parsed else { return model }
             model.body = parsed.bestPlainText
             model.formatted = await offer(parsed)
+            model.marks += marks(ofName: summary, store)
+            if Self.hadHidden(parsed) { model.marks.append(.hiddenCharacters) }
             if summary.seal == .classical { model.marks.append(.notPostQuantum) }
             if let readers = store.trust.readers(of: summary) {
                 model.readers = [readers.words, store.trust.confirmation(of: summary)].compactMap { $0 }.joined(separator: "; ")

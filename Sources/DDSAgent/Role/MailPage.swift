@@ -15,6 +15,7 @@ import DDSSpool
 
     let agent: Agent
     let desk: ThreadDesk
+    var nameBook: NameBook?
     private var problems: [String: [DraftProblem]] = [:]
     /// What can be taken back; forgotten at the lock.
     var undoBook = UndoBook()
@@ -71,6 +72,7 @@ import DDSSpool
     private func heard(_ events: [NodeEvent]) {
         if events.contains(.locked) {
             desk.wipe()
+            nameBook = nil
             problems = [:]
             undoBook = UndoBook()
             return tell(.locked)

@@ -1,5 +1,8 @@
-// Makes hostile text showable: names, subjects, file names and bodies, scalar by scalar. Escaping for HTML comes after it,
-// decoding and normalising came before.
+// Makes hostile text showable on the page: names, subjects, file names, addresses and bodies. What goes and what stays is decided by
+// `TextSafety`; escaping for HTML comes after it.
+
+import DDSMail
+import DDSUnicode
 
 /// Text that may be shown, and whether something hidden was taken out of it.
 package struct DisplayText: Hashable, Sendable {
@@ -11,53 +14,24 @@ package struct DisplayText: Hashable, Sendable {
         self.hadHiddenCharacters = hadHiddenCharacters
     }
 
-    /// One line: a subject, a name, a file name. Controls, bidi controls, invisible spaces and tags are removed.
+    /// One line: a subject, a name, a file name.
     package static func line(_ raw: String) -> DisplayText {
-        var scalars = String.UnicodeScalarView()
-        var hidden = false
-        var previous: Unicode.Scalar?
-        var rest = raw.unicodeScalars[...]
-        while let scalar = rest.popFirst() {
-            switch scalar.value {
-            case 0x09, 0x0a, 0x0d:
-                scalars.append(" ")
-            case 0x200c, 0x200d:
-                // Joiners stay between letters and emoji that they join, and nowhere else.
-                if let previous, let next = rest.first, previous.value > 0xff, next.value > 0xff, !isHidden(next) {
-                    scalars.append(scalar)
-                } else {
-                    hidden = true
-                }
-            case _ where isHidden(scalar):
-                hidden = true
-            default:
-                scalars.append(scalar)
-            }
-            previous = scalar
-        }
-        return DisplayText(text: String(scalars), hadHiddenCharacters: hidden)
+        let safe = SafeText(raw)
+        return DisplayText(text: safe.text, hadHiddenCharacters: safe.hadHidden)
     }
 
-    /// A message body: line ends, tabs and bidi marks stay; overrides and controls become visible signs.
+    /// A message body: nothing is hidden, what would hide or reorder is shown.
     package static func body(_ raw: String) -> DisplayText {
-        var scalars = String.UnicodeScalarView()
-        var hidden = false
-        for scalar in raw.unicodeScalars {
-            switch scalar.value {
-            case 0x09, 0x0a: scalars.append(scalar)
-            case 0x0d: break
-            case 0x00...0x1f:
-                scalars.append(Unicode.Scalar(UInt8(scalar.value)).picture)
-                hidden = true
-            case 0x7f...0x9f, 0x202a...0x202e:
-                scalars.append("\u{241b}")
-                hidden = true
-            case 0x2028, 0x2029: scalars.append("\n")
-            case 0x200b, 0x2060, 0xfeff, 0xe0000...0xe007f: hidden = true
-            default: scalars.append(scalar)
-            }
-        }
-        return DisplayText(text: String(scalars), hadHiddenCharacters: hidden)
+        DisplayText(text: TextSafety.body(raw), hadHiddenCharacters: false)
+    }
+
+    /// A mail address. Its domain is in its own script only where that cannot be taken for another one.
+    package static func address(_ raw: String) -> DisplayText {
+        var safe = line(raw)
+        guard let at = safe.text.lastIndex(of: "@"), !safe.text[at...].utf8.allSatisfy({ $0 < 0x80 }) else { return safe }
+        let domain = String(safe.text[safe.text.index(after: at)...])
+        safe.text = safe.text[...at] + (HostName(domain)?.shown ?? domain)
+        return safe
     }
 
     /// A file name in the part that says nothing and the ending that decides what opens it.
@@ -65,22 +39,6 @@ package struct DisplayText: Hashable, Sendable {
         let name = line(raw).text
         guard let dot = name.lastIndex(of: "."), dot != name.startIndex, name[dot...].count > 1 else { return (name, "") }
         return (String(name[..<dot]), String(name[dot...]))
-    }
-
-    private static func isHidden(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.value {
-        case 0x00...0x1f, 0x7f...0x9f, 0x061c, 0x200b, 0x200e, 0x200f, 0x2028...0x202e, 0x2060, 0x2066...0x2069, 0xfeff,
-            0xe0000...0xe007f:
-            true
-        default: false
-        }
-    }
-}
-
-extension Unicode.Scalar {
-    /// The sign for a C0 control, from the block Control Pictures.
-    fileprivate var picture: Unicode.Scalar {
-        Unicode.Scalar(0x2400 + value) ?? "\u{241b}"
     }
 }
 

@@ -39,7 +39,8 @@ package enum FileView: Hashable, Sendable {
     }
 
     private static let activeEndings: Set<String> = [
-        ".html", ".htm", ".xhtml", ".xht", ".shtml", ".mht", ".mhtml", ".svg", ".svgz", ".xml", ".xsl", ".xslt", ".js", ".mjs", ".hta",
+        ".html", ".htm", ".xhtml", ".xht", ".shtml", ".mht", ".mhtml", ".svg", ".svgz", ".xml", ".xsl", ".xslt", ".js", ".mjs",
+        ".hta",
     ]
 }
 

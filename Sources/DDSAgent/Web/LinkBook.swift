@@ -1,9 +1,9 @@
 // The addresses that links of mail have on the page. A browser writes down what it is sent to: no address of ours holds one of theirs,
 // and none of ours means anything after the lock.
 
+import DDSCore
 package import DDSHTML
 package import DDSHTTP
-import DDSCore
 
 /// How a link is called. Nobody without the key knows the name of a link, or finds the link of a name.
 package struct LinkNames: Sendable {

@@ -1,8 +1,9 @@
 // Renders what a message has besides its text, and the page in front of a link.
 
 import DDSCore
-import DDSHTML
+package import DDSHTML
 import DDSMail
+import DDSUnicode
 
 extension PageRenderer {
     /// What the template `html` shows of a message.
@@ -65,14 +66,17 @@ extension PageRenderer {
     /// The document of the frame that a formatted message is shown in.
     package func formattedDocument(_ message: FormattedMessage, links: LinkNames) -> [UInt8] {
         Array(templates.render("frame", [:]).utf8)
-            + message.html.rendered(path: { links.path(of: $0) }, image: { message.images[$0] }) + Array("\n</body>\n</html>\n".utf8)
+            + message.html.rendered(path: { links.path(of: $0) }, image: { message.images[$0] })
+            + Array("\n</body>\n</html>\n".utf8)
     }
 
     package func source(_ context: Context, frame: FrameModel, message: String, _ model: SourceModel) -> String {
         var values = surroundings(.thread, kind: "source", context, frame, current: nil)
         values["backPath"] = "/t/\(message)#m-\(message)"
         values["heading"] = "Source"
-        values["text"] = model.isCut ? "The beginning of \(Self.size(model.size)), as it was sent." : "\(Self.size(model.size)), as it was sent."
+        values["text"] =
+            model.isCut
+            ? "The beginning of \(Self.size(model.size)), as it was sent." : "\(Self.size(model.size)), as it was sent."
         values["sourceText"] = DisplayText.body(model.text).text
         return templates.render("source", values)
     }

@@ -184,11 +184,11 @@ extension PageRenderer {
         let now = context.now
         let body = DisplayText.body(message.body)
         let name = DisplayText.line(message.senderName)
-        let address = DisplayText.line(message.senderAddress)
+        let address = DisplayText.address(message.senderAddress)
         let parts = BodyPart.parts(of: body.text)
-        var marks = message.marks.map { mark($0, now: now) }
-        if body.hadHiddenCharacters || name.hadHiddenCharacters || address.hadHiddenCharacters {
-            marks.append(["markText": "Hidden characters removed", "markClass": "", "markSign": true])
+        var marks = message.marks
+        if name.hadHiddenCharacters || address.hadHiddenCharacters, !marks.contains(.hiddenCharacters) {
+            marks.append(.hiddenCharacters)
         }
         var values: [String: Any] = [
             "messageID": message.id,
@@ -198,11 +198,11 @@ extension PageRenderer {
             "depth": "\(min(3, max(0, message.depth)))",
             "isNew": message.isUnread,
             "isOwn": message.isOwn,
-            "marks": marks,
+            "marks": marks.map { mark($0, now: now) },
             "parts": parts.map { part($0, context) },
             "hasFiles": !message.attachments.isEmpty,
             "files": fileValues(message.attachments),
-            "recipients": message.recipients.map { ["recipient": DisplayText.line($0).text] },
+            "recipients": message.recipients.map { ["recipient": DisplayText.address($0).text] },
             "copyWords": optional(copyWords(message.sent)),
             "signatureWords": optional(message.signature.map { DisplayText.line($0).text }),
             "people": message.people.filter { !$0.isUrgent }.map(person),
@@ -260,6 +260,8 @@ extension PageRenderer {
             case .signature(let words): Self.sentence(DisplayText.line(words).text)
             case .notEncryptedOnTheWay: "Not encrypted on the way."
             case .looksLike(let name): "The name looks like \(DisplayText.line(name).text), who has another key."
+            case .nameIsAddress: "The name is written like an address, and is not the sender's."
+            case .hiddenCharacters: "Hidden characters removed."
             case .notTheNodes(let why): DisplayText.line(why).text
             case .readersInDoubt(let why): Self.sentence(DisplayText.line(why).text)
             case .notPostQuantum: "Not sealed against quantum computers: a reader, or the way to the node, has a classical key."
@@ -267,7 +269,7 @@ extension PageRenderer {
         let isInformation =
             switch mark {
             case .notPostQuantum: true
-            case .unknownKey, .keyChanged, .notSigned, .notEncryptedOnTheWay, .looksLike, .notTheNodes,
+            case .unknownKey, .keyChanged, .notSigned, .notEncryptedOnTheWay, .looksLike, .nameIsAddress, .hiddenCharacters, .notTheNodes,
                 .readersInDoubt, .signature:
                 false
             }

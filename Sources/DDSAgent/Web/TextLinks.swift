@@ -44,7 +44,8 @@ package enum TextLinks {
     private static func link(around colon: Int, _ octets: [UInt8], from begin: Int) -> (Range<Int>, LinkTarget)? {
         guard octets[(colon + 1)...].starts(with: [0x2f, 0x2f]) else { return nil }
         let start = ["https", "http"].lazy.map { colon - $0.utf8.count }.first { start in
-            start >= begin && octets[start..<colon].map { $0 | 0x20 }.elementsEqual((colon - start == 5 ? "https" : "http").utf8)
+            start >= begin
+                && octets[start..<colon].map { $0 | 0x20 }.elementsEqual((colon - start == 5 ? "https" : "http").utf8)
         }
         guard let start, start == 0 || !isWord(octets[start - 1]) else { return nil }
         var end = colon + 3

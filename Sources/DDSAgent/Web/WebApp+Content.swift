@@ -63,7 +63,8 @@ extension WebApp {
         guard let target = links.target(name) else {
             return .html(
                 pages.plain(
-                    heading: "Not known any more", text: "Links can be followed until the page is locked. Open the message again.",
+                    heading: "Not known any more",
+                    text: "Links can be followed until the page is locked. Open the message again.",
                     link: ("/", "Inbox")),
                 status: 404)
         }
@@ -119,6 +120,7 @@ extension SourceModel {
     /// The text of `octets`, in UTF-8 or in what is nearly always meant otherwise.
     package init(beginningOf octets: [UInt8]) {
         self.init(
-            text: PlainDecoding.text(Array(octets.prefix(Self.shownMax))), size: octets.count, isCut: octets.count > Self.shownMax)
+            text: PlainDecoding.text(Array(octets.prefix(Self.shownMax))), size: octets.count,
+            isCut: octets.count > Self.shownMax)
     }
 }

@@ -1,6 +1,5 @@
 // What the page shows of a message besides its text: its formatted version, its source.
 
-package import DDSCore
 package import DDSHTML
 
 /// That a message has a formatted version, and what was left out of it.

@@ -70,7 +70,12 @@ package enum MessageMark: Hashable, Sendable {
     /// What is wrong with its signature, as a sentence without its full stop.
     case signature(String)
     case notEncryptedOnTheWay
+    /// The sender's name can be taken for that of this person, who has another key.
     case looksLike(String)
+    /// The sender's name is an address that is not theirs.
+    case nameIsAddress
+    /// Something invisible was taken out of its subject, names or file names.
+    case hiddenCharacters
     /// It bears the node's name and was not proven to come from it; why, as a sentence.
     case notTheNodes(String)
     /// A classical key was among those that it was sealed to on its way.
