@@ -39,7 +39,7 @@ enum Style {
         button:hover,.button:hover{background:var(--hover);text-decoration:none}
         .primary,.primary:hover{background:var(--accent);border-color:var(--accent);color:var(--on-accent);font-weight:600}
         .primary:hover{filter:brightness(1.08)}
-        .primary kbd{color:inherit;border-color:currentColor;opacity:.75;font-weight:400}
+        .primary kbd{color:inherit;border-color:currentColor;opacity:.9;font-weight:400}
         .quiet{border-color:transparent;background:none;color:var(--soft)}
         .danger:hover{color:var(--bad)}
         .wide{width:100%;min-height:44px}
@@ -58,7 +58,7 @@ enum Style {
         .columns{display:grid;grid-template-columns:232px minmax(0,1fr);max-width:1280px;margin:0 auto}
         nav{padding:16px 8px;position:sticky;top:52px;align-self:start;max-height:calc(100vh - 52px);overflow:auto}
         nav .write{display:flex;align-items:center;gap:8px;margin:0 4px 12px;padding:0 14px;height:44px;border-radius:var(--radius);background:var(--accent);color:var(--on-accent);font-weight:600}
-        nav .write kbd{margin-left:auto;color:inherit;border-color:currentColor;opacity:.75;font-weight:400}
+        nav .write kbd{margin-left:auto;color:inherit;border-color:currentColor;opacity:.9;font-weight:400}
         nav li a{display:flex;align-items:center;gap:8px;min-height:36px;padding:4px 12px;border-radius:var(--radius);color:var(--ink)}
         nav li a:hover{background:var(--hover);text-decoration:none}
         nav a[aria-current]{background:var(--tint);font-weight:600}
