@@ -47,6 +47,8 @@ let package = Package(
         library("CGMime", pkgConfig: "gmime-3.0", apt: "libgmime-3.0-dev"),
         library("CMicroHTTPD", pkgConfig: "libmicrohttpd", apt: "libmicrohttpd-dev"),
         library("CSystemd", pkgConfig: "libsystemd", apt: "libsystemd-dev"),
+        library("CGumbo", pkgConfig: "gumbo", apt: "libgumbo-dev"),
+        library("CICU", pkgConfig: "icu-i18n", apt: "libicu-dev"),
 
         source("DDSLock"),
         source("DDSCore", settings: fast),
@@ -58,6 +60,8 @@ let package = Package(
         source("DDSWire", ["DDSCore"], settings: fast),
         source("DDSTorture", ["DDSLock", "DDSCore", "DDSSpool", "DDSWire"], settings: fast),
         source("DDSMail", ["CGMime", "DDSCore"]),
+        source("DDSUnicode", ["CICU"]),
+        source("DDSHTML", ["CGumbo", "DDSUnicode", "DDSMail"]),
         source("DDSHTTP", ["CMicroHTTPD", "DDSCore", "DDSLoop"]),
         source(
             "DDSNode",
@@ -67,7 +71,7 @@ let package = Package(
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ]),
         source("DDSServer", ["DDSNode"]),
-        source("DDSAgent", ["DDSNode", "DDSHTTP", .product(name: "Mustache", package: "swift-mustache")]),
+        source("DDSAgent", ["DDSNode", "DDSHTTP", "DDSHTML", .product(name: "Mustache", package: "swift-mustache")]),
         .executableTarget(
             name: "ddsnode",
             dependencies: [
@@ -93,6 +97,8 @@ let package = Package(
         tests("DDSBusTests", ["DDSBus", "DDSTestKit"]),
         tests("DDSWireTests", ["DDSWire", "DDSTestKit"]),
         tests("DDSMailTests", ["DDSMail", "DDSTestKit"]),
+        tests("DDSUnicodeTests", ["DDSUnicode"]),
+        tests("DDSHTMLTests", ["DDSHTML", "DDSTestKit"]),
         tests("DDSHTTPTests", ["DDSHTTP", "DDSTestKit"]),
         tests("DDSNodeTests", ["DDSNode", "DDSTestKit"]),
         tests("DDSServerTests", ["DDSServer", "DDSTestKit"]),

@@ -10,6 +10,8 @@ build=(
     "libssl-dev|TLS"
     "libmicrohttpd-dev|the agent's page"
     "libgmime-3.0-dev|reading and writing MIME"
+    "libgumbo-dev|reading HTML mail as browsers do"
+    "libicu-dev|names that look like others, international host names"
     "libsystemd-dev|telling systemd of start, reload and stop"
     "pkg-config|finding these libraries"
     "g++|C++ headers for the TOML library"

@@ -2,6 +2,12 @@
 
 import CGMime
 
+/// Text without a declared charset.
+package enum PlainDecoding {
+    /// UTF-8, and where it is none, windows-1252; never fails.
+    package static func text(_ bytes: [UInt8]) -> String { LegacyCharset.text(bytes, charset: nil) }
+}
+
 /// Text of the charsets that mail uses, as Unicode.
 enum LegacyCharset {
     /// Never fails: octets that mean nothing in the charset become a replacement character. Where no charset or an unknown one

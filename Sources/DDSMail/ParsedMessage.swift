@@ -40,6 +40,8 @@ package struct ParsedMessage: Hashable, Sendable {
         package var declaredType: String
         /// Octets after decoding.
         package var size: Int
+        /// What is inside, by our own look at it.
+        package var kind = ContentKind.unknown
     }
 
     package internal(set) var subject = SafeText.empty
@@ -59,6 +61,8 @@ package struct ParsedMessage: Hashable, Sendable {
     /// True when `bestPlainText` was made from HTML because there was nothing else.
     package internal(set) var wasHTML = false
     package internal(set) var hasHTML = false
+    /// The HTML of the message, of several alternatives the last, with plain parts between as `pre`; hostile. Empty without HTML.
+    package internal(set) var formattedText = ""
     package internal(set) var attachments: [Attachment] = []
 
     /// True when the message is so contrived that it was not taken apart: `bestPlainText` is its body as it came, and of its
@@ -85,6 +89,7 @@ package struct ParsedMessage: Hashable, Sendable {
         bestPlainText = PartWalk.Text.joined(
             wasHTML ? walk.text.html.map { PlainRendering.of(html: $0) } : walk.text.plain)
         hasHTML = walk.text.hasHTML
+        if hasHTML { formattedText = walk.text.formatted.joined(separator: "\n") }
         attachments = walk.attachments
     }
 
@@ -94,6 +99,15 @@ package struct ParsedMessage: Hashable, Sendable {
         var walk = PartWalk(mode: .content(of: index))
         unsafe walk.visit(g_mime_message_get_mime_part(message.pointer))
         return walk.content
+    }
+
+    /// The decoded parts of a message that its HTML can name, by their Content-ID without angle brackets (RFC 2392). The first of an
+    /// id counts, and only the first 16 MiB.
+    package static func relatedParts(of bytes: [UInt8]) -> [String: [UInt8]] {
+        guard let message = unsafe construct(bytes) else { return [:] }
+        var walk = PartWalk(mode: .related)
+        unsafe walk.visit(g_mime_message_get_mime_part(message.pointer))
+        return walk.related
     }
 
     private static func construct(_ bytes: [UInt8]) -> GMimeReference<GMimeMessage>? {

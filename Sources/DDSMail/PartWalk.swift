@@ -9,18 +9,23 @@ struct PartWalk {
         case summarise
         /// The bytes of one attachment.
         case content(of: Int)
+        /// The bytes of everything that has a Content-ID.
+        case related
     }
 
     /// The texts of a part and what is below it.
     struct Text {
         var plain: [String] = []
         var html: [String] = []
+        /// HTML, and plain texts beside it, as one reads them one after the other.
+        var formatted: [String] = []
         var hasHTML = false
 
         /// Texts that follow one another are read one after the other.
         mutating func append(_ next: Text) {
             plain += next.plain
             html += next.html
+            formatted += next.formatted
             hasHTML = hasHTML || next.hasHTML
         }
 
@@ -38,12 +43,16 @@ struct PartWalk {
     private static let depthMax = 50
     /// Parts of a message that are looked at; what follows is left out.
     private static let partsMax = 2000
+    /// Octets of parts that HTML names.
+    private static let relatedMax = 16 << 20
 
     private let mode: Mode
     private var visited = 0
     private(set) var text = Text()
     private(set) var attachments: [ParsedMessage.Attachment] = []
     private(set) var content: [UInt8]?
+    private(set) var related: [String: [UInt8]] = [:]
+    private var relatedOctets = 0
 
     init(mode: Mode) {
         self.mode = mode
@@ -79,6 +88,7 @@ struct PartWalk {
             if subtype == "signed", index > 0 { break }
             let next = unsafe collect(g_mime_multipart_get_part(multipart, index), depth: depth + 1)
             if subtype == "alternative" {
+                if next.hasHTML || !text.hasHTML, !next.formatted.isEmpty { text.formatted = next.formatted }
                 text.hasHTML = text.hasHTML || next.hasHTML
                 if !next.plain.isEmpty { text.plain = next.plain }
                 if !next.html.isEmpty { text.html = next.html }
@@ -101,10 +111,27 @@ struct PartWalk {
             return Text()
         }
         guard case .summarise = mode else { return Text() }
-        let charset = unsafe String(lent: g_mime_object_get_content_type_parameter(object, "charset"))
-        let decoded = unsafe LegacyCharset.text(Self.content(of: part), charset: charset)
+        let content = unsafe Self.content(of: part)
+        let declared = unsafe String(lent: g_mime_object_get_content_type_parameter(object, "charset"))
+        let charset = declared ?? (type == "text/html" ? Self.charset(inside: content) : nil)
+        let decoded = LegacyCharset.text(content, charset: charset)
         let lines = String(decoding: LineEnds.lf(Array(decoded.utf8)), as: UTF8.self)
-        return type == "text/html" ? Text(html: [lines], hasHTML: true) : Text(plain: [lines])
+        return type == "text/html"
+            ? Text(html: [lines], formatted: [lines], hasHTML: true) : Text(plain: [lines], formatted: [Self.preformatted(lines)])
+    }
+
+    /// A plain text between HTML.
+    private static func preformatted(_ text: String) -> String {
+        "<pre>\n" + text.replacing("&", with: "&amp;").replacing("<", with: "&lt;") + "</pre>"
+    }
+
+    /// What an HTML document without a declared charset says of itself in its first octets.
+    private static func charset(inside content: [UInt8]) -> String? {
+        let head = String(decoding: content.prefix(1024), as: UTF8.self).lowercased()
+        guard let match = head.firstMatch(of: /charset\s*=\s*["']?([a-z0-9._:-]{2,40})/) else { return nil }
+        let name = String(match.output.1)
+        // Whoever could say so in ASCII has not written in one of these.
+        return ["utf-7", "utf-16", "utf-32", "iso-10646"].contains { name.hasPrefix($0) } ? nil : name
     }
 
     private mutating func attach(_ object: UnsafeMutablePointer<GMimeObject>, nameFallback: String) {
@@ -115,15 +142,21 @@ struct PartWalk {
         }
         switch mode {
         case .summarise:
+            let content = bytes()
             let name = unsafe isLeaf ? String(lent: g_mime_part_get_filename(dds_mime_as_part(object))) : nil
             attachments.append(
                 ParsedMessage.Attachment(
                     index: index, fileName: SafeFileName(name ?? nameFallback), declaredType: unsafe Self.type(of: object),
-                    size: bytes().count))
+                    size: content.count, kind: ContentKind(of: content)))
         case .content(let wanted):
             if index == wanted { content = bytes() }
             attachments.append(
                 ParsedMessage.Attachment(index: index, fileName: SafeFileName(""), declaredType: "", size: 0))
+        case .related:
+            guard isLeaf, let id = unsafe String(lent: g_mime_object_get_content_id(object)), related[id] == nil else { return }
+            let content = bytes()
+            relatedOctets += content.count
+            if relatedOctets <= Self.relatedMax { related[id] = content }
         }
     }
 

@@ -73,6 +73,10 @@ final class FakeBackend: WebBackend {
         calls.append("confirm \(hash)")
         return "Confirmed <\(hash)>."
     }
+    var formatted: [String: FormattedMessage] = [:]
+    func formatted(_ message: String) async -> FormattedMessage? { formatted[message] }
+    var sources: [String: SourceModel] = [:]
+    func source(_ message: String) async -> SourceModel? { sources[message] }
     func attachment(_ id: String) async -> AttachmentContent? { files[id] }
     func act(_ action: ThreadAction, on threads: [String]) async -> ActionOutcome {
         calls.append("\(action) \(threads.joined(separator: ","))")
@@ -221,8 +225,9 @@ extension FakeBackend {
                 MessageModel(
                     id: "m4", senderName: "Chen Wei", senderAddress: "chen@node.example.org", recipients: ["#board"],
                     time: ago(12), body: "Looks right to me.", isUnread: true, depth: 2,
-                    marks: [.keyChanged(since: ago(20000)), .hasHTML]),
+                    marks: [.keyChanged(since: ago(20000))]),
             ])
+        backend.threads["tbudget"]?.messages[3].formatted = FormattedOffer()
         backend.files["a1"] = AttachmentContent(name: "budget \u{202e}sdo.exe", bytes: [1, 2, 3])
         return backend
     }

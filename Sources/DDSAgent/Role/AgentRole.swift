@@ -71,6 +71,7 @@ import Logging
         configuration.idleLockSeconds = Int(services.config.agent.lock.idle.components.seconds)
         configuration.checksPeerUID = web.checkPeerUID
         configuration.hostName = web.host
+        configuration.showsFormatted = web.html == .onRequest
         let mailPage = MailPage(agent: agent)
         let page = WebApp(configuration, backend: mailPage)
         pagePort = try page.start(port: port, adopting: services.handover.take(Self.pageSockets))

@@ -139,7 +139,7 @@ extension MailPage {
             let parsed = try? await Heavy.perform(octets: bytes.count) { ParsedMessage(SignedMessage.inner(of: bytes)) }
             guard let parsed else { return model }
             model.body = parsed.bestPlainText
-            if parsed.hasHTML { model.marks.append(.hasHTML) }
+            model.formatted = await offer(parsed)
             if summary.seal == .classical { model.marks.append(.notPostQuantum) }
             if let readers = store.trust.readers(of: summary) {
                 model.readers = [readers.words, store.trust.confirmation(of: summary)].compactMap { $0 }.joined(separator: "; ")
@@ -153,7 +153,9 @@ extension MailPage {
             // The parts for programs of what the node wrote are no files for people.
             if summary.isFromNode != true {
                 model.attachments = parsed.attachments.map {
-                    AttachmentModel(id: "\(summary.id)x\($0.index)", name: $0.fileName.text, size: $0.size)
+                    AttachmentModel(
+                        id: "\(summary.id)x\($0.index)", name: $0.fileName.text, size: $0.size, kind: $0.kind,
+                        declaredType: $0.declaredType)
                 }
             }
         } catch {
@@ -178,20 +180,4 @@ extension MailPage {
                 ? .notSigned : .signature(signature.words)
         }
     }
-
-    func attachment(_ id: String) async -> AttachmentContent? {
-        // Ids of messages have that letter too; the last one is ours.
-        guard let cross = id.lastIndex(of: "x"), let number = Int(id[id.index(after: cross)...]),
-            let store = agent.unlocked?.store, let bytes = try? await store.message(String(id[..<cross]))
-        else { return nil }
-        let found = try? await Heavy.perform(octets: bytes.count) { () -> AttachmentContent? in
-            let bytes = SignedMessage.inner(of: bytes)
-            guard let attachment = ParsedMessage(bytes).attachments.first(where: { $0.index == number }),
-                let content = ParsedMessage.attachmentContent(number, of: bytes)
-            else { return nil }
-            return AttachmentContent(name: attachment.fileName.text, bytes: content)
-        }
-        return agent.unlocked?.store === store ? found ?? nil : nil
-    }
-
 }

@@ -64,4 +64,5 @@ package struct Templates: Sendable {
         .merging(threadTexts) { first, _ in first }
         .merging(writeTexts) { first, _ in first }
         .merging(personTexts) { first, _ in first }
+        .merging(contentTexts) { first, _ in first }
 }

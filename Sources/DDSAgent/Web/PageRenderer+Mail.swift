@@ -69,10 +69,11 @@ extension PageRenderer {
         values["replyAllText"] = replyAllText(model)
         let firstNew = model.messages.firstIndex { $0.isUnread }
         values["messages"] = model.messages.enumerated().map { index, message in
-            var entry = self.message(message, now: context.now)
+            var entry = self.message(message, context)
+            entry.merge(formattedValues(message, context, thread: model.id)) { _, new in new }
             // The divider says where to go on; with nothing read before it, there is nothing to divide.
             entry["isFirstNew"] = index == firstNew && index > 0
-            entry["isOpen"] = message.isUnread || index == model.messages.count - 1
+            entry["isOpen"] = message.isUnread || index == model.messages.count - 1 || message.id == context.formatted
             entry["offersAuthor"] = model.readers.count > 2 && !message.isOwn
             entry["canAnswer"] = true
             entry["events"] = events(model, at: index, now: context.now)
@@ -179,7 +180,8 @@ extension PageRenderer {
         return values
     }
 
-    private func message(_ message: MessageModel, now: WallTime) -> [String: Any] {
+    private func message(_ message: MessageModel, _ context: Context) -> [String: Any] {
+        let now = context.now
         let body = DisplayText.body(message.body)
         let name = DisplayText.line(message.senderName)
         let address = DisplayText.line(message.senderAddress)
@@ -197,7 +199,7 @@ extension PageRenderer {
             "isNew": message.isUnread,
             "isOwn": message.isOwn,
             "marks": marks,
-            "parts": parts.map(part),
+            "parts": parts.map { part($0, context) },
             "hasFiles": !message.attachments.isEmpty,
             "files": fileValues(message.attachments),
             "recipients": message.recipients.map { ["recipient": DisplayText.line($0).text] },
@@ -226,8 +228,9 @@ extension PageRenderer {
         return DisplayText.line(words).text
     }
 
-    private func part(_ part: BodyPart) -> [String: Any] {
+    private func part(_ part: BodyPart, _ context: Context) -> [String: Any] {
         var values: [String: Any] = ["isText": false, "isQuote": false, "isSignature": false, "quoteText": ""]
+        defer { values["runs"] = runs(values["partText"] as? String ?? "", context.links) }
         switch part {
         case .text(let text):
             values["isText"] = true
@@ -260,12 +263,10 @@ extension PageRenderer {
             case .notTheNodes(let why): DisplayText.line(why).text
             case .readersInDoubt(let why): Self.sentence(DisplayText.line(why).text)
             case .notPostQuantum: "Not sealed against quantum computers: a reader, or the way to the node, has a classical key."
-            case .hasHTML: "This message also has a formatted version. You see its text."
-            case .remoteImagesBlocked(let count): "\(count) remote \(count == 1 ? "image" : "images") not loaded."
             }
         let isInformation =
             switch mark {
-            case .notPostQuantum, .hasHTML, .remoteImagesBlocked: true
+            case .notPostQuantum: true
             case .unknownKey, .keyChanged, .notSigned, .notEncryptedOnTheWay, .looksLike, .notTheNodes,
                 .readersInDoubt, .signature:
                 false

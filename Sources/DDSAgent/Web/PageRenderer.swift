@@ -13,6 +13,12 @@ package struct PageRenderer: Sendable {
         package var here: String
         package var notice: WebNotice?
         package var now: WallTime
+        /// Names for the links of texts; without them texts have none.
+        package var links: LinkNames?
+        /// The message that is shown formatted.
+        package var formatted: String?
+        /// `agent.web.html`: whether messages may be.
+        package var showsFormatted = true
 
         package init(formToken: String, here: String, notice: WebNotice? = nil, now: WallTime) {
             self.formToken = formToken
@@ -30,6 +36,7 @@ package struct PageRenderer: Sendable {
         case thread = "Thread · DDS"
         case write = "Write · DDS"
         case person = "Keys · DDS"
+        case link = "Link · DDS"
         case welcome = "Welcome · DDS"
     }
 
@@ -188,13 +195,6 @@ extension PageRenderer {
             ]
         case .failed(let reason):
             ["sentText": "not sent", "sentClass": "failed", "sentLong": "Not sent. " + DisplayText.line(reason).text]
-        }
-    }
-
-    func fileValues(_ files: [AttachmentModel]) -> [[String: Any]] {
-        files.map { file in
-            let name = DisplayText.fileName(file.name)
-            return ["fileID": file.id, "fileStem": name.stem, "fileEnding": name.ending, "fileSize": Self.size(file.size)]
         }
     }
 

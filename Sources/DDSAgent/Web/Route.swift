@@ -8,6 +8,11 @@ package enum Route: Hashable, Sendable {
     case write
     case draft(String)
     case attachment(String)
+    case view(String)
+    case formatted(String)
+    case formattedDocument(String)
+    case source(String)
+    case link(String)
     case person(String)
     case act
     case active
@@ -40,6 +45,11 @@ package enum Route: Hashable, Sendable {
         case ("t", 3) where Self.isID(parts[1]) && parts[2] == "print": self = .print(parts[1])
         case ("w", 2) where Self.isID(parts[1]): self = .draft(parts[1])
         case ("a", 2) where Self.isID(parts[1]): self = .attachment(parts[1])
+        case ("v", 2) where Self.isID(parts[1]): self = .view(parts[1])
+        case ("m", 2) where Self.isID(parts[1]): self = .formatted(parts[1])
+        case ("m", 3) where Self.isID(parts[1]) && parts[2] == "html": self = .formattedDocument(parts[1])
+        case ("m", 3) where Self.isID(parts[1]) && parts[2] == "source": self = .source(parts[1])
+        case ("o", 2) where Self.isID(parts[1]): self = .link(parts[1])
         case ("k", 2) where Self.isID(parts[1]): self = .person(parts[1])
         case ("open", 2) where Self.isID(parts[1]): self = .open(parts[1])
         default: return nil
@@ -65,8 +75,8 @@ package enum Route: Hashable, Sendable {
         let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         if parts.count == 2, !(parts[1].hasPrefix("c=") && isID(String(parts[1].dropFirst(2)))) { return false }
         switch Route(path: String(parts[0])) {
-        case .list, .thread, .print, .write, .draft, .person: return true
-        case .attachment, .act, .active, .events, .unlock, .lock, .open, .health, nil: return false
+        case .list, .thread, .print, .write, .draft, .person, .formatted, .source: return true
+        case .attachment, .view, .formattedDocument, .link, .act, .active, .events, .unlock, .lock, .open, .health, nil: return false
         }
     }
 

@@ -143,6 +143,9 @@ enum Style {
         dd{margin:0;color:var(--ink)}
         .mark{background:var(--warn-bg);color:var(--warn);border-radius:var(--radius);padding:6px 12px;font-size:14px;margin-bottom:8px}
         .mark.info{background:none;color:var(--soft);padding:0}
+        .formatted{display:block;width:100%;height:60vh;min-height:200px;resize:vertical;overflow:auto;border:1px solid var(--line);border-radius:var(--radius);background:#fff;margin:0 0 12px}
+        .picture{width:100%}.picture img{display:block;max-width:320px;max-height:240px;border:1px solid var(--line);border-radius:var(--radius)}
+        .source{font:13px/1.5 ui-monospace,monospace;overflow-wrap:anywhere}
         .files li{display:flex;flex-wrap:wrap;align-items:baseline;gap:4px 8px;padding:6px 0;font-size:14px}
         .filename b{font-weight:650}
         .answer{display:flex;flex-wrap:wrap;gap:8px;padding:4px 0 16px}

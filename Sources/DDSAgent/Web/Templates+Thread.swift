@@ -47,12 +47,12 @@ extension Templates {
             {{#marks}}<p class="mark {{markClass}}">{{#markSign}}⚠ {{/markSign}}{{markText}}</p>
             {{/marks}}{{#urgentPeople}}<p class="mark"><a href="/k/{{personID}}">Compare keys with <bdi dir="auto">{{personName}}</bdi></a></p>
             {{/urgentPeople}}{{#copyWords}}<p class="mark info copies"><bdi dir="auto">{{copyWords}}</bdi></p>
-            {{/copyWords}}<div class="body">
-            {{#parts}}{{#isQuote}}<details class="quote"><summary>{{quoteText}}</summary><blockquote class="text" dir="auto">{{partText}}</blockquote></details>
-            {{/isQuote}}{{#isSignature}}<div class="text signature" dir="auto">{{partText}}</div>
-            {{/isSignature}}{{#isText}}<div class="text" dir="auto">{{partText}}</div>
+            {{/copyWords}}{{>html}}{{^framePath}}<div class="body">
+            {{#parts}}{{#isQuote}}<details class="quote"><summary>{{quoteText}}</summary><blockquote class="text" dir="auto">{{>runs}}</blockquote></details>
+            {{/isQuote}}{{#isSignature}}<div class="text signature" dir="auto">{{>runs}}</div>
+            {{/isSignature}}{{#isText}}<div class="text" dir="auto">{{>runs}}</div>
             {{/isText}}{{/parts}}</div>
-            {{#hasFiles}}<ul class="files">{{#files}}<li>{{>clip}} <span class="filename"><bdi dir="auto">{{fileStem}}</bdi><b>{{fileEnding}}</b></span> <small>{{fileSize}}</small> <a href="/a/{{fileID}}" download>Save to disk (decrypted)</a></li>{{/files}}</ul>{{/hasFiles}}
+            {{/framePath}}{{>files}}
             <details class="more"><summary>Details</summary>
             <dl>
             <dt>To</dt><dd>{{#recipients}}<bdi dir="auto">{{recipient}}</bdi><br>{{/recipients}}</dd>
@@ -66,6 +66,7 @@ extension Templates {
             {{#truths}}<dt>{{truthName}}</dt><dd><bdi dir="auto">{{truthWords}}</bdi></dd>
             {{/truths}}
             {{#sentText}}<dt>State</dt><dd>{{sentLong}}</dd>{{/sentText}}
+            <dt>Source</dt><dd><a href="/m/{{messageID}}/source">As it was sent</a></dd>
             </dl>
             </details>
             {{#canAnswer}}<form class="answer" method="post" action="/do" autocomplete="off">

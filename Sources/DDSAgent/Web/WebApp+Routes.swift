@@ -20,6 +20,11 @@ extension WebApp {
         case (.write, false): return await write(nil, request, visit)
         case (.draft(let id), false): return await write(id, request, visit)
         case (.attachment(let id), false): return await attachment(id, request, visit)
+        case (.view(let id), false): return await view(id, request, visit)
+        case (.formatted(let id), false): return await formatted(id, request, visit)
+        case (.formattedDocument(let id), false): return await formattedDocument(id, request, visit)
+        case (.source(let id), false): return await source(id, request, visit)
+        case (.link(let name), false): return link(name)
         case (.person(let id), false): return await person(id, request, visit)
         case (.events, false): return .events(openStream())
         case (.draft(let id), true): return await post(draft: id, request, visit)
@@ -31,6 +36,7 @@ extension WebApp {
             await backend.lock()
             return .redirect(to: "/unlock")
         case (.health, true), (.open, true), (.list, true), (.thread, true), (.print, true), (.write, true), (.attachment, true),
+            (.view, true), (.formatted, true), (.formattedDocument, true), (.source, true), (.link, true),
             (.person, true), (.events, true), (.act, false), (.active, false), (.lock, false):
             gate.count(.methodNotAllowed)
             var response = page(for: .methodNotAllowed)
@@ -39,15 +45,18 @@ extension WebApp {
         }
     }
 
-    private func context(_ request: HTTPRequest, _ visit: WebGate.Visit?) -> PageRenderer.Context {
-        PageRenderer.Context(
+    func context(_ request: HTTPRequest, _ visit: WebGate.Visit?) -> PageRenderer.Context {
+        var context = PageRenderer.Context(
             formToken: visit.map { gate.sessions.formToken($0.token.exposed) } ?? "",
             here: Route.isPage(request.target) ? request.target : "/",
             notice: visit.flatMap { gate.sessions.takeNotice($0.id) },
             now: configuration.time.wall)
+        context.links = links.names
+        context.showsFormatted = configuration.showsFormatted
+        return context
     }
 
-    private func notFound(_ request: HTTPRequest, _ visit: WebGate.Visit?) async -> HTTPResponse {
+    func notFound(_ request: HTTPRequest, _ visit: WebGate.Visit?) async -> HTTPResponse {
         guard let visit, visit.level == .signedIn, !backend.isLocked else { return HTTPResponse(status: 404) }
         let frame = await backend.frame()
         return .html(
@@ -143,10 +152,14 @@ extension WebApp {
 
     private func thread(_ id: String, _ request: HTTPRequest, _ visit: WebGate.Visit?) async -> HTTPResponse {
         backend.noteActivity()
-        let window = request.parameter("c").flatMap { Route.isID($0) ? ThreadWindow.from($0) : nil } ?? .here
-        guard let model = await backend.thread(id, window) else { return await notFound(request, visit) }
+        guard let model = await backend.thread(id, window(request)) else { return await notFound(request, visit) }
+        note(linksOf: model)
         let frame = await backend.frame()
         return .html(pages.thread(context(request, visit), frame: frame, model))
+    }
+
+    func window(_ request: HTTPRequest) -> ThreadWindow {
+        request.parameter("c").flatMap { Route.isID($0) ? ThreadWindow.from($0) : nil } ?? .here
     }
 
     private func person(_ id: String, _ request: HTTPRequest, _ visit: WebGate.Visit?) async -> HTTPResponse {
@@ -249,20 +262,6 @@ extension WebApp {
 
     private func say(_ outcome: ActionOutcome, _ visit: WebGate.Visit?) {
         leave(outcome.words, undo: outcome.undo, visit)
-    }
-
-    /// Always a download: what a browser would show, it would also keep and perhaps run.
-    private func attachment(_ id: String, _ request: HTTPRequest, _ visit: WebGate.Visit?) async -> HTTPResponse {
-        backend.noteActivity()
-        guard let file = await backend.attachment(id) else { return await notFound(request, visit) }
-        let name = DisplayText.fileName(file.name)
-        let headers = HTTPHeaders([
-            HTTPField("Content-Type", "application/octet-stream"),
-            HTTPField("Content-Disposition", "attachment; filename*=UTF-8''" + Self.percentEncoded(name.stem + name.ending)),
-        ])
-        return HTTPResponse(status: 200, headers: headers, body: .bytes(file.bytes))
-            .with(SecurityHeaders.page)
-            .with([HTTPField("Content-Security-Policy", "sandbox; default-src 'none'")])
     }
 
     func leave(_ notice: String, undo: String? = nil, _ visit: WebGate.Visit?) {

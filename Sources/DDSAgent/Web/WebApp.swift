@@ -23,6 +23,8 @@ package final class WebApp {
         package var configuredHosts: [String] = []
         /// `(3) ` in front of titles.
         package var showsUnreadInTitle = false
+        /// `agent.web.html`: formatted versions of messages are shown when they are asked for.
+        package var showsFormatted = true
         /// The idle lock; pages without the script reload a little later.
         package var idleLockSeconds = 900
         /// The seconds that local time is ahead of UTC at a moment.
@@ -46,6 +48,7 @@ package final class WebApp {
     let pages: PageRenderer
     package internal(set) var gate: WebGate
     var limiter = UnlockLimiter()
+    var links: LinkBook
     var streams: [EventChannel] = []
     private var subscription: WebSubscription?
     private var server: HTTPServer?
@@ -59,6 +62,7 @@ package final class WebApp {
             site: WebSite(port: 0, name: configuration.hostName, configuredHosts: configuration.configuredHosts),
             agentID: configuration.agentID,
             sessions: WebSessions(random: configuration.random, hash: configuration.hash))
+        links = Self.emptyLinks(configuration)
         pages = PageRenderer(
             hash: configuration.hash, showsUnreadInTitle: configuration.showsUnreadInTitle,
             refreshSeconds: configuration.idleLockSeconds + 5, offset: configuration.offset)
@@ -135,6 +139,7 @@ package final class WebApp {
             for stream in streams { stream.send(event: "state", data: line) }
         case .locked:
             gate.sessions.lock()
+            links = Self.emptyLinks(configuration)
             lastUnread = nil
             lastState = nil
             let ending = streams
@@ -144,6 +149,11 @@ package final class WebApp {
                 stream.close()
             }
         }
+    }
+
+    /// Under a new key: names from before a lock mean nothing after it.
+    private static func emptyLinks(_ configuration: Configuration) -> LinkBook {
+        LinkBook(names: LinkNames(hash: configuration.hash, key: configuration.random.bytes(32)))
     }
 
     /// Opens a stream and tells it what is known; beyond the limit the oldest ends.

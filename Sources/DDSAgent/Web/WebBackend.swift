@@ -68,6 +68,10 @@ package protocol WebBackend: AnyObject {
     func decide(person id: String, _ choice: PersonChoice, fingerprint: String) async -> String
     /// Confirms, as an owner, who is in a group: the roster with this hash, which the form showed. Says what came of it in a sentence.
     func confirm(roster hash: String) async -> String
+    /// A message's formatted version. Nil when there is none, or none that can be shown.
+    func formatted(_ message: String) async -> FormattedMessage?
+    /// A message as it was sent. Nil when unknown.
+    func source(_ message: String) async -> SourceModel?
     /// A file of a message. Nil when unknown.
     func attachment(_ id: String) async -> AttachmentContent?
     /// Does something with threads.

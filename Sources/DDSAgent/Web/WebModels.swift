@@ -2,6 +2,7 @@
 
 package import DDSCore
 package import DDSHTTP
+package import DDSMail
 
 /// A list of threads that the sidebar can name.
 package enum FolderReference: Hashable, Sendable {
@@ -76,8 +77,6 @@ package enum MessageMark: Hashable, Sendable {
     case notPostQuantum
     /// The roster that it was sealed for is not what it should be; why, as a sentence without its full stop.
     case readersInDoubt(String)
-    case hasHTML
-    case remoteImagesBlocked(Int)
 }
 
 /// How far a message of one's own has come.
@@ -162,11 +161,16 @@ package struct AttachmentModel: Hashable, Sendable {
     package var id: String
     package var name: String
     package var size: Int
+    /// What it is by our own look at it, and what the sender says it is, in lower case.
+    package var kind: ContentKind
+    package var declaredType: String
 
-    package init(id: String, name: String, size: Int) {
+    package init(id: String, name: String, size: Int, kind: ContentKind = .unknown, declaredType: String = "") {
         self.id = id
         self.name = name
         self.size = size
+        self.kind = kind
+        self.declaredType = declaredType
     }
 }
 
@@ -174,10 +178,13 @@ package struct AttachmentModel: Hashable, Sendable {
 package struct AttachmentContent: Hashable, Sendable {
     package var name: String
     package var bytes: [UInt8]
+    /// In lower case; a claim.
+    package var declaredType: String
 
-    package init(name: String, bytes: [UInt8]) {
+    package init(name: String, bytes: [UInt8], declaredType: String = "") {
         self.name = name
         self.bytes = bytes
+        self.declaredType = declaredType
     }
 }
 
@@ -192,6 +199,8 @@ package struct MessageModel: Hashable, Sendable {
     package var time: WallTime
     /// Plain text with LF line ends; lines that start with `>` are folded as quotes.
     package var body: String
+    /// That it has a formatted version too.
+    package var formatted: FormattedOffer?
     package var isUnread: Bool
     package var isOwn: Bool
     /// Depth of the answer, for the indent.

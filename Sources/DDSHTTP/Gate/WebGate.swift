@@ -115,6 +115,12 @@ extension WebGate {
     private func siteVerdict(_ request: HTTPRequest) -> Verdict? {
         let values = request.headers.values("Sec-Fetch-Site")
         if values.isEmpty { return nil }
+        // The way out of a mail's frame, whose origin is nobody's. The name is the permission.
+        if WebPath.isWayOut(request.path), request.method == "GET", request.headers.only("Sec-Fetch-Mode") == "navigate",
+            request.headers.only("Sec-Fetch-Dest") == "document"
+        {
+            return nil
+        }
         guard values.count == 1 else { return .refuse(.siteUnknown) }
         switch values[0] {
         case "same-origin": return nil
@@ -179,8 +185,11 @@ extension WebGate {
 package enum WebPath {
     /// Served without a session: they show nothing private.
     package static func isPublic(_ path: String) -> Bool {
-        path == "/unlock" || path == "/healthz" || path.hasPrefix("/s/") || path.hasPrefix("/open/")
+        path == "/unlock" || path == "/healthz" || path.hasPrefix("/s/") || path.hasPrefix("/open/") || isWayOut(path)
     }
+
+    /// The page in front of a link of a mail: under a name that nobody can guess, until the lock.
+    package static func isWayOut(_ path: String) -> Bool { path.hasPrefix("/o/") }
 
     /// May be reached by a link on another site, in two steps.
     package static func isLinkable(_ path: String) -> Bool {

@@ -113,6 +113,7 @@ package struct Config: Sendable, Equatable {
             package var host = ""
             package var checkPeerUID = true
             package var undoSend = Duration.zero
+            package var html = HTMLView.onRequest
         }
 
         package var address = ""
@@ -122,6 +123,12 @@ package struct Config: Sendable, Equatable {
         package var fetchEvery = Duration.zero
         package var lock = Lock()
         package var web = Web()
+    }
+
+    /// Whether the page shows the formatted version of a message.
+    package enum HTMLView: String, Sendable, CaseIterable {
+        case never
+        case onRequest = "on-request"
     }
 
     package enum LogLevel: String, Sendable, CaseIterable { case error, notice, info, debug }

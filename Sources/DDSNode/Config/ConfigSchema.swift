@@ -163,6 +163,9 @@ package enum ConfigSchema {
         ConfigKey(
             "agent.web.undo_send", .duration(\.agent.web.undoSend, .zero...Duration.seconds(60)), .value(.text("10s")),
             "How long a message written on the page waits before it goes out, so that it can be taken back."),
+        ConfigKey(
+            "agent.web.html", .word(\.agent.web.html), .value(.text("on-request")), restart: true,
+            "Whether the formatted version of a message can be asked for on the page. Nothing is ever loaded for it."),
     ]
 
     private static let log = [
