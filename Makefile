@@ -40,6 +40,17 @@ demo: deps build ## Install what is missing, build, and run a node with two memb
 test: deps test-deps swift ## Install what is missing and run every test.
 	@scripts/run-tests.sh
 
+.PHONY: test-web
+test-web: deps test-deps swift ## The page in a real Chromium: origins, disk, keys, screens. ARGS="mailbox page" names programs.
+	swift build --product ddsnode
+	@for program in $(or $(ARGS),$(basename $(notdir $(wildcard Tests/Web/*.py)))); do \
+	    echo "==> $$program"; DDSNODE="$(CURDIR)/.build/debug/ddsnode" python3 Tests/Web/$$program.py || exit 1; \
+	done
+
+.PHONY: screenshots
+screenshots: deps test-deps build ## Shoot every screen of the demo into screenshots/, light and dark, wide and narrow.
+	@DDSNODE="$(CURDIR)/$(RELEASE)" python3 scripts/screenshots.py screenshots $(ARGS)
+
 .PHONY: deps
 deps: ## Install with apt what building needs.
 	@scripts/install-deps.sh build

@@ -116,6 +116,54 @@ import Testing
     }
 }
 
+/// What a person may have overlooked; each is said once, and "Send anyway" passes over it.
+@Suite(.timeLimit(.minutes(5))) struct SendGuardTests {
+    @LoopActor private func warnings(_ open: OpenAgent, _ fields: DraftFields, _ id: String = "d1") async -> [String] {
+        guard case .refused = await open.page.send(draft: id, fields) else { return [] }
+        return await open.page.draft(id)?.problems.map(\.text) ?? ["no draft"]
+    }
+
+    @Test @LoopActor func manyReaders_areCounted() async throws {
+        let open = try await OpenAgent()
+        func members(_ count: Int) -> [String] { ["alice"] + (1..<count).map { "m\($0)" } }
+        try await open.roster(try TrustBookTests.roster(1, members(25)))
+        var fields = DraftFields(recipients: "board", subject: "All", body: "Text")
+        #expect(await warnings(open, fields) == [])
+        try await open.roster(try TrustBookTests.roster(2, after: try TrustBookTests.roster(1, members(25)), members(26)))
+        #expect(await warnings(open, fields, "d2") == ["This goes to 26 people."])
+        fields.sendsAnyway = true
+        #expect(await warnings(open, fields, "d2") == [])
+        #expect(try await open.outbox() == 2)
+        await open.close()
+    }
+
+    /// The first private message to somebody whose key was not compared is one to think about; the second is not, and groups are not.
+    @Test @LoopActor func firstPrivateMessage_asksForAComparison() async throws {
+        let open = try await OpenAgent()
+        let key = MinisignKey(.generate()).publicKey.key
+        try await open.roster(try TrustBookTests.roster(identities: ["bob": key]))
+        var fields = DraftFields(recipients: "board", subject: "All", body: "Text")
+        #expect(await warnings(open, fields) == [])
+        fields.recipients = "bob"
+        let words = "You have not compared keys with bob@node.test, and this is your first message to them."
+        #expect(await warnings(open, fields, "d2") == [words])
+        fields.sendsAnyway = true
+        #expect(await warnings(open, fields, "d2") == [])
+        fields.sendsAnyway = false
+        #expect(await warnings(open, fields, "d3") == [])
+        await open.close()
+    }
+
+    @Test func snippets_areWhatAMessageSaysItself() {
+        func snippet(_ text: String) -> String { StoredSummary.snippet(of: text, charactersMax: 20) }
+        #expect(snippet("Bob wrote:\n> Where?\n\nIn the shed.\n-- \nAlice") == "In the shed.")
+        #expect(snippet("See below:\n\ntext") == "See below: text")
+        #expect(snippet("> only a quote") == "> only a quote")
+        #expect(snippet("A line that is much longer") == "A line that is much ")
+        #expect(snippet("") == "")
+    }
+}
+
 @Suite(.timeLimit(.minutes(5))) struct UnsendTests {
     private static let fields = DraftFields(
         recipients: "bob", subject: "Plan", body: "The text.",

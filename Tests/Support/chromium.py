@@ -220,6 +220,23 @@ class Tab:
         self.call("DOM.focus", nodeId=self.node(selector))
         self.call("Input.insertText", text=text)
 
+    def size(self, width, height, scheme="light", phone=False):
+        """The window, and the colours that the person prefers."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def keys(self, *names):
+        """Keys one after the other: letters as they are typed, or names like Tab, Enter, Escape."""
+        codes = {"Tab": 9, "Enter": 13, "Escape": 27, "Space": 32}
+        for name in names:
+            shift = 8 if len(name) == 1 and name.isupper() or name in "*?" else 0
+            shift, name = (8, "Tab") if name == "Shift+Tab" else (shift, name)
+            text = {"Enter": "\r", "Space": " "}.get(name, name if len(name) == 1 else None)
+            base = {"key": " " if name == "Space" else name, "modifiers": shift, "windowsVirtualKeyCode": codes.get(name, 0)}
+            self.call("Input.dispatchKeyEvent", type="keyDown", **base, **({"text": text} if text else {}))
+            self.call("Input.dispatchKeyEvent", type="keyUp", **base)
+            self.browser.poll(0.05)
+
     def key(self, key, text=None, modifiers=0):
         for kind in ("keyDown", "keyUp"):
             extra = {"text": text} if text and kind == "keyDown" else {}

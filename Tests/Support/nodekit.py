@@ -366,7 +366,7 @@ def unlocked_agents(node, *names):
 class Agent(Daemon):
     role = "agent"
 
-    def __init__(self, name, extra=""):
+    def __init__(self, name, extra="", undo_send="0s"):
         super().__init__(name)
         self.address = f"{name}@{DOMAIN}"
         self.passphrase = f"{name} has a long passphrase"
@@ -379,6 +379,7 @@ state_dir = "{self.state}"
 runtime_dir = "{self.runtime}"
 [agent.web]
 listen = "127.0.0.1:{self.page_port}"
+undo_send = "{undo_send}"
 {extra}""")
 
     def join(self, invite):

@@ -115,6 +115,7 @@ extension MailPage {
             attachments: draft.attachments.map { AttachmentModel(id: $0.id, name: $0.name, size: $0.content.count) },
             problems: problems(of: id), audience: audience(draft.recipients), waits: waits(draft.recipients),
             thread: draft.repliesTo.flatMap { index.thread($0)?.id },
+            group: (try? agent.recipients([draft.recipients]))?.map(\.local).first { groupNames.contains($0) }.map(Self.groupID),
             savedAt: WallTime(milliseconds: draft.saved))
     }
 
@@ -248,11 +249,47 @@ extension MailPage {
         {
             found.append(DraftProblem(field: .recipients, text: "This quotes #\(original) in another group.", isWarning: true))
         }
+        let readers = readerCount(letter.recipients)
+        if readers > Self.readersWithoutAsking {
+            found.append(
+                DraftProblem(field: .recipients, text: "This goes to \(readers) people.", isWarning: true))
+        }
+        for person in strangers(letter.recipients) {
+            let text = "You have not compared keys with \(person), and this is your first message to them."
+            found.append(DraftProblem(field: .recipients, text: text, isWarning: true))
+        }
         for person in undecided(letter.recipients) {
             let text = "\(person) has another key than before: this will wait until you decide on it."
             found.append(DraftProblem(field: .recipients, text: text, isWarning: true))
         }
         return found
+    }
+
+    /// Whoever writes to more is asked.
+    private static var readersWithoutAsking: Int { 25 }
+
+    /// Members of groups count as far as their rosters are known.
+    private func readerCount(_ recipients: [MailAddress]) -> Int {
+        guard let store = agent.unlocked?.store else { return 0 }
+        var readers: Set<String> = []
+        for recipient in recipients {
+            if let members = store.trust.roster(of: recipient.local)?.members, groupNames.contains(recipient.local) {
+                readers.formUnion(members.map { "\($0.address)" })
+            } else {
+                readers.insert("\(recipient)")
+            }
+        }
+        return readers.count
+    }
+
+    /// People with a key that was not compared whom this person has never written to in private.
+    private func strangers(_ recipients: [MailAddress]) -> [MailAddress] {
+        guard let store = agent.unlocked?.store, recipients.allSatisfy({ !groupNames.contains($0.local) }) else { return [] }
+        let uncompared = Set(store.trust.contacts.filter { !$0.entry.isCompared && !$0.entry.awaitsDecision }.map(\.address))
+        let asked = recipients.filter { uncompared.contains("\($0)") && $0 != agent.account.address }
+        guard !asked.isEmpty else { return [] }
+        let known = Set(store.summaries.filter { $0.isOwn && $0.group == nil }.flatMap { $0.recipients.map { $0.lowercased() } })
+        return asked.filter { !known.contains("\($0)") }
     }
 
     func discard(draft id: String) async {

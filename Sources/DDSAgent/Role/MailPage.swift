@@ -205,6 +205,9 @@ import DDSSpool
             senders.removeAll { $0 == name }
             senders.append(name)
         }
+        // Several people go by their first names, where those tell them apart.
+        let short = senders.map { $0.contains("@") ? $0 : String($0.prefix { $0 != " " }) }
+        if senders.count > 1, Set(short).count == senders.count { senders = short }
         let last = thread.messages[thread.messages.count - 1]
         return ThreadRowModel(
             id: thread.id, senders: senders, messageCount: thread.messages.count, subject: thread.messages[0].subject,

@@ -186,7 +186,7 @@ struct StoreIntake: Sendable {
             date: parsed.date?.seconds ?? wall.seconds,
             received: wall.milliseconds, isUnread: sendState == nil, sendState: sendState, note: nil,
             messageID: parsed.messageID ?? "", inReplyTo: parsed.inReplyTo, references: parsed.references,
-            snippet: String(parsed.bestPlainText.prefix(Self.snippetCharactersMax)),
+            snippet: StoredSummary.snippet(of: parsed.bestPlainText, charactersMax: Self.snippetCharactersMax),
             hasAttachments: !parsed.attachments.isEmpty,
             size: message.count)
     }

@@ -65,6 +65,19 @@ struct StoredSummary: Hashable, Sendable, Codable {
     var isMuted: Bool?
 
     var isOwn: Bool { sendState != nil }
+
+    /// What a message says itself, in one line: no quotes, and not the line that says whom it quotes.
+    static func snippet(of text: String, charactersMax: Int) -> String {
+        var words = ""
+        var lines = text.split(separator: "\n", omittingEmptySubsequences: true)[...]
+        while let line = lines.popFirst(), words.count < charactersMax {
+            let introduces = lines.first?.hasPrefix(">") == true && line.hasSuffix(":")
+            if line == "-- " { break }
+            if line.hasPrefix(">") || introduces { continue }
+            words += (words.isEmpty ? "" : " ") + line.trimmingSpaces
+        }
+        return String((words.isEmpty ? text : words).prefix(charactersMax))
+    }
 }
 
 /// Which roster a message was sealed for.

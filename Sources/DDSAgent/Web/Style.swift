@@ -39,7 +39,7 @@ enum Style {
         button:hover,.button:hover{background:var(--hover);text-decoration:none}
         .primary,.primary:hover{background:var(--accent);border-color:var(--accent);color:var(--on-accent);font-weight:600}
         .primary:hover{filter:brightness(1.08)}
-        .primary kbd{color:inherit;border-color:currentColor;opacity:.75;font-weight:400}
+        .primary kbd{color:inherit;border-color:currentColor;opacity:.9;font-weight:400}
         .quiet{border-color:transparent;background:none;color:var(--soft)}
         .danger:hover{color:var(--bad)}
         .wide{width:100%;min-height:44px}
@@ -58,7 +58,7 @@ enum Style {
         .columns{display:grid;grid-template-columns:232px minmax(0,1fr);max-width:1280px;margin:0 auto}
         nav{padding:16px 8px;position:sticky;top:52px;align-self:start;max-height:calc(100vh - 52px);overflow:auto}
         nav .write{display:flex;align-items:center;gap:8px;margin:0 4px 12px;padding:0 14px;height:44px;border-radius:var(--radius);background:var(--accent);color:var(--on-accent);font-weight:600}
-        nav .write kbd{margin-left:auto;color:inherit;border-color:currentColor;opacity:.75;font-weight:400}
+        nav .write kbd{margin-left:auto;color:inherit;border-color:currentColor;opacity:.9;font-weight:400}
         nav li a{display:flex;align-items:center;gap:8px;min-height:36px;padding:4px 12px;border-radius:var(--radius);color:var(--ink)}
         nav li a:hover{background:var(--hover);text-decoration:none}
         nav a[aria-current]{background:var(--tint);font-weight:600}
@@ -149,6 +149,7 @@ enum Style {
         .files li{display:flex;flex-wrap:wrap;align-items:baseline;gap:4px 8px;padding:6px 0;font-size:14px}
         .filename b{font-weight:650}
         .answer{display:flex;flex-wrap:wrap;gap:8px;padding:4px 0 16px}
+        .message:not(:last-of-type) .answer button{border:0;background:none;color:var(--soft);font-size:13px;font-weight:400;padding:2px 8px 2px 0;min-height:28px}
         .hued{border-color:var(--hue);color:var(--hue);font-weight:600}
         .message,.divider{scroll-margin-top:60px}
         .divider{display:flex;align-items:center;gap:12px;color:var(--accent);font-size:13px;font-weight:600;margin:8px 0}
@@ -193,6 +194,7 @@ enum Style {
 
         .hue0{--hue:light-dark(#2f5bd0,#8fb0ff)}.hue1{--hue:light-dark(#0f7b6c,#5fcfbd)}.hue2{--hue:light-dark(#a2480f,#f0a06a)}.hue3{--hue:light-dark(#7a3fb8,#c9a3f5)}.hue4{--hue:light-dark(#a32c5d,#f495bd)}.hue5{--hue:light-dark(#4b6b00,#b3d26b)}.hue6{--hue:light-dark(#0b6f93,#74c7e8)}.hue7{--hue:light-dark(#7a5b00,#dfc06a)}
 
+        @media(min-width:721px){.phoneonly{display:none}}
         @media(max-width:1000px){.row>a{grid-template-columns:14px 128px minmax(0,1fr) auto 68px}}
         @media(max-width:720px){
         .columns{display:block}
@@ -200,6 +202,7 @@ enum Style {
         .bar{padding:0 4px 0 16px}
         .help{display:none}
         kbd,.wideonly{display:none!important}
+        .tools h1{flex:1}
         nav{display:none;position:fixed;inset:0;z-index:8;max-height:none;background:var(--bg);padding:12px}
         nav:target{display:block}
         nav li a{min-height:44px}
@@ -216,7 +219,6 @@ enum Style {
         .message[open]>summary .preview{display:none}
         .message[open]>summary .address{display:block;order:9;width:100%}
         .message[open]>summary .name{flex:1;max-width:none}
-        .tools h1{width:100%}
         .depth1,.depth2,.depth3{margin-left:8px}
         .line{grid-template-columns:minmax(0,1fr)}
         .audience{grid-column:1}

@@ -12,11 +12,14 @@ extension Templates {
             <h1>{{#headingHue}}<span class="hue {{headingHue}}" aria-hidden="true"></span>{{/headingHue}}<bdi dir="auto">{{heading}}</bdi></h1>
             {{#hasActions}}<span class="grow"></span>
             {{#isArchive}}<button name="action" value="unarchive" data-key="e">Move to inbox</button>{{/isArchive}}{{^isArchive}}<button name="action" value="archive" data-key="e">Archive</button>{{/isArchive}}
-            <button name="action" value="star" data-key="s">Star</button>
-            <button name="action" value="read">Read</button>
-            <button name="action" value="unread" data-key="U">Unread</button>
+            <button name="action" value="mute" data-key="m" class="wideonly">Mute</button>
+            <button name="action" value="unread" data-key="U" class="wideonly">Unread</button>
+            <button name="action" value="star" data-key="s" class="wideonly">Star</button>
             <details class="menu"><summary>More</summary><div>
-            <button name="action" value="mute" data-key="m">Mute</button>
+            <button name="action" value="mute" class="phoneonly">Mute</button>
+            <button name="action" value="unread" class="phoneonly">Mark unread</button>
+            <button name="action" value="star" class="phoneonly">Star</button>
+            <button name="action" value="read">Mark read</button>
             <button name="action" value="unmute">Unmute</button>
             <button name="action" value="unstar">Remove the star</button>
             <button name="action" value="allread">Mark all read</button>

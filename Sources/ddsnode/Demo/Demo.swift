@@ -1,4 +1,4 @@
-// The demo: one node and two agents, each a process of this program with a configuration file of its own, as they would be
+// The demo: one node and four agents, two of which go once they have written, each a process of this program with a configuration file of its own, as they would be
 // on three machines. Started in order, ended in reverse, by process id.
 
 import DDSAgent
@@ -24,6 +24,9 @@ import Glibc
     }
 
     static let domain = "node.test"
+    /// So many members stay when the mail is written.
+    private static let staying = 2
+    private static var sendDeadline: Duration { .seconds(30) }
     private static var startDeadline: Duration { .seconds(20) }
     /// A little longer than a daemon's own drain.
     private static var stopDeadline: Duration { .seconds(8) }
@@ -48,16 +51,23 @@ import Glibc
     /// Sets everything up; afterwards both inboxes have mail.
     func begin() async throws(Failure) {
         try await startNode()
-        say("joining as alice and bob")
+        say("joining as alice, bob, chen and dora")
         // Each waits most of the time for its own passphrase to be hardened.
         async let alice = joined("alice")
         async let bob = joined("bob")
-        members = [try await alice.get(), try await bob.get()]
+        async let chen = joined("chen")
+        async let dora = joined("dora")
+        members = [try await alice.get(), try await bob.get(), try await chen.get(), try await dora.get()]
         say("filling the inboxes")
-        let count = await DemoMail.feedCorpus(
-            socket: folder + "/node/lmtp.sock", recipient: "general@\(Self.domain)", random: random)
-        if count > 0 { say("delivered \(count) messages of the mail corpus to #general") }
-        try await DemoMail.writeThread(self)
+        let socket = folder + "/node/lmtp.sock"
+        let count = await DemoMail.feedCorpus(socket: socket, recipient: "lists@\(Self.domain)", random: random)
+        if count > 0 { say("delivered \(count) messages of the mail corpus to #lists") }
+        let spoofs = await DemoMail.feedSpoofs(socket: socket, recipient: "lists@\(Self.domain)")
+        let written = try await DemoMail.writeThreads(self)
+        say("delivered \(written) messages that the members wrote, and \(spoofs) that pretend")
+        // Chen and Dora are away now; what is written to them waits at the node.
+        for member in members.dropFirst(Self.staying) { await end(member.name) }
+        members = Array(members.prefix(Self.staying))
         for index in members.indices { try await describePage(index) }
     }
 
@@ -90,13 +100,17 @@ import Glibc
         let config = try load(path)
         try await OfflineServer.create(config: config, random: random, time: Loop.time)
         try await start("node", config: path, role: "server", socket: state + "/run/control.sock")
-        for name in ["alice", "bob"] {
-            let arguments: JSONValue = ["name": .text(name), "display": .text(name.capitalizedWord), "invite": false]
+        for (name, display) in DemoLetter.members.sorted(by: { $0.key < $1.key }) {
+            let arguments: JSONValue = ["name": .text(name), "display": .text(display), "invite": false]
             _ = try await node(ControlRequest("user.add", arguments))
         }
+        let all: JSONValue = .texts(DemoLetter.members.keys.sorted())
         let groups: [JSONValue] = [
-            ["name": "general", "title": "General", "post": "all", "members": ["alice", "bob"]],
-            ["name": "board", "title": "Board", "post": "members", "members": ["alice", "bob"], "owners": ["alice"]],
+            ["name": "general", "title": "General", "post": "members", "members": all],
+            ["name": "board", "title": "Board", "post": "members", "members": all, "owners": ["alice"]],
+            ["name": "family", "title": "Family", "post": "members", "members": ["alice", "bob", "dora"]],
+            ["name": "garden", "title": "Garden", "post": "members", "members": ["alice", "bob", "chen"]],
+            ["name": "lists", "title": "Mail from outside", "post": "all", "members": ["alice", "bob"]],
         ]
         for group in groups { _ = try await node(ControlRequest("group.add", group)) }
     }
@@ -157,6 +171,18 @@ import Glibc
         return result
     }
 
+    /// Waits until nothing of a member's is on its way to the node any more.
+    func waitUntilSent(_ member: Member) async throws(Failure) {
+        let deadline = Loop.time.now + Self.sendDeadline
+        while Loop.time.now < deadline, !stop.isRequested {
+            let status = try await ask(member, ControlRequest("status"))
+            if status["agent"]?["outbox"]?.integer == 0 { return }
+            try? await Loop.sleep(for: .milliseconds(20))
+        }
+        guard !stop.isRequested else { return }
+        throw Failure(.unavailable, "what \(member.name) wrote does not go out: \(lastLog(member.name))")
+    }
+
     private func start(_ name: String, config: String, role: String, socket: String) async throws(Failure) {
         // Nothing is started once the end has begun.
         guard !stop.isRequested else { throw Failure(.interrupted, "interrupted") }
@@ -215,20 +241,27 @@ import Glibc
 
     /// Ends every process: agents first, then the node; one that does not stop in time is killed.
     func end() async {
-        for (_, process) in children.reversed() {
-            process.signal(SIGTERM)
-            let deadline = Loop.time.now + Self.stopDeadline
-            var hasEnded = process.poll() != nil
-            while !hasEnded, Loop.time.now < deadline {
-                try? await Loop.sleep(for: .milliseconds(20))
-                hasEnded = process.poll() != nil
-            }
-            if !hasEnded {
-                process.signal(SIGKILL)
-                _ = process.waitForEnd()
-            }
-        }
+        for (_, process) in children.reversed() { await end(process) }
         children = []
+    }
+
+    private func end(_ name: String) async {
+        guard let index = children.firstIndex(where: { $0.name == name }) else { return }
+        await end(children.remove(at: index).process)
+    }
+
+    private func end(_ process: ChildProcess) async {
+        process.signal(SIGTERM)
+        let deadline = Loop.time.now + Self.stopDeadline
+        var hasEnded = process.poll() != nil
+        while !hasEnded, Loop.time.now < deadline {
+            try? await Loop.sleep(for: .milliseconds(20))
+            hasEnded = process.poll() != nil
+        }
+        if !hasEnded {
+            process.signal(SIGKILL)
+            _ = process.waitForEnd()
+        }
     }
 }
 
@@ -250,7 +283,7 @@ extension Demo {
     }
 
     var words: String {
-        var text = "\nReady: node \(Self.domain) with the groups #general and #board.\n"
+        var text = "\nReady: node \(Self.domain) with the groups #general, #board, #family, #garden and #lists.\n"
         for member in members {
             text += """
 
@@ -269,8 +302,4 @@ extension Demo {
 
             """
     }
-}
-
-extension String {
-    fileprivate var capitalizedWord: String { prefix(1).uppercased() + dropFirst() }
 }

@@ -1,5 +1,5 @@
 // What lies in the demo's inboxes: mail of the corpus where there is one, handed in over LMTP as a mail server beside the
-// node would, and a short thread that the two members write with their own agents.
+// node would, some that pretends, and the threads that the members write with their own agents.
 
 import DDSCore
 import DDSLoop
@@ -9,7 +9,7 @@ import DDSWire
 import Glibc
 
 @LoopActor enum DemoMail {
-    private static var messagesMax: Int { 20 }
+    private static var messagesMax: Int { 24 }
     private static var messageBytesMax: Int { 200_000 }
 
     // MARK: Corpus
@@ -93,53 +93,42 @@ import Glibc
         return false
     }
 
-    // MARK: Thread
-
-    /// Alice asks in #board, Bob answers, Alice thanks; one private message besides.
-    static func writeThread(_ demo: Demo) async throws(Failure) {
-        guard demo.members.count == 2 else { return }
-        let (alice, bob) = (demo.members[0], demo.members[1])
-        let board = "board@\(Demo.domain)"
-        let plan = Letter(
-            author: alice, to: board, subject: "Agenda for Thursday", id: "agenda.1",
-            text:
-                "Hello,\n\nthree points so far: the new node, recovery kits, the summer party.\nWhat else?\n\nAlice\n"
-        )
-        try await send(plan, demo)
-        let answer = Letter(
-            author: bob, to: board, subject: "Re: Agenda for Thursday", id: "agenda.2", answers: "agenda.1",
-            text: "> What else?\n\nThe key of the meeting room. I have it.\n\nBob\n")
-        try await send(answer, demo)
-        let thanks = Letter(
-            author: alice, to: board, subject: "Re: Agenda for Thursday", id: "agenda.3", answers: "agenda.2",
-            text: "> I have it.\n\nThank you! Then we can start at nine.\n\nAlice\n")
-        try await send(thanks, demo)
-        let note = Letter(
-            author: alice, to: bob.address, subject: "Only for you", id: "private.1",
-            text:
-                "Hi Bob,\n\nthis one is for you alone: the node keeps no copy once you have it.\n\nAlice\n"
-        )
-        try await send(note, demo)
-    }
-
-    private struct Letter {
-        var author: Demo.Member
-        var to: String
-        var subject: String
-        var id: String
-        var answers: String?
-        var text: String
-
-        @LoopActor var message: String {
-            let reference =
-                answers.map { "In-Reply-To: <\($0).demo@\(Demo.domain)>\r\nReferences: <\($0).demo@\(Demo.domain)>\r\n" } ?? ""
-            return "To: \(to)\r\nSubject: \(subject)\r\nMessage-ID: <\(id).demo@\(Demo.domain)>\r\n\(reference)\r\n\(text)"
+    /// Messages that pretend to be what they are not, as anybody could hand them in; returns how many the node took.
+    static func feedSpoofs(socket: String, recipient: String) async -> Int {
+        guard let recipient = MailAddress(recipient) else { return 0 }
+        var delivered = 0
+        for (number, spoof) in DemoSpoof.all.enumerated() {
+            var letter = DemoLetter(author: "", to: "", subject: spoof.subject, id: "", text: spoof.text)
+            letter.files = spoof.file.map { [DemoLetter.File($0, "application/pdf", Array("MZ".utf8))] } ?? []
+            let head =
+                "From: \(spoof.from)\r\nTo: \(recipient)\r\nSubject: \(EncodedWord.header(spoof.subject))\r\n"
+                + "Message-ID: <spoof.\(number)@example.net>\r\nDate: \(CivilTime(secondsSinceEpoch: Loop.time.wall.seconds).rfc5322)\r\n"
+            if await deliver(Array((head + letter.body).utf8), to: recipient, socket: socket) { delivered += 1 }
         }
+        return delivered
     }
 
-    private static func send(_ letter: Letter, _ demo: Demo) async throws(Failure) {
-        let raw = String(decoding: Base64.encode(Array(letter.message.utf8)), as: UTF8.self)
-        _ = try await demo.ask(letter.author, ControlRequest("agent.send", ["raw": .text(raw), "from_headers": true]))
+    // MARK: Threads
+
+    /// The threads of `DemoLetter`, step by step: nothing is answered before it is at the node. Returns how many messages they have.
+    static func writeThreads(_ demo: Demo) async throws(Failure) -> Int {
+        let authors = Dictionary(uniqueKeysWithValues: demo.members.map { ($0.name, $0) })
+        let letters = DemoLetter.all.filter { authors[$0.author] != nil }
+        for step in 0...(letters.map(\.step).max() ?? 0) {
+            let writing = letters.filter { $0.step == step }
+            for letter in writing {
+                guard let author = authors[letter.author] else { continue }
+                let raw = String(decoding: Base64.encode(letter.message(domain: Demo.domain)), as: UTF8.self)
+                _ = try await demo.ask(author, ControlRequest("agent.send", ["raw": .text(raw), "from_headers": true]))
+            }
+            for name in Set(writing.map(\.author)) {
+                guard let author = authors[name] else { continue }
+                try await demo.waitUntilSent(author)
+            }
+            // In the order that they were written, for those who stay.
+            for member in demo.members { _ = try await demo.ask(member, ControlRequest("agent.fetch")) }
+        }
+        return letters.count
     }
 }
 

@@ -1,0 +1,392 @@
+#!/usr/bin/env python3
+"""Living with the page in headless Chromium: everything by keys, marks and undo, writing and taking back, many tabs, and that it can
+be used by everybody: names, headings, contrast, narrow windows. The letters and numbers are those of WEB.md 8.
+
+usage: mailbox.py [PART...]
+"""
+import os
+import re
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../Support"))
+import nodekit
+from chromium import Browser
+from mailpage import MailPage
+from nodekit import DOMAIN, Agent, Node, letter, path, token, until
+
+
+class World:
+    """Alice at her page, Bob with an agent, Carol with curl; all are in #board."""
+
+    def __init__(self):
+        self.node = Node().init()
+        self.node.start()
+        self.carol = self.node.add_ordinary("carol")
+        self.node.must("group", "add", "board", "--member", "carol")
+        self.alice = Agent("alice", undo_send="10s")
+        self.alice.join(self.node.invite("alice", ["board"]))
+        self.alice.start()
+        self.bob = Agent("bob")
+        self.bob.join(self.node.invite("bob", ["board"]))
+        self.bob.start()
+        self.bob.unlock()
+        self.browser = Browser(path("profile", "x"))
+
+    def mail(self, subject, body="Hello.\n", to=None):
+        """A message of Bob's, once it is at Alice's."""
+        self.bob.send(subject, body, to or f"board@{DOMAIN}")
+        return self.alice.waits_for(subject)
+
+    def page(self):
+        page = MailPage(self.browser.tab(), self.alice)
+        page.open()
+        if 'id="passphrase"' in page.tab.html():
+            page.unlock()
+        return page.inbox()
+
+    def row(self, subject):
+        return self.alice.find(subject)[0]
+
+
+def focused(tab):
+    return tab.evaluate("document.activeElement.textContent.replace(/\\s+/g, ' ').trim().slice(0, 200)")
+
+
+def rows(tab):
+    return tab.evaluate("[...document.querySelectorAll('.row .subject')].map(e => e.textContent)")
+
+
+def count(tab, where):
+    return tab.evaluate(f"document.querySelector('nav [data-count=\"{where}\"]').firstChild?.textContent ?? ''")
+
+
+def by_keys(checks, world):
+    """J1: unlock, read, reply, archive, undo, lock, without a pointer."""
+    subjects = [token(12) for _ in range(3)]
+    world.alice.unlock()
+    for subject in subjects:
+        world.mail(subject)
+    world.alice.lock()
+    page = MailPage(world.browser.tab(), world.alice).open()
+    tab = page.tab
+    tab.wait('id="passphrase"')
+    checks.equal("the cursor is in the passphrase's field", tab.evaluate("document.activeElement.id"), "passphrase")
+    tab.call("Input.insertText", text=world.alice.passphrase)
+    tab.keys("Enter")
+    checks.ok("Enter unlocks", tab.wait(subjects[0], 40))
+    tab.settled()
+    tab.keys("j")
+    checks.ok("j goes to the first row", subjects[2] in focused(tab), focused(tab))
+    tab.keys("j", "j", "k")
+    checks.ok("j and k go on and back", subjects[1] in focused(tab), focused(tab))
+    tab.keys("o")
+    checks.ok("o opens the thread", tab.wait('data-page="thread"') and subjects[1] in tab.html())
+    tab.settled()
+    tab.keys("r")
+    checks.ok("r answers the group", tab.wait('id="compose"')
+        and tab.evaluate("document.querySelector('#f-recipients').value") == f"board@{DOMAIN}")
+    tab.settled()
+    checks.equal("the cursor is in the text", tab.evaluate("document.activeElement.id"), "f-body")
+    answer = token(16)
+    tab.call("Input.insertText", text=answer + " ereolNm\n")
+    checks.ok("letters in a field are letters (J2)", answer in tab.evaluate("document.querySelector('#f-body').value"))
+    tab.call("Input.dispatchKeyEvent", type="keyDown", key="Enter", modifiers=2, windowsVirtualKeyCode=13)
+    checks.ok("Ctrl+Enter sends, and it can be taken back", tab.wait("Sending in 10 s."))
+    tab.settled()
+    tab.keys("z")
+    checks.ok("z takes it back (F2)", tab.wait('id="compose"') and answer in tab.evaluate("document.querySelector('#f-body').value"))
+    checks.ok("and says so", "nothing was sent" in page.text(), page.text()[:200])
+    tab.keys("Tab")
+    tab.evaluate("document.activeElement.blur()")
+    tab.keys("g", "i")
+    checks.ok("g i goes to the inbox", tab.wait('data-page="list"') and tab.url.endswith("/"))
+    tab.settled()
+    tab.keys("j", "e")
+    checks.ok("e archives the row with the focus", tab.wait("Thread archived"))
+    checks.ok("which is gone from the list", subjects[2] not in rows(tab), rows(tab))
+    tab.keys("z")
+    checks.ok("z brings it back", tab.wait("Taken back.") and subjects[2] in rows(tab), rows(tab))
+    tab.keys("j", "x", "j", "x", "s")
+    checks.ok("x selects, s stars what is selected", tab.wait("2 threads starred"))
+    tab.keys("g", "a")
+    checks.ok("g a is the archive", tab.wait("Nothing archived"))
+    tab.keys("g", "i")
+    tab.wait(subjects[0])
+    tab.settled()
+    tab.keys("*")
+    checks.ok("* selects all", tab.evaluate("[...document.querySelectorAll('.row input')].every(box => box.checked)"))
+    tab.keys("?")
+    checks.ok("? explains the keys", tab.evaluate("document.querySelector('#help').open"))
+    tab.keys("Tab", "Tab", "Tab")
+    checks.ok("the dialog keeps the focus (J3)", tab.evaluate("document.querySelector('#help').contains(document.activeElement)"))
+    tab.keys("Escape")
+    checks.ok("Escape closes it", not tab.evaluate("document.querySelector('#help').open"))
+    tab.evaluate("document.querySelector('#keys-on').click()")
+    tab.keys("c")
+    checks.ok("keys can be switched off (J2)", tab.evaluate("document.body.dataset.page") == "list")
+    tab.evaluate("document.querySelector('#keys-on').click()")
+    tab.keys("n", "o")
+    checks.ok("n finds the next unread", tab.wait('data-page="thread"'))
+    tab.settled()
+    tab.keys("]")
+    checks.ok("] archives and goes on", tab.wait("Thread archived"))
+    tab.keys("u")
+    checks.ok("u goes back to the list", tab.wait('data-page="list"'))
+    tab.settled()
+    tab.keys("L")
+    checks.ok("Shift+L locks", tab.wait('id="passphrase"') and world.alice.status()["agent"]["locked"])
+    finished(checks, world, page, "by keys")
+
+
+def marks(checks, world):
+    """E1, E5: counters, mute, archive; with the pointer, and without scripts."""
+    for scripts in (True, False):
+        how = "with scripts" if scripts else "without scripts"
+        page = world.page()
+        tab = page.tab
+        tab.scripts(scripts)
+        subject = token(12)
+        world.mail(subject)
+        page.inbox()
+        before = int(count(tab, "/") or 0) if scripts else int(re.search(r'data-count="/">(\d*)', tab.html()).group(1) or 0)
+        page.open_thread(subject)
+        tab.click('[value="mute"]')
+        checks.ok(f"{how}: muting says what it does", tab.wait("until a message names you"))
+        bob_row = world.bob.waits_for(subject)
+        world.bob.must("send", "-t", input=f"To: board@{DOMAIN}\nSubject: Re: {subject}\nIn-Reply-To: <{bob_row['message_id']}>\n"
+                       f"References: <{bob_row['message_id']}>\n\nAnswer.\n" if bob_row.get("message_id") else
+                       f"To: board@{DOMAIN}\nSubject: Re: {subject}\n\nAnswer.\n")
+        world.alice.waits_for(f"Re: {subject}")
+        page.inbox()
+        checks.ok(f"{how}: a muted thread's reply is not in the inbox (E5)", subject not in tab.html())
+        world.bob.must("send", "-t", input=f"To: board@{DOMAIN}, alice@{DOMAIN}\nSubject: Re: {subject}\n\nAlice?\n")
+        until(lambda: (page.inbox(), subject in tab.html())[1], 20, 0.5)
+        checks.ok(f"{how}: a message that names Alice brings it back", subject in tab.html())
+        del before
+        for number, row in enumerate(page.rows(), 1):
+            if subject in row:
+                tab.click(f"ul.rows li.row:nth-child({number}) input")
+        tab.click('.tools [value="archive"]')
+        checks.ok(f"{how}: what is selected is archived", tab.wait("archived") and subject not in "".join(page.rows()))
+        tab.click('.notice button')
+        checks.ok(f"{how}: and comes back", tab.wait("Taken back.") and subject in "".join(page.rows()))
+        finished(checks, world, page, how)
+
+
+def writing(checks, world):
+    """F1, F3, F4, F6 to F8."""
+    page = world.page()
+    tab = page.tab
+    subject, text = token(14), token(14)
+    page.write(f"board@{DOMAIN}", subject, text)
+    saved = tab.wait("Saved (encrypted)", 20)
+    checks.ok("a draft is saved by itself (F1)", saved)
+    world.browser.call("Target.closeTarget", targetId=tab.target)
+    page = world.page()
+    tab = page.tab
+    tab.go(page.base + "/d")
+    checks.ok("and is there after the tab was killed", subject in tab.html(), page.text()[:300])
+    page.write(f"board@{DOMAIN}", subject + "2", "The plan is attached.")
+    tab.click("#send")
+    checks.ok("a missing file is asked for (F4)", tab.wait("speaks of an attachment"))
+    tab.click('[value="anyway"]')
+    checks.ok("and passed over", tab.wait("Sending in 10 s."))
+    tab.click(".notice button")
+    tab.wait("nothing was sent")
+    time_before = len(world.bob.find(subject + "2"))
+    checks.equal("nothing of it reaches Bob (F2)", time_before, 0)
+    page.write(f"bob@{DOMAIN}", subject + "3", text)
+    tab.click("#send")
+    checks.ok("a first private message asks for a comparison of keys (F4)", tab.wait("have not compared keys"))
+    tab.click('[value="anyway"]')
+    tab.wait("Sending in 10 s.")
+    checks.ok("and arrives when its time is over", world.bob.waits_for(subject + "3", 40))
+    # F8: two clicks at once.
+    page.write(f"bob@{DOMAIN}", subject + "4", text)
+    tab.evaluate("(() => { const b = document.querySelector('#send'); b.click(); b.click(); })()")
+    tab.wait("Sending in 10 s.")
+    world.bob.waits_for(subject + "4", 40)
+    # F7: with the node away.
+    world.node.stop()
+    page.write(f"bob@{DOMAIN}", subject + "5", text)
+    tab.click("#send")
+    tab.wait("Sending in 10 s.")
+    waits = until(lambda: (page.inbox(), "Not sent yet" in page.text() and "kept and tried again" in page.text())[1], 40, 1)
+    checks.ok("without the node it waits, and the page says so (F7)", waits, page.text()[-300:])
+    world.node.start()
+    checks.ok("and goes out later", world.bob.waits_for(subject + "5", 60))
+    until(lambda: world.alice.status()["agent"]["outbox"] == 0, 30)
+    world.bob.cli("fetch")
+    checks.equal("once each", [len(world.bob.find(subject + number)) for number in "345"], [1, 1, 1])
+    # F3: to whom a reply goes.
+    world.mail(subject + "6")
+    page.inbox()
+    page.open_thread(subject + "6")
+    for whom, address in (("all", f"board@{DOMAIN}"), ("author", f"bob@{DOMAIN}")):
+        thread = tab.url
+        tab.click(f"details.message:last-of-type [data-reply={whom}]")
+        tab.wait('id="compose"')
+        checks.ok(f"the reply to {whom} goes to {address} (F3)", f'value="{address}"' in tab.html())
+        tab.go(thread)
+    finished(checks, world, page, "writing")
+
+
+def locked_form(checks, world):
+    """D4, D6: a lock empties every tab, and what was being written is offered again."""
+    page, other = world.page(), world.page()
+    subject, text = token(14), token(14)
+    page.write(f"board@{DOMAIN}", subject, "")
+    page.tab.scripts(False)
+    page.tab.type("#f-body", text)
+    world.alice.lock()
+    checks.ok("another tab is emptied within a second (D4)", other.tab.wait('id="passphrase"', 3))
+    page.tab.click("#send")
+    checks.ok("a form that comes after the lock leads to the passphrase", page.tab.wait('id="passphrase"'))
+    page.unlock()
+    page.tab.go(page.base + "/d")
+    checks.ok("and its text is among the drafts (D6)", subject in page.tab.html())
+    page.tab.scripts(True)
+    finished(checks, world, page, "locked form", allowed=("/w/",))
+
+
+def many_tabs(checks, world):
+    """L2 to L4: ten tabs, a restart, a hidden tab."""
+    first = world.page()
+    tabs = [first] + [world.page() for _ in range(9)]
+    last = MailPage(world.browser.tab(), world.alice)
+    last.tab.go(first.base + "/")
+    checks.ok("an eleventh page loads (L2)", last.tab.wait('data-page="list"', 10))
+    streams = sum(url.endswith("/events") for page in tabs for url in page.tab.requests())
+    checks.ok("streams were opened by visible tabs", streams > 0)
+    hidden = tabs[0].tab
+    world.browser.call("Target.activateTarget", targetId=last.tab.target)
+    hidden.call("Emulation.setFocusEmulationEnabled", enabled=False)
+    subject = token(12)
+    world.mail(subject)
+    shown = last.tab.wait(lambda page: re.search(r'id="live"[^>]*><a (?![^>]*hidden)', page), 15)
+    checks.ok("the visible tab hears of new mail (L1)", shown)
+    announced = last.tab.evaluate("document.querySelector('#live').getAttribute('role') + document.querySelector('#live').textContent")
+    checks.equal("in its live region (J8)", announced, "statusNew messages · Show")
+    world.alice.stop()
+    world.alice.start()
+    checks.ok("a restart leads to the passphrase (L3)", last.tab.wait('id="passphrase"', 40), last.text()[:200])
+    for page in tabs[1:]:
+        world.browser.call("Target.closeTarget", targetId=page.tab.target)
+
+
+CONTRAST = r"""(() => {
+  const parse = (text) => { const c = text.match(/[\d.]+/g).map(Number);
+    return text.startsWith('color(srgb') ? [c[0] * 255, c[1] * 255, c[2] * 255, c[3] ?? 1] : [c[0], c[1], c[2], c[3] ?? 1]; };
+  const over = (top, under) => [0, 1, 2].map((i) => top[i] * top[3] + under[i] * (1 - top[3])).concat(1);
+  const light = (c) => { const [r, g, b] = c.slice(0, 3).map((v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const ground = (e) => { const layers = []; for (; e; e = e.parentElement) layers.push(parse(getComputedStyle(e).backgroundColor));
+    return layers.reverse().reduce((under, top) => over(top, under), [255, 255, 255, 1]); };
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const e = walker.currentNode.parentElement, box = e.getBoundingClientRect(), style = getComputedStyle(e);
+    if (!walker.currentNode.data.trim() || !box.width || box.width < 2 || style.visibility !== 'visible' || e.closest('.sr, :disabled')) continue;
+    let opacity = 1; for (let p = e; p; p = p.parentElement) opacity *= Number(getComputedStyle(p).opacity);
+    const under = ground(e), text = parse(style.color); text[3] *= opacity;
+    const [a, b] = [light(over(text, under)), light(under)].sort((x, y) => y - x), ratio = (a + 0.05) / (b + 0.05);
+    const size = parseFloat(style.fontSize), large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
+    if (ratio < (large ? 3 : 4.5)) found.push(ratio.toFixed(2) + ' ' + e.tagName + '.' + e.className + ' ' + walker.currentNode.data.trim().slice(0, 30));
+  }
+  return [...new Set(found)].slice(0, 8);
+})()"""
+
+
+def everybody(checks, world):
+    """J3 to J7, I6: names, headings, contrast, widths, on every screen."""
+    page = world.page()
+    tab = page.tab
+    world.bob.send(("long " * 2000).strip() + " end", "Text.\n", f"alice@{DOMAIN}")
+    until(lambda: any(row["subject"].startswith("long ") for row in world.alice.list()), 30, 0.2)
+    subject = token(12)
+    world.mail(subject, "Text.\n\n> a quote\n> of two lines\n\nMore.\n-- \nBob\n")
+    thread = f"/t/{world.row(subject)['id']}"
+    long = f"/t/{next(row['id'] for row in world.alice.list() if row['subject'].startswith('long '))}"
+    screens = ["/", "/p", "/d", "/x", "/r", "/f", thread, long, thread + "/print", "/w", "/t/nothing"] + world.more_screens
+    for screen in screens:
+        for scheme in ("light", "dark"):
+            tab.size(1280, 900, scheme)
+            tab.go(page.base + screen)
+            tab.settled()
+            checks.equal(f"{screen} {scheme}: contrast (J5)", tab.evaluate(CONTRAST), [])
+        for width in (320, 390, 640):
+            tab.size(width, 800, phone=True)
+            tab.go(page.base + screen)
+            tab.settled()
+            wide = tab.evaluate("document.documentElement.scrollWidth - innerWidth")
+            checks.ok(f"{screen} fits into {width} pixels (J6, I6)", wide <= 0, wide)
+        tab.size(1280, 900)
+        tab.go(page.base + screen)
+        tab.settled()
+        nodes = tab.call("Accessibility.getFullAXTree")["nodes"]
+        role = lambda node: node.get("role", {}).get("value")
+        named = lambda node: node.get("name", {}).get("value", "").strip()
+        controls = ("button", "link", "textbox", "checkbox", "combobox", "radio", "searchbox", "DisclosureTriangle")
+        nameless = [(role(node), node.get("description")) for node in nodes
+            if not node.get("ignored") and role(node) in controls and not named(node)]
+        checks.equal(f"{screen}: every control has a name (J4)", nameless, [])
+        checks.equal(f"{screen}: one h1", tab.evaluate("document.querySelectorAll('h1').length"), 1)
+        if not screen.endswith("/print"):
+            checks.equal(f"{screen}: landmarks", tab.evaluate("['header', 'nav', 'main', 'footer'].filter(n => !document.querySelector(n))"), [])
+        missing = tab.evaluate("[...document.querySelectorAll('form, input, textarea')].filter(e => e.getAttribute('autocomplete') !== 'off')"
+                               ".map(e => e.outerHTML.slice(0, 120))")
+        checks.equal(f"{screen}: autocomplete is off everywhere (C4)", missing, [])
+    tab.go(page.base + thread)
+    tab.settled()
+    seen = []
+    for _ in range(14):
+        tab.keys("Tab")
+        seen.append(tab.evaluate("(() => { const e = document.activeElement, s = getComputedStyle(e); "
+                                 "return [e.tagName, s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2, e.getBoundingClientRect().top]; })()"))
+    checks.ok("the focus is always seen (J3)", all(visible for _, visible, _ in seen), seen)
+    checks.equal("the first stop skips to the content", seen[0][0], "A")
+    tab.evaluate("document.querySelector('.quote summary').focus()")
+    tab.keys("Enter")
+    checks.ok("quotes unfold by keys (E4)", tab.evaluate("document.querySelector('.quote').open"))
+    tab.go(page.base + thread + "/print")
+    checks.ok("the print view has the text and no button (E7)", "of two lines" in page.text() and "<button" not in tab.html())
+    for feature, value in (("prefers-reduced-motion", "reduce"), ("forced-colors", "active"), ("prefers-contrast", "more")):
+        tab.call("Emulation.setEmulatedMedia", features=[{"name": feature, "value": value}])
+        tab.go(page.base + "/")
+        checks.ok(f"the list is there with {feature}: {value} (J7)", 'class="rows"' in tab.html())
+    tab.call("Emulation.setEmulatedMedia", features=[])
+    tab.call("Emulation.setPageScaleFactor", pageScaleFactor=1)
+    finished(checks, world, page, "everybody", missing_pages=True)
+
+
+def finished(checks, world, page, how, allowed=(), missing_pages=False):
+    """What holds for every tab at its end."""
+    tab = page.tab
+    forms = [(status, url) for status, method, url in tab.responses() if method == "POST" and status not in (303, 204)
+        and not any(word in url for word in allowed)]
+    checks.equal(f"{how}: every POST is answered by 303 or 204 (C5)", forms, [])
+    troubles = [line for line in tab.troubles() if "Unrecognized feature: 'bluetooth'" not in line
+        and not (missing_pages and "404" in line)]
+    checks.equal(f"{how}: the console is silent (B14)", troubles, [])
+    foreign = sorted({url for url in tab.requests() if not url.startswith((page.base, "about:", "data:"))})
+    checks.equal(f"{how}: no request leaves the page (E10)", foreign, [])
+
+
+def main():
+    checks = nodekit.Checks("mailbox")
+    if not nodekit.requires(checks, "the page in a browser", "chromium"):
+        return checks.finish()
+    world = World()
+    world.more_screens = []
+    for part in (by_keys, marks, writing, locked_form, everybody, many_tabs):
+        if not sys.argv[1:] or part.__name__ in sys.argv[1:]:
+            checks.part(part, world)
+    world.browser.close()
+    for daemon in (world.alice, world.bob, world.node):
+        checks.equal(f"{daemon.name} stops in order", daemon.stop(), 0)
+    checks.finish()
+
+
+if __name__ == "__main__":
+    main()
