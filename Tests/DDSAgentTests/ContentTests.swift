@@ -115,7 +115,7 @@ import Testing
         let browser = try await browser()
         let thread = await browser.get("/t/tbudget").text
         let paths = scan(thread).compactMap { $0.attributes["href"] }.filter { $0.hasPrefix("/o/") }
-        #expect(paths.count == 2)
+        try #require(paths.count == 2)
         #expect(thread.contains("https://b\u{fc}cher.example/x</a> <small>(xn--bcher-kva.example)</small> and"))
         #expect(thread.contains("https://plain.example/</a>."))
         let page = await browser.get(paths[0]).text

@@ -6,7 +6,7 @@ import Testing
         arguments: [
             ([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a], ContentKind.png), ([0xff, 0xd8, 0xff, 0xe0], .jpeg),
             (Array("GIF89a".utf8), .gif),
-            (Array("RIFF....WEBPVP8 ".utf8), .webp), (Array("RIFF....WAVEfmt ".utf8), .unknown),
+            (Array("RIFF....WEBPVP8 ".utf8), .webp), (Array("RIFF\0...WAVEfmt ".utf8), .unknown),
             (Array("%PDF-1.7\n".utf8), .pdf),
             (Array("plain text\n".utf8), .text), ([], .unknown), ([0], .unknown), (Array("PK\u{3}\u{4}".utf8), .archive),
             ([0x7f, 0x45, 0x4c, 0x46], .program), ([0x4d, 0x5a, 0x90, 0, 3], .program), (Array("MZ is a text".utf8), .text),

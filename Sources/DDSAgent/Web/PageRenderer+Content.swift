@@ -7,13 +7,14 @@ import DDSUnicode
 
 extension PageRenderer {
     /// What the template `html` shows of a message.
-    func formattedValues(_ message: MessageModel, _ context: Context, thread: String) -> [String: Any] {
+    func formattedValues(_ message: MessageModel, _ context: Context, in thread: ThreadModel) -> [String: Any] {
         guard let offer = message.formatted else { return ["hasFormatted": false, "framePath": false] }
         let isShown = context.formatted == message.id && offer.isAvailable && context.showsFormatted
-        let query = context.here.firstIndex(of: "?").map { String(context.here[$0...]) } ?? ""
+        // A page of a long thread begins elsewhere when its messages are read: the one with this message is asked for.
+        let query = thread.earlier.map { "?c=\($0.count)" } ?? (thread.later == nil ? "" : "?c=0")
         return [
             "hasFormatted": true,
-            "textPath": optional(isShown ? "/t/\(thread)\(query)#m-\(message.id)" : nil),
+            "textPath": optional(isShown ? "/t/\(thread.id)\(query)#m-\(message.id)" : nil),
             "formattedPath": optional(
                 offer.isAvailable && context.showsFormatted && !isShown ? "/m/\(message.id)\(query)#m-\(message.id)" : nil),
             "framePath": optional(isShown ? "/m/\(message.id)/html" : nil),

@@ -70,7 +70,7 @@ extension PageRenderer {
         let firstNew = model.messages.firstIndex { $0.isUnread }
         values["messages"] = model.messages.enumerated().map { index, message in
             var entry = self.message(message, context)
-            entry.merge(formattedValues(message, context, thread: model.id)) { _, new in new }
+            entry.merge(formattedValues(message, context, in: model)) { _, new in new }
             // The divider says where to go on; with nothing read before it, there is nothing to divide.
             entry["isFirstNew"] = index == firstNew && index > 0
             entry["isOpen"] = message.isUnread || index == model.messages.count - 1 || message.id == context.formatted
@@ -230,7 +230,6 @@ extension PageRenderer {
 
     private func part(_ part: BodyPart, _ context: Context) -> [String: Any] {
         var values: [String: Any] = ["isText": false, "isQuote": false, "isSignature": false, "quoteText": ""]
-        defer { values["runs"] = runs(values["partText"] as? String ?? "", context.links) }
         switch part {
         case .text(let text):
             values["isText"] = true
@@ -243,6 +242,7 @@ extension PageRenderer {
             values["isSignature"] = true
             values["partText"] = text
         }
+        values["runs"] = runs(values["partText"] as? String ?? "", context.links)
         return values
     }
 
