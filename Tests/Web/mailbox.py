@@ -7,13 +7,15 @@ usage: mailbox.py [PART...]
 import os
 import re
 import sys
-import time
+import threading
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../Support"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "../Support"), HERE]
 import nodekit
 from chromium import Browser
 from mailpage import MailPage
-from nodekit import DOMAIN, Agent, Node, letter, path, token, until
+from nodekit import DOMAIN, Agent, Node, path, token, until
+from page import FORM, ask
 
 
 class World:
@@ -250,6 +252,47 @@ def locked_form(checks, world):
     finished(checks, world, page, "locked form", allowed=("/w/",))
 
 
+def guesses(checks, world):
+    """D1, D2, D7: what somebody gets who tries passphrases."""
+    world.alice.lock()
+    world.port_number = int(world.alice.status()["agent"]["page"].rsplit(":", 1)[1])
+    visit = ask(world, "GET", "/unlock")
+    cookie = (visit.get("set-cookie") or "").split(";")[0]
+    form = re.search(rb'name="token" value="([0-9a-f]+)"', visit.body).group(1).decode()
+    fields = [f"Cookie: {cookie}", FORM, f"Origin: http://ddsnode.localhost:{world.port_number}"]
+
+    def attempt(passphrase):
+        return ask(world, "POST", "/unlock", *fields, body=f"token={form}&passphrase={passphrase}".encode())
+
+    first = attempt("wrong")
+    checks.ok("a wrong passphrase leads back, without the words in the address", first.status == 303 and first.get("location") == "/unlock", first)
+    peak = memory_peak(world.alice)
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(attempt("wrong"))) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    checks.ok("ten at once: one is tried, the others are told to wait (D2)",
+        len(answers) == 10 and sum(answer.status == 429 and answer.get("retry-after") for answer in answers) >= 8, answers)
+    checks.ok("and memory is used for one", memory_peak(world.alice) < peak * 1.3, (peak, memory_peak(world.alice)))
+    while (answer := attempt("wrong")).status == 303:
+        pass
+    checks.ok("after five failures the next has to wait", answer.status == 429 and int(answer.get("retry-after")) >= 1, answer)
+    right = until(lambda: (lambda answer: answer if answer.status == 303 else None)(
+        attempt(world.alice.passphrase.replace(" ", "+"))), 60, 1)
+    checks.ok("and the right one opens all the same", right and right.get("location") == "/", right)
+    shown = ask(world, "GET", "/", "Cookie: " + (right.get("set-cookie") or "").split(";")[0])
+    checks.ok("failed attempts are told", re.search(rb"\d+ failed attempts since", shown.body), shown.body[:300])
+    stranger = ask(world, "GET", "/")
+    checks.ok("another browser has to give the passphrase (D7)", stranger.status == 303 and stranger.get("location") == "/unlock", stranger)
+
+
+def memory_peak(daemon):
+    with open(f"/proc/{daemon.process.pid}/status") as file:
+        return int(re.search(r"VmHWM:\s+(\d+)", file.read()).group(1))
+
+
 def many_tabs(checks, world):
     """L2 to L4: ten tabs, a restart, a hidden tab."""
     first = world.page()
@@ -379,7 +422,7 @@ def main():
         return checks.finish()
     world = World()
     world.more_screens = []
-    for part in (by_keys, marks, writing, locked_form, everybody, many_tabs):
+    for part in (by_keys, marks, writing, locked_form, guesses, everybody, many_tabs):
         if not sys.argv[1:] or part.__name__ in sys.argv[1:]:
             checks.part(part, world)
     world.browser.close()
