@@ -228,7 +228,7 @@ def part_terminal(world):
 
 
 def part_demo(world):
-    """The demo: ready within 20 seconds, an inbox, a page, and a clean end."""
+    """The demo: ready within a minute (WEB.md A1), mail from many, a page, a page, and a clean end."""
     began = time.monotonic()
     demo = subprocess.Popen(
         [world.binary, "demo", "--no-browser", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
@@ -246,11 +246,11 @@ def part_demo(world):
     took = time.monotonic() - began
     need("demo gets ready", described is not None,
          f"after {took:.1f} s, exit {demo.poll()}: {text} {demo.stderr.read() if demo.poll() is not None else b''}")
-    name = f"within 20 seconds ({took:.1f})"
-    if took >= 20 and os.getloadavg()[0] > 2 * os.cpu_count():
+    name = f"within a minute ({took:.1f})"
+    if took >= 60 and os.getloadavg()[0] > 2 * os.cpu_count():
         report.skip(name, "this machine is busy with other things")
     else:
-        report.check(name, took < 20)
+        report.check(name, took < 60)
     report.check("two members", [member["name"] for member in described["members"]] == ["alice", "bob"], described)
     children = [int(pid) for pid in open(f"/proc/{demo.pid}/task/{demo.pid}/children").read().split()]
     report.check("three processes", len(children) == 3, children)
@@ -258,8 +258,10 @@ def part_demo(world):
                                  if row["state"] == "received" and row["subject"] == "Only for you"])
     report.check("bob's inbox has mail", bool(subjects), world.run("list", config=described["members"][1]["config"]))
     if os.path.isdir("../shared/corpus/mail") or os.path.isdir("/work/shared/corpus/mail"):
-        rows = world.run("list", "--json", "--group", "general", config=described["members"][1]["config"]).json or []
-        report.check("and mail of the corpus", len(rows) >= 10, len(rows))
+        rows = world.run("list", "--json", "--group", "lists", config=described["members"][1]["config"]).json or []
+        report.check("and mail of the corpus", len(rows) >= 20, len(rows))
+        rows = world.run("list", "--json", config=described["members"][0]["config"]).json or []
+        report.check("alice has sixty messages", len(rows) >= 60, len(rows))
     else:
         report.skip("mail of the corpus", "there is no ../shared/corpus/mail")
     for member in described["members"]:
