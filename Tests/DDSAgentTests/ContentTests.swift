@@ -53,7 +53,7 @@ import Testing
         (ContentKind.png, "image/png", ".png", FileView.inline("image/png")), (.png, "", ".png", .inline("image/png")),
         (.png, "image/gif", ".gif", .none),
         (.png, "image/svg+xml", ".svg", .none), (.png, "image/png", ".html", .none),
-        (.pdf, "application/pdf", ".pdf", .inline("application/pdf")),
+        (.pdf, "application/pdf", ".pdf", .none),
         (.markup, "text/html", ".html", .none), (.markup, "text/plain", ".txt", .text),
         (.markup, "application/octet-stream", "", .none),
         (.markup, "image/svg+xml", ".svg", .none), (.text, "text/plain", ".txt", .text),

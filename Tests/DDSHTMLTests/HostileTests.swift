@@ -1,5 +1,5 @@
 // Hostile HTML: of none of it anything is left that acts, loads or covers, and what is left is read the same again. The payloads are
-// those that `Tests/Web/html.py` mails to a real browser.
+// those that `Tests/Web/htmlmail.py` mails to a real browser.
 
 import DDSHTML
 import Foundation

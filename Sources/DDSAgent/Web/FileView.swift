@@ -5,7 +5,8 @@ package import DDSMail
 
 /// How a file may be looked at.
 package enum FileView: Hashable, Sendable {
-    /// By the browser itself, as this type: pictures and PDF.
+    /// By the browser itself, as this type: pictures. A PDF shows nothing in a sandbox (tried with Chromium 156), and out of one the
+    /// browser's reader of PDF would run what is in it in the name of this page.
     case inline(String)
     /// On a page of ours, escaped.
     case text
@@ -17,7 +18,7 @@ package enum FileView: Hashable, Sendable {
         let isVague = ContentKind.isVague(declared)
         if kind.contradicts(declared) || Self.isActive(declared) || Self.activeEndings.contains(ending.lowercased()) {
             self = .none
-        } else if kind.isImage || kind == .pdf {
+        } else if kind.isImage {
             self = .inline(kind.mediaTypes[0])
         } else if kind == .text, isVague || Self.isText(declared) {
             self = .text

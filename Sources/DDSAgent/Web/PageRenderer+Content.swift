@@ -60,7 +60,12 @@ extension PageRenderer {
 
     private static func note(_ file: AttachmentModel) -> String? {
         guard file.kind.contradicts(file.declaredType) else { return nil }
-        let found = file.kind == .unknown ? "something else" : file.kind.words
+        let found =
+            switch file.kind {
+            case .unknown: "something else"
+            case .archive: "an archive"
+            default: "a " + file.kind.words
+            }
         return "Sent as \(DisplayText.line(file.declaredType).text), but it is \(found)"
     }
 

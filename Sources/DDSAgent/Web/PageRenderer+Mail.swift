@@ -269,8 +269,8 @@ extension PageRenderer {
         let isInformation =
             switch mark {
             case .notPostQuantum: true
-            case .unknownKey, .keyChanged, .notSigned, .notEncryptedOnTheWay, .looksLike, .nameIsAddress, .hiddenCharacters, .notTheNodes,
-                .readersInDoubt, .signature:
+            case .unknownKey, .keyChanged, .notSigned, .notEncryptedOnTheWay, .looksLike, .nameIsAddress, .hiddenCharacters,
+                .notTheNodes, .readersInDoubt, .signature:
                 false
             }
         return ["markText": text, "markClass": isInformation ? "info" : "", "markSign": !isInformation]

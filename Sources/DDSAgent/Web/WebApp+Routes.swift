@@ -35,8 +35,8 @@ extension WebApp {
         case (.lock, true):
             await backend.lock()
             return .redirect(to: "/unlock")
-        case (.health, true), (.open, true), (.list, true), (.thread, true), (.print, true), (.write, true), (.attachment, true),
-            (.view, true), (.formatted, true), (.formattedDocument, true), (.source, true), (.link, true),
+        case (.health, true), (.open, true), (.list, true), (.thread, true), (.print, true), (.write, true),
+            (.attachment, true), (.view, true), (.formatted, true), (.formattedDocument, true), (.source, true), (.link, true),
             (.person, true), (.events, true), (.act, false), (.active, false), (.lock, false):
             gate.count(.methodNotAllowed)
             var response = page(for: .methodNotAllowed)
