@@ -106,7 +106,10 @@ import Testing
             pages.textFile(
                 context, frame: frame, id: "a1", name: text + ".txt", SourceModel(text: text, size: 1, isCut: false)),
             pages.write(context, frame: frame, DraftModel(id: "d2", fields: DraftFields()), choices: [], isNew: true),
-        ]
+        ] + WelcomeScreen.samples(text).flatMap { [pages.welcome(context, $0, problem: text), pages.welcome(context, $0, problem: nil)] }
+            + WelcomeScreen.samples(text).compactMap {
+                if case .kit(let kit) = $0 { pages.kitPrint(context, kit, back: "/welcome") } else { nil }
+            }
     }
 
     func shape(_ html: String) -> [String] {

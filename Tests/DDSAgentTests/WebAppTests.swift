@@ -10,19 +10,24 @@ import Testing
 final class Browser {
     let time: ManualTime
     let backend: FakeBackend
+    let welcome = FakeWelcome()
     let app: WebApp
     var cookie: String?
     private(set) var formToken = ""
 
-    convenience init() {
+    /// Without mail, nobody has joined yet.
+    convenience init(hasMail: Bool = true) {
         let time = ManualTime()
-        self.init(WebApp.Configuration(agentID: [1, 2, 3, 4], random: SeededRandom(seed: 5), hash: testHash, time: time), time)
+        self.init(
+            WebApp.Configuration(agentID: [1, 2, 3, 4], random: SeededRandom(seed: 5), hash: testHash, time: time), time,
+            hasMail: hasMail)
     }
 
-    init(_ configuration: WebApp.Configuration, _ time: ManualTime) {
+    init(_ configuration: WebApp.Configuration, _ time: ManualTime, hasMail: Bool = true) {
         self.time = time
         backend = FakeBackend.sample(now: time.wall)
-        app = WebApp(configuration, backend: backend)
+        app = WebApp(configuration, welcome: welcome)
+        if hasMail { app.use(backend: backend) }
         app.use(port: 7381)
     }
 

@@ -166,3 +166,62 @@ import Testing
         #expect(enrol(&directory).contains("suspended"))
     }
 }
+
+/// Asking what an invite is for.
+@Suite struct InviteLookTests {
+    private let noon = WallTime(milliseconds: 1_000_000)
+    private let later = WallTime(milliseconds: 2_000_000)
+
+    private func directory() throws -> Directory {
+        var directory = Directory()
+        try directory.perform { d throws(Failure) in try d.addingAccount("dave", display: "Dave", groups: []) }
+        try directory.perform { d throws(Failure) in
+            try d.creatingInvite(for: "dave", number: 7, secretHash: "right", expires: later)
+        }
+        return directory
+    }
+
+    private func look(_ directory: inout Directory, secret: String = "right", key: String = "key", now: WallTime? = nil) -> String {
+        switch directory.looking(inviteNumber: 7, secretHash: secret, deviceKey: key, now: now ?? noon) {
+        case .offered(let account, let until): return "\(account.name) until \(until.milliseconds)"
+        case .refused(let events, let words):
+            for event in events { directory.apply(event) }
+            return words
+        }
+    }
+
+    @Test func looking_usesNothingUp() throws {
+        var directory = try directory()
+        let before = directory
+        for _ in 0..<9 { #expect(look(&directory) == "dave until 2000000") }
+        #expect(directory == before)
+    }
+
+    /// Looking is guessing, too.
+    @Test func fiveWrongSecrets_burnTheInvite() throws {
+        var directory = try directory()
+        for _ in 0..<5 { #expect(look(&directory, secret: "wrong").contains("secret of this invite is wrong")) }
+        #expect(look(&directory).contains("tried too often"))
+    }
+
+    @Test func aUsedInvite_isOfferedToTheDeviceThatHasUsedItAlone() throws {
+        var directory = try directory()
+        guard
+            case .accepted(let events, _) = directory.enrolling(
+                inviteNumber: 7, secretHash: "right", deviceKey: "key", recipient: "age1", now: noon)
+        else {
+            Issue.record("not accepted")
+            return
+        }
+        for event in events { directory.apply(event) }
+        #expect(look(&directory) == "dave until 2000000")
+        #expect(look(&directory, now: later) == "dave until 2000000")
+        #expect(look(&directory, key: "thief").contains("used already"))
+        #expect(look(&directory, secret: "wrong").contains("used already"))
+    }
+
+    @Test func theInstantOfExpiry_isTooLate() throws {
+        var directory = try directory()
+        #expect(look(&directory, now: later).contains("expired"))
+    }
+}

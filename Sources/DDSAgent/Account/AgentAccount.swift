@@ -29,6 +29,8 @@ struct AgentAccount: Hashable, Sendable {
     var nodeIdentity: [UInt8]?
     /// Which of the member's devices this is: 1 for the one that was enrolled or restored.
     var device = 1
+    /// Somebody began to join in the page and has not come to its end: the kit and the proof are outstanding.
+    var isUnfinished = false
     /// Where the configuration wants the two ports to be, when not at `host`. Not stored.
     var pop3sHost: String?
     var submissionsHost: String?
@@ -45,6 +47,7 @@ struct AgentAccount: Hashable, Sendable {
         ]
         if let nodeSealKey { fields["node_seal_key"] = .number(Int64(clamping: nodeSealKey)) }
         if hasMailboxKeys { fields["mailbox_keys"] = true }
+        if isUnfinished { fields["unfinished"] = true }
         if device != 1 { fields["device"] = .number(device) }
         if let nodeIdentity { fields["node_identity"] = .text(Hex.encode(nodeIdentity)) }
         return .object(fields)
@@ -77,6 +80,7 @@ struct AgentAccount: Hashable, Sendable {
         nodeRecipient = recipient
         self.ownRecipient = ownRecipient
         hasMailboxKeys = json["mailbox_keys"]?.boolean ?? false
+        isUnfinished = json["unfinished"]?.boolean ?? false
         if let number = json["device"] {
             guard let device = number.integer.flatMap({ Int(exactly: $0) }), device > 0 else { return nil }
             self.device = device
@@ -113,6 +117,14 @@ extension AgentAccount {
         nodeSealKey = seal.number
         hasMailboxKeys = true
         device = welcome.device ?? 1
+    }
+
+    /// The same with what whoever joins has said.
+    func taking(_ wishes: JoiningWishes) -> AgentAccount {
+        var account = self
+        if !wishes.display.isEmpty { account.display = wishes.display }
+        account.isUnfinished = wishes.isWatched
+        return account
     }
 
     /// The same with what is set under `[agent]`, which wins over what `join` stored. Throws for a node key that cannot be

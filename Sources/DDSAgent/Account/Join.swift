@@ -14,12 +14,16 @@ import DDSTLS
     let invite: InviteLink
     /// Nil is measured.
     let workFactor: Int?
+    var wishes = JoiningWishes()
 
-    init(folder: AgentFolder, services: Services, invite: InviteLink, workFactor: Int?) {
+    init(
+        folder: AgentFolder, services: Services, invite: InviteLink, workFactor: Int?, wishes: JoiningWishes = JoiningWishes()
+    ) {
         self.folder = folder
         self.services = services
         self.invite = invite
         self.workFactor = workFactor
+        self.wishes = wishes
     }
 
     /// Joins and returns the account. `progress` is called with each step in words. Throws a sentence for every refusal; the
@@ -50,8 +54,9 @@ import DDSTLS
         progress("closed and reopened")
         try await folder.prepareSpool(services)
         // Last: with this file the folder is an agent's, and without it the next try begins where this one ended.
-        try folder.save(account)
-        return account
+        let own = account.taking(wishes)
+        try folder.save(own)
+        return own
     }
 
     private func enrol(_ link: NodeLink, _ keys: VaultKeys) async throws(Failure) -> AgentAccount {

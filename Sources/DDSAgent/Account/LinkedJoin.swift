@@ -17,6 +17,7 @@ import DDSTLS
     /// Nil is measured.
     let workFactor: Int?
     let pause: @LoopActor () async throws(Failure) -> Void
+    var wishes = JoiningWishes()
 
     private static let again = "run join again with the same link"
 
@@ -70,8 +71,9 @@ import DDSTLS
             welcome, host: link.host, ports: (link.pop3sPort, link.submissionsPort), nodeKeyHash: link.nodeKeyHash,
             seal: node.seal, identity: identity, ownRecipient: "\(keys.mailbox.recipient)")
         // Last: with this file the folder is an agent's, and without it the next try begins where this one ended.
-        try folder.save(account)
-        return account
+        let own = account.taking(wishes)
+        try folder.save(own)
+        return own
     }
 
     // MARK: The other device

@@ -51,19 +51,34 @@ struct RecoveryPage {
     }
 
     /// The code in groups of four characters, behind its mark, which stays in one piece.
-    private func lines(_ code: [UInt8]) -> [String] {
+    private static func groups(_ code: [UInt8]) -> [String] {
         let begin = (code.lastIndex(of: 0x2d) ?? 0) + 2
-        let groups =
-            [String(decoding: code[..<begin], as: UTF8.self)]
+        return [String(decoding: code[..<begin], as: UTF8.self)]
             + stride(from: begin, to: code.count, by: 4).map {
                 String(decoding: code[$0..<min($0 + 4, code.count)], as: UTF8.self)
             }
+    }
+
+    private func lines(_ code: [UInt8]) -> [String] {
+        let groups = Self.groups(code)
         return stride(from: 0, to: groups.count, by: Self.groupsPerLine).map {
             groups[$0..<min($0 + Self.groupsPerLine, groups.count)].joined(separator: " ")
         }
     }
 
     // MARK: Forms
+
+    /// For a page that shows it.
+    static func model(of kit: RecoveryKit) -> RecoveryKitModel {
+        let page = RecoveryPage(kit: kit, date: WallTime(milliseconds: 0))
+        return kit.code.withExposed { code in
+            let picture = QRCode(code)
+            return RecoveryKitModel(
+                title: page.title,
+                sections: page.sections.map { RecoveryKitModel.Section(head: $0.head, paragraphs: $0.paragraphs) },
+                groups: groups(code), picture: picture?.drawing ?? "", pictureSize: picture?.drawingSize ?? 0)
+        }
+    }
 
     /// Plain text in lines of at most 80 columns.
     var text: [UInt8] {

@@ -14,12 +14,14 @@ import DDSTLS
     let kit: RecoveryKit
     /// Nil is measured.
     let workFactor: Int?
+    var wishes = JoiningWishes()
 
-    init(folder: AgentFolder, services: Services, kit: RecoveryKit, workFactor: Int?) {
+    init(folder: AgentFolder, services: Services, kit: RecoveryKit, workFactor: Int?, wishes: JoiningWishes = JoiningWishes()) {
         self.folder = folder
         self.services = services
         self.kit = kit
         self.workFactor = workFactor
+        self.wishes = wishes
     }
 
     private static let again = "run the same again"
@@ -51,7 +53,7 @@ import DDSTLS
             welcome, host: kit.host, ports: (kit.pop3sPort, kit.submissionsPort), nodeKeyHash: kit.nodeKeyHash,
             seal: node.seal, identity: identity, ownRecipient: "\(keys.mailbox.recipient)")
         // Last: with this file the folder is an agent's, and without it the next try begins where this one ended.
-        try folder.save(account)
+        try folder.save(account.taking(wishes))
         return welcome.lost ?? 0
     }
 

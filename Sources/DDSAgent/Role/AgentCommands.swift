@@ -29,7 +29,7 @@ import Logging
         }
         commands.register("agent.fetch") { [self] request, _ throws(Failure) in try await fetch(request) }
         commands.register("agent.open") { [self] _, _ throws(Failure) in
-            guard let page = role.page else { throw Failure(.unavailable, "there is no page yet; run: ddsnode join INVITE") }
+            guard let page = role.page else { throw Failure(.unavailable, "there is no page while the agent starts or stops") }
             return ["url": .text(page.makeOpenAddress()), "address": .text(page.gate.site.address)]
         }
         for (name, action) in AgentMailCommands.everything {

@@ -1,5 +1,5 @@
-// The agent role: an agent with its page and its commands, from the moment somebody has joined. Before that it only takes
-// `join`.
+// The agent role: an agent with its page and its commands. Before somebody has joined it takes `join`, and its page leads through
+// it.
 
 import DDSBus
 package import DDSCore
@@ -24,7 +24,7 @@ import Logging
     private(set) var page: WebApp?
     private(set) var pagePort: UInt16?
     private var mailPage: MailPage?
-    private var isJoining = false
+    private(set) var isJoining = false
     /// What a passphrase costs to try; nil is measured, tests lower it.
     var workFactor: Int?
     /// How long a test message may take; tests, which run beside others, have all the time of their suite.
@@ -37,11 +37,15 @@ import Logging
     package func start() async throws(Failure) {
         AgentCommands(role: self).register(in: services.control)
         let folder = AgentFolder(stateDir: services.config.node.stateDirectory)
-        if try folder.loadAccount() == nil {
-            services.log.notice("nobody has joined yet; run: ddsnode join INVITE")
-        } else {
-            try await startAgent()
+        guard let account = try folder.loadAccount() else {
+            services.log.notice("nobody has joined yet; open the page with: ddsnode open, or run: ddsnode join INVITE")
+            await Loop.offload { _ = Templates.shared }
+            // Of an agent that is nobody's yet, the folder is what tells it from others.
+            return try startPage(name: folder.path)
         }
+        try await startAgent()
+        await Loop.offload { _ = Templates.shared }
+        try startPage(name: "\(account.address)")
     }
 
     private func startAgent() async throws(Failure) {
@@ -56,28 +60,33 @@ import Logging
         self.agent = agent
         services.log.notice("store opened", metadata: ["recovery": "\(agent.spool.recovery.words)"])
         try await agent.start()
-        await Loop.offload { _ = Templates.shared }
-        try startPage(agent)
+        // A page that served nobody until now goes on as this agent's.
+        if page != nil { showMail(agent) }
     }
 
-    private func startPage(_ agent: Agent) throws(Failure) {
+    private func startPage(name: String) throws(Failure) {
         let web = services.config.agent.web
         guard case .tcp(_, let port) = Endpoint(web.listen) else {
             throw Failure(.configuration, "agent.web.listen: \"\(web.listen)\" is no host:port on loopback")
         }
         var configuration = WebApp.Configuration(
-            agentID: Hash.blake2b(Array("\(agent.account.address)".utf8), count: 16), random: services.random,
+            agentID: Hash.blake2b(Array(name.utf8), count: 16), random: services.random,
             hash: { Hash.blake2b($0, count: 32) }, time: services.time)
         configuration.idleLockSeconds = Int(services.config.agent.lock.idle.components.seconds)
         configuration.checksPeerUID = web.checkPeerUID
         configuration.hostName = web.host
         configuration.showsFormatted = web.html == .onRequest
-        let mailPage = MailPage(agent: agent)
-        let page = WebApp(configuration, backend: mailPage)
+        let page = WebApp(configuration, welcome: WelcomeDesk(role: self))
         pagePort = try page.start(port: port, adopting: services.handover.take(Self.pageSockets))
         self.page = page
-        self.mailPage = mailPage
+        if let agent { showMail(agent) }
         services.log.notice("page", metadata: ["address": "\(page.gate.site.address)"])
+    }
+
+    private func showMail(_ agent: Agent) {
+        let mailPage = MailPage(agent: agent)
+        self.mailPage = mailPage
+        page?.use(backend: mailPage)
     }
 
     /// Joins and begins to work, as the command line's `join` asks a running agent to.
@@ -105,6 +114,16 @@ import Logging
         _ passphrase: SecretBytes, _ progress: @LoopActor (String) -> Void, isLinked: Bool = false,
         _ steps: @LoopActor () async throws(Failure) -> Value
     ) async throws(Failure) -> (agent: Agent, value: Value) {
+        let (agent, value) = try await begun(steps)
+        try await Joining.prove(
+            agent, passphrase: passphrase, isLinked: isLinked, services: services, within: proofTimeout, progress: progress)
+        return (agent, value)
+    }
+
+    /// As far as an agent that runs, locked.
+    private func begun<Value>(
+        _ steps: @LoopActor () async throws(Failure) -> Value
+    ) async throws(Failure) -> (agent: Agent, value: Value) {
         guard agent == nil, !isJoining else {
             throw Failure(.cannotCreate, "this agent belongs to somebody already; use another --config for a second account")
         }
@@ -113,9 +132,30 @@ import Logging
         let value = try await steps()
         try await startAgent()
         guard let agent else { throw Failure(.bug, "the agent did not start") }
-        try await Joining.prove(
-            agent, passphrase: passphrase, isLinked: isLinked, services: services, within: proofTimeout, progress: progress)
         return (agent, value)
+    }
+
+    /// Joins for the page, which goes on with the kit and the proof: the agent runs and is locked afterwards.
+    func enrol(
+        _ invitation: Invitation, passphrase: SecretBytes, display: String, progress: @LoopActor (String) -> Void
+    ) async throws(Failure) -> Agent {
+        try await begun { [self] () throws(Failure) in
+            try await Joining.run(
+                services: services, invitation: invitation, passphrase: passphrase, workFactor: workFactor,
+                wishes: JoiningWishes(display: display, isWatched: true), progress: progress)
+        }.agent
+    }
+
+    /// The same with a recovery kit; returns how many messages were gone with the lost keys.
+    func comeBack(
+        _ kit: RecoveryKit, passphrase: SecretBytes, progress: @LoopActor (String) -> Void
+    ) async throws(Failure) -> (agent: Agent, lost: Int) {
+        let (agent, lost) = try await begun { [self] () throws(Failure) in
+            try await Joining.restore(
+                services: services, kit: kit, passphrase: passphrase, workFactor: workFactor,
+                wishes: JoiningWishes(isWatched: true), progress: progress)
+        }
+        return (agent, lost)
     }
 
     package func reload(_ config: Config) async {}
@@ -140,7 +180,9 @@ import Logging
 
     package func status() async -> RoleStatus {
         guard let agent else {
-            return RoleStatus(fields: ["joined": false], problems: ["nobody has joined from here; run: ddsnode join INVITE"])
+            return RoleStatus(
+                fields: ["joined": false, "page": page.map { .text($0.gate.site.address) } ?? .null],
+                problems: ["nobody has joined from here; run: ddsnode open, or ddsnode join INVITE"])
         }
         return await agent.status(page: page?.gate.site.address)
     }

@@ -65,4 +65,5 @@ package struct Templates: Sendable {
         .merging(writeTexts) { first, _ in first }
         .merging(personTexts) { first, _ in first }
         .merging(contentTexts) { first, _ in first }
+        .merging(welcomeTexts) { first, _ in first }
 }

@@ -110,6 +110,8 @@ extension PageRenderer {
             "stylePath": style.path,
             "scriptPath": script.path,
             "refreshSeconds": refreshes ? "\(refreshSeconds)" : false,
+            // Pages that show how something goes on ask anew by themselves.
+            "pollSeconds": false,
         ]
     }
 

@@ -21,6 +21,9 @@ package enum Route: Hashable, Sendable {
     case lock
     case open(String)
     case health
+    case welcome
+    case welcomePrint
+    case welcomeKit
 
     /// The route of a path as sent; nil when there is none.
     package init?(path: String) {
@@ -40,6 +43,9 @@ package enum Route: Hashable, Sendable {
         case ("unlock", 1): self = .unlock
         case ("lock", 1): self = .lock
         case ("healthz", 1): self = .health
+        case ("welcome", 1): self = .welcome
+        case ("welcome", 2) where parts[1] == "print": self = .welcomePrint
+        case ("welcome", 2) where parts[1] == "kit": self = .welcomeKit
         case ("g", 2) where Self.isID(parts[1]): self = .list(.group(parts[1]))
         case ("t", 2) where Self.isID(parts[1]): self = .thread(parts[1])
         case ("t", 3) where Self.isID(parts[1]) && parts[2] == "print": self = .print(parts[1])
@@ -76,7 +82,9 @@ package enum Route: Hashable, Sendable {
         if parts.count == 2, !(parts[1].hasPrefix("c=") && isID(String(parts[1].dropFirst(2)))) { return false }
         switch Route(path: String(parts[0])) {
         case .list, .thread, .print, .write, .draft, .person, .formatted, .source: return true
-        case .attachment, .view, .formattedDocument, .link, .act, .active, .events, .unlock, .lock, .open, .health, nil: return false
+        case .attachment, .view, .formattedDocument, .link, .act, .active, .events, .unlock, .lock, .open, .health, .welcome,
+            .welcomePrint, .welcomeKit, nil:
+            return false
         }
     }
 

@@ -15,6 +15,7 @@ extension Templates {
             <link rel="stylesheet" href="{{stylePath}}">
             <script src="{{scriptPath}}" defer></script>
             {{#refreshSeconds}}<noscript><meta http-equiv="refresh" content="{{refreshSeconds}}"></noscript>{{/refreshSeconds}}
+            {{#pollSeconds}}<meta http-equiv="refresh" content="{{pollSeconds}}">{{/pollSeconds}}
             </head>
 
             """#,

@@ -9,11 +9,16 @@ extension WebApp {
         if let file = pages.file(at: request.path) { return file.response }
         guard let route = Route(path: request.path) else { return await notFound(request, visit) }
         let isPost = request.method == "POST"
+        if !hasMail, route == .unlock { return .redirect(to: "/welcome") }
         switch (route, isPost) {
         case (.health, false): return .text("ok\n")
         case (.unlock, false): return unlockPage(request, visit)
         case (.unlock, true): return await unlock(request, visit)
         case (.open(let token), false): return open(token, request)
+        case (.welcome, false): return welcomePage(request, visit)
+        case (.welcome, true): return await welcome(request, visit)
+        case (.welcomePrint, false): return kitPrint(request, visit)
+        case (.welcomeKit, false): return kitFile(visit)
         case (.list(let folder), false): return await list(folder, request, visit)
         case (.thread(let id), false): return await thread(id, request, visit)
         case (.print(let id), false): return await printed(id, request, visit)
@@ -35,9 +40,10 @@ extension WebApp {
         case (.lock, true):
             await backend.lock()
             return .redirect(to: "/unlock")
-        case (.health, true), (.open, true), (.list, true), (.thread, true), (.print, true), (.write, true),
-            (.attachment, true), (.view, true), (.formatted, true), (.formattedDocument, true), (.source, true), (.link, true),
-            (.person, true), (.events, true), (.act, false), (.active, false), (.lock, false):
+        case (.health, true), (.open, true), (.list, true), (.thread, true), (.print, true), (.write, true), (.attachment, true),
+            (.view, true), (.formatted, true), (.formattedDocument, true), (.source, true), (.link, true),
+            (.person, true), (.events, true), (.welcomePrint, true), (.welcomeKit, true), (.act, false), (.active, false),
+            (.lock, false):
             gate.count(.methodNotAllowed)
             var response = page(for: .methodNotAllowed)
             response.headers.set("Allow", isPost ? "GET, HEAD" : "POST")
@@ -57,7 +63,7 @@ extension WebApp {
     }
 
     func notFound(_ request: HTTPRequest, _ visit: WebGate.Visit?) async -> HTTPResponse {
-        guard let visit, visit.level == .signedIn, !backend.isLocked else { return HTTPResponse(status: 404) }
+        guard let visit, visit.level == .signedIn, !isLocked else { return HTTPResponse(status: 404) }
         let frame = await backend.frame()
         return .html(
             pages.missing(
@@ -69,17 +75,17 @@ extension WebApp {
 
 // Signing in.
 extension WebApp {
+    /// The session behind a request, or a visitor's new one with the cookie to be set.
+    func visiting(_ request: HTTPRequest, _ visit: WebGate.Visit?) -> (visit: WebGate.Visit?, cookie: String?) {
+        guard visit == nil, gate.maySetCookie(request) else { return (visit, nil) }
+        let token = gate.sessions.begin(.visitor, now: configuration.time.now)
+        let found = gate.sessions.find(token, now: configuration.time.now)
+        return (found.map { WebGate.Visit(id: $0.id, level: $0.level, token: Redacted(token)) }, gate.cookie(token))
+    }
+
     private func unlockPage(_ request: HTTPRequest, _ visit: WebGate.Visit?) -> HTTPResponse {
-        if let visit, visit.level == .signedIn, !backend.isLocked { return .redirect(to: "/") }
-        var visit = visit
-        var cookie: String?
-        if visit == nil, gate.maySetCookie(request) {
-            let token = gate.sessions.begin(.visitor, now: configuration.time.now)
-            cookie = gate.cookie(token)
-            if let found = gate.sessions.find(token, now: configuration.time.now) {
-                visit = WebGate.Visit(id: found.id, level: found.level, token: Redacted(token))
-            }
-        }
+        if let visit, visit.level == .signedIn, !isLocked { return .redirect(to: "/") }
+        let (visit, cookie) = visiting(request, visit)
         var response = HTTPResponse.html(
             pages.unlock(context(request, visit), identity: backend.identityWhenLocked, failed: limiter.failed))
         if let cookie { response.headers.set("Set-Cookie", cookie) }
@@ -105,7 +111,7 @@ extension WebApp {
             gate.sessions.leave(WebNotice(DisplayText.line(words).text), for: visit.id)
             return .redirect(to: "/unlock")
         case .opened:
-            let wanted = gate.sessions.takeWanted(visit.id) ?? "/"
+            let wanted = welcome.isUnfinished ? "/welcome" : gate.sessions.takeWanted(visit.id) ?? "/"
             // A new token: what a visitor's cookie was known to, must not be signed in.
             gate.sessions.end(visit.id)
             return signIn(to: wanted, notice: limiter.takeFailed())
@@ -117,14 +123,19 @@ extension WebApp {
             gate.count(.openTokenUnknown)
             return page(for: .openTokenUnknown)
         }
-        return backend.isLocked ? .redirect(to: "/unlock") : signIn(to: "/", notice: limiter.takeFailed())
+        guard hasMail else { return .redirect(to: "/welcome") }
+        return isLocked ? .redirect(to: "/unlock") : signIn(to: "/", notice: limiter.takeFailed())
     }
 
     private func signIn(to path: String, notice failed: (count: Int, since: WallTime)?) -> HTTPResponse {
+        signIn(to: path, greeting: failed.map { pages.failedText($0, now: configuration.time.wall) })
+    }
+
+    func signIn(to path: String, greeting: String?) -> HTTPResponse {
         let now = configuration.time.now
         let token = gate.sessions.begin(.signedIn, now: now)
-        if let failed, let id = gate.sessions.find(token, now: now)?.id {
-            gate.sessions.leave(WebNotice(pages.failedText(failed, now: configuration.time.wall)), for: id)
+        if let greeting, let id = gate.sessions.find(token, now: now)?.id {
+            gate.sessions.leave(WebNotice(DisplayText.line(greeting).text), for: id)
         }
         var response = HTTPResponse.redirect(to: path)
         response.headers.set("Set-Cookie", gate.cookie(token))

@@ -44,7 +44,10 @@ package final class WebApp {
     static let streamsMax = 3
 
     let configuration: Configuration
-    let backend: any WebBackend
+    /// The mail; nil until somebody has joined.
+    private var mail: (any WebBackend)?
+    /// Leads through joining.
+    let welcome: any WelcomeBackend
     let pages: PageRenderer
     package internal(set) var gate: WebGate
     var limiter = UnlockLimiter()
@@ -55,9 +58,10 @@ package final class WebApp {
     private var lastUnread: WebEvent?
     private var lastState: String?
 
-    package init(_ configuration: Configuration, backend: any WebBackend) {
+    /// Without mail, until `use(backend:)`: the gate lets nobody past the page that leads through joining.
+    package init(_ configuration: Configuration, welcome: any WelcomeBackend) {
         self.configuration = configuration
-        self.backend = backend
+        self.welcome = welcome
         gate = WebGate(
             site: WebSite(port: 0, name: configuration.hostName, configuredHosts: configuration.configuredHosts),
             agentID: configuration.agentID,
@@ -66,7 +70,22 @@ package final class WebApp {
         pages = PageRenderer(
             hash: configuration.hash, showsUnreadInTitle: configuration.showsUnreadInTitle,
             refreshSeconds: configuration.idleLockSeconds + 5, offset: configuration.offset)
+    }
+
+    /// Somebody's mail is here from now on. Called once.
+    package func use(backend: any WebBackend) {
+        precondition(mail == nil, "a page is one agent's")
+        mail = backend
         subscription = backend.subscribe { [weak self] event in self?.heard(event) }
+    }
+
+    var hasMail: Bool { mail != nil }
+    var isLocked: Bool { mail?.isLocked ?? true }
+
+    /// The mail. Only behind the gate, which lets nobody past while there is none.
+    var backend: any WebBackend {
+        guard let mail else { preconditionFailure("nobody is signed in before there is mail") }
+        return mail
     }
 
     /// Serves on the loopback addresses at `port` or one of the next; returns the one that was free. Must be followed by
@@ -112,7 +131,7 @@ package final class WebApp {
     }
 
     private func endStreams() {
-        if let subscription { backend.unsubscribe(subscription) }
+        if let subscription { mail?.unsubscribe(subscription) }
         subscription = nil
         for stream in streams {
             stream.send(event: "bye", data: "")
@@ -140,6 +159,7 @@ package final class WebApp {
         case .locked:
             gate.sessions.lock()
             links = Self.emptyLinks(configuration)
+            welcome.forgetAll()
             lastUnread = nil
             lastState = nil
             let ending = streams
@@ -209,7 +229,7 @@ extension WebApp {
 
     /// Answers a whole request.
     package func respond(to request: HTTPRequest) async -> HTTPResponse {
-        let verdict = gate.judge(request, isLocked: backend.isLocked, now: configuration.time.now)
+        let verdict = gate.judge(request, isLocked: isLocked, now: configuration.time.now)
         guard case .serve(let visit) = verdict else {
             if case .unlockFirst = verdict { await shelterDraft(request) }
             return finish(answer(verdict, to: request))
@@ -237,12 +257,12 @@ extension WebApp {
     }
 
     /// The public text of a refusal as a page. Never repeats anything of the request.
-    func page(for refusal: WebRefusal) -> HTTPResponse {
+    func page(for refusal: WebRefusal, status: Int? = nil) -> HTTPResponse {
         var response = HTTPResponse.html(
             pages.plain(
                 heading: "Not served", text: refusal.publicText(address: gate.site.address),
                 link: refusal == .hostForeign || refusal == .hostMissing ? (gate.site.address + "/", gate.site.address) : nil),
-            status: refusal.status)
+            status: status ?? refusal.status)
         if refusal == .methodNotAllowed { response.headers.set("Allow", "GET, HEAD, POST") }
         return response
     }
@@ -251,6 +271,7 @@ extension WebApp {
     private func unlockFirst(_ visit: WebGate.Visit?, _ request: HTTPRequest) -> HTTPResponse {
         // The script asks for a stream after the lock: an answer that is no stream ends it.
         if request.path == "/events" || request.path == "/active" { return HTTPResponse(status: 403) }
+        guard hasMail else { return .redirect(to: "/welcome") }
         var response = HTTPResponse.redirect(to: "/unlock")
         var id = visit?.id
         if id == nil, gate.maySetCookie(request) {
@@ -266,7 +287,7 @@ extension WebApp {
 
     /// A draft that was posted after the lock is not lost. The gate has seen that the form came from our own origin.
     private func shelterDraft(_ request: HTTPRequest) async {
-        guard request.method == "POST", case .draft(let id)? = Route(path: request.path),
+        guard hasMail, request.method == "POST", case .draft(let id)? = Route(path: request.path),
             request.body.value("body") != nil, request.body.value("action") != "discard"
         else { return }
         await backend.shelter(draft: id, Self.fields(request.body))

@@ -185,7 +185,8 @@ extension WebGate {
 package enum WebPath {
     /// Served without a session: they show nothing private.
     package static func isPublic(_ path: String) -> Bool {
-        path == "/unlock" || path == "/healthz" || path.hasPrefix("/s/") || path.hasPrefix("/open/") || isWayOut(path)
+        ["/unlock", "/welcome", "/healthz"].contains(path)
+            || ["/s/", "/open/", "/welcome/"].contains { path.hasPrefix($0) } || isWayOut(path)
     }
 
     /// The page in front of a link of a mail: under a name that nobody can guess, until the lock.

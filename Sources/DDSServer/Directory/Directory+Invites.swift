@@ -43,32 +43,67 @@ extension Directory {
         case refused([DirectoryEvent], String)
     }
 
-    /// `credential` was checked to be about this invite, device and recipient.
-    func enrolling(
-        inviteNumber: UInt32, secretHash: String, deviceKey: String, recipient: String, credential: MemberCredential? = nil,
-        now: WallTime
-    ) -> Enrolment {
+    /// What somebody who holds an invite is told before joining.
+    enum InviteLooked: Hashable, Sendable {
+        case offered(Account, until: WallTime)
+        /// As `Enrolment` has it.
+        case refused([DirectoryEvent], String)
+    }
+
+    /// What the invite is for, in the hands of this device. One that the device has used is good for saying so again.
+    func looking(inviteNumber: UInt32, secretHash: String, deviceKey: String, now: WallTime) -> InviteLooked {
+        switch standing(inviteNumber, secretHash: secretHash, deviceKey: deviceKey, now: now) {
+        case .refused(let events, let words): .refused(events, words)
+        case .open(let account, let invite), .usedHere(let account, let invite):
+            .offered(account, until: WallTime(milliseconds: invite.expires))
+        }
+    }
+
+    /// What an invite is worth to a device.
+    private enum Standing {
+        case open(Account, Invite)
+        /// This very device has used it.
+        case usedHere(Account, Invite)
+        case refused([DirectoryEvent], String)
+    }
+
+    private static let usedWords = "this invite was used already; ask for a new invite"
+
+    private func standing(_ number: UInt32, secretHash: String, deviceKey: String, now: WallTime) -> Standing {
         let ask = "ask for a new invite"
-        guard let invite = invites[inviteNumber], let account = accounts[invite.user] else {
+        guard let invite = invites[number], let account = accounts[invite.user] else {
             return .refused([], "this invite is not known here; \(ask)")
         }
         if account.isSuspended { return .refused([], "\(account.name) is suspended; ask the node's administrator") }
         if invite.isRevoked { return .refused([], "this invite was revoked; \(ask)") }
         if invite.isUsed {
-            // A reply that was lost on the way: the same device asks again and is told the same.
-            if account.login == .deviceKey(deviceKey), account.recipient == recipient, secretHash == invite.secretHash {
-                return repeated(account, recipient, credential)
-            }
-            return .refused([], "this invite was used already; \(ask)")
+            let isOwn = account.login == .deviceKey(deviceKey) && secretHash == invite.secretHash
+            return isOwn ? .usedHere(account, invite) : .refused([], Self.usedWords)
         }
         if invite.triesLeft <= 0 { return .refused([], "this invite was tried too often with a wrong secret; \(ask)") }
         if now.milliseconds >= invite.expires { return .refused([], "this invite has expired; \(ask)") }
         guard secretHash == invite.secretHash else {
-            return .refused(
-                [.inviteTried(number: inviteNumber)], "the secret of this invite is wrong; copy the whole line again")
+            return .refused([.inviteTried(number: number)], "the secret of this invite is wrong; copy the whole line again")
         }
         if self.account(deviceKey: deviceKey) != nil {
             return .refused([], "this device already belongs to a member; use a fresh state folder")
+        }
+        return .open(account, invite)
+    }
+
+    /// `credential` was checked to be about this invite, device and recipient.
+    func enrolling(
+        inviteNumber: UInt32, secretHash: String, deviceKey: String, recipient: String, credential: MemberCredential? = nil,
+        now: WallTime
+    ) -> Enrolment {
+        let account: Account
+        switch standing(inviteNumber, secretHash: secretHash, deviceKey: deviceKey, now: now) {
+        case .refused(let events, let words): return .refused(events, words)
+        case .open(let invited, _): account = invited
+        case .usedHere(let member, _):
+            // A reply that was lost on the way: the same device asks again and is told the same.
+            guard member.recipient == recipient else { return .refused([], Self.usedWords) }
+            return repeated(member, recipient, credential)
         }
         if AgeKeyKind(accepted: recipient) == .classical, let group = groupRequiringHybrid(of: account.name) {
             return .refused(

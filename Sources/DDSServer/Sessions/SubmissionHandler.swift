@@ -249,6 +249,9 @@ import Logging
         if let request = message.flatMap({ LinkRequest(message: $0) }), let newcomerKey {
             return await server.link(request, deviceKey: newcomerKey, from: peerHost)
         }
+        if let look = message.flatMap({ InviteLook(message: $0) }), let newcomerKey {
+            return await server.look(look, deviceKey: newcomerKey, from: peerHost)
+        }
         guard let request = message.flatMap({ EnrolmentRequest(message: $0) }), let newcomerKey else {
             return SMTPReply(550, EnhancedCode(5, 6, 0), "this is no enrolment sealed to this node; run: ddsnode join INVITE")
         }
