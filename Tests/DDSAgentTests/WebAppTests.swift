@@ -344,7 +344,7 @@ extension HTTPResponse {
             if isSignedIn { await browser.signIn() } else { _ = await browser.get("/unlock") }
             let paths = [
                 "/", "/l", "/p", "/x", "/d", "/g/gboard", "/g/none", "/t/tbudget", "/t/none", "/w", "/w/none", "/a/a1",
-                "/a/none",
+                "/a/none", "/v/a1", "/m/tbudget", "/m/none/source", "/o/none",
                 "/do", "/k/none", "/active", "/unlock", "/open/none", "/healthz", "/nothing", "/s/00/none", "/favicon.ico",
             ]
             for path in paths {

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """HTML mail, files and hostile texts on the agent's page, in headless Chromium: nothing of them runs, loads, covers or misleads
-(WEB.md, H1 to H7, I1 to I7, E7, F6).
+(WEB.md, H1 to H7, I1 to I3, I6, I7).
 
 usage: htmlmail.py [--screenshots FOLDER] [PART...]
 """
+import email.header
 import email.message
 import email.policy
 import json
@@ -53,8 +54,9 @@ class World:
         self.node = Node().init()
         self.node.start()
         self.carol = self.node.add_ordinary("carol")
+        self.node.must("group", "add", "hostile", "--title", "<img src=x onerror=alert(1)>\u202e", "--member", "carol")
         self.alice = Agent("alice")
-        self.alice.join(self.node.invite("alice"))
+        self.alice.join(self.node.invite("alice", ["hostile"]))
         self.alice.start()
         self.alice.unlock()
         self.everywhere = Everywhere()
@@ -102,12 +104,21 @@ def html_message(html, text="Only text."):
     return message
 
 
+def frames_of(tab):
+    """The sessions of frames that have processes of their own."""
+    tab.browser.poll(0.02)
+    found = []
+    for event in tab.browser.events:
+        if event.get("sessionId") == tab.session and event["method"] == "Target.attachedToTarget":
+            found.append(event["params"]["sessionId"])
+        elif event["method"] == "Target.detachedFromTarget" and event["params"]["sessionId"] in found:
+            found.remove(event["params"]["sessionId"])
+    return found
+
+
 def frame_of(tab):
-    """The document inside of the formatted view, as text of its nodes; None while it is not there."""
-    tab.browser.poll(0.05)
-    sessions = [tab.session] + [event["params"]["sessionId"] for event in tab.browser.events
-                                if event["method"] == "Target.attachedToTarget" and event.get("sessionId") == tab.session]
-    for session in reversed(sessions):
+    """The document inside of the formatted view, with the session that it is known to; None while it is not there."""
+    for session in [*frames_of(tab)[::-1], tab.session]:
         try:
             root = tab.browser.call("DOM.getDocument", session, depth=-1, pierce=True)["root"]
         except Gone:
@@ -115,7 +126,7 @@ def frame_of(tab):
         for node in nodes(root):
             if node.get("nodeName") == "#document" and node.get("documentURL", "").endswith("/html") and any(
                     inner.get("nodeName") == "BODY" for inner in nodes(node)):
-                return node
+                return {**node, "session": session}
     return None
 
 
@@ -129,34 +140,52 @@ def dialogs(browser):
     return [event["params"] for event in browser.events if event["method"] == "Page.javascriptDialogOpening"]
 
 
+FOREIGN = ("['script', 'iframe:not(.formatted)', 'object', 'embed', 'svg:not(.sign)', 'math', 'style', 'marquee', 'base', 'meta', 'link', '[onerror]', "
+           "'[onload]', '[onfocus]', '[onclick]', '[ontoggle]', 'a[href^=javascript i]', 'a[href^=data i]'].filter(s => "
+           "document.querySelector(`main ${s}`)).join()")
+
+
 def payloads(checks, world):
-    """H1: each payload as a mail; what is left is looked at as the browser has it."""
-    subjects = {}
-    for payload in PAYLOADS:
-        subjects[world.mail(html_message(payload["html"]))] = payload
-    world.alice.waits_for(list(subjects)[-1])
-    rows = {row["subject"]: row["id"] for row in world.alice.list()}
+    """H1 and H2: each payload as a mail, and in the same mail as subject, name, text and file name."""
     tab, page = world.tab(), world.page
-    bad = []
-    for subject, payload in subjects.items():
-        tab.go(f"{page.base}/m/{rows[subject]}")
+    sent = {}
+    for payload in PAYLOADS:
+        line = re.sub(r"[\x00-\x1f\x7f]+", " ", payload["html"])
+        message = html_message(payload["html"], f"{line}\nhttps://evil.test/{line}\n")
+        message["From"] = f"{email.header.Header(line[:200], 'utf-8').encode(maxlinelen=0)} <{world.carol.address}>".replace("\n", "")
+        message.add_attachment(b"x", maintype="application", subtype="octet-stream", filename=line[:120] + ".html")
+        key = token(12)
+        sent[key] = payload
+        world.mail(message, f"{key} {line[:300]}")
+    end = world.mail(html_message("<p>x"))
+    world.alice.waits_for(end)
+    rows = {row["subject"].split(" ")[0]: row["id"] for row in world.alice.list()}
+    bad, around = [], []
+    for key, payload in sent.items():
+        tab.go(f"{page.base}/m/{rows[key]}")
         document = until(lambda: frame_of(tab), 10, 0.05)
         if not document:
             bad.append((payload["name"], "there is no frame", tab.url, tab.html()[-300:]))
             continue
         inside = [inner for inner in nodes(document) if inner.get("nodeType") == 1]
-        names = {inner["nodeName"].lower() for inner in inside}
-        # The frame's own head has one style element.
-        styles = sum(inner["nodeName"].lower() == "style" for inner in inside)
-        left = (names & set(ACTIVE)) - {"style"} - ({"meta"} if sum(i["nodeName"] == "META" for i in inside) == 1 else set())
+        names = [inner["nodeName"].lower() for inner in inside]
+        # The frame's own head has one style element and one meta.
+        left = {name for name in names if name in ACTIVE} - {"style", "meta"}
         attributes = [name for inner in inside for name in inner.get("attributes", [])[0::2]]
         links = [value for inner in inside for name, value in zip(*[iter(inner.get("attributes", []))] * 2)
                  if name in ("href", "src") and not re.fullmatch(r"/o/[0-9a-f]{32}|data:image/(png|jpeg|gif|webp);base64,.*", value)]
-        if left or styles != 1 or links or any(name.startswith("on") for name in attributes):
-            bad.append((payload["name"], left, styles, links, attributes))
-        if tab.title not in ("Thread · DDS",):
-            bad.append((payload["name"], "title", tab.title))
-    checks.equal(f"of {len(subjects)} hostile mails nothing active is left", bad, [])
+        if left or names.count("style") != 1 or names.count("meta") != 1 or links or any(name.startswith("on") for name in attributes):
+            bad.append((payload["name"], left, names, links, attributes))
+        foreign = tab.evaluate(FOREIGN)
+        if foreign or tab.title != "Thread \u00b7 DDS":
+            around.append((payload["name"], foreign, tab.title))
+    checks.equal(f"of {len(sent)} hostile mails nothing active is left", bad, [])
+    checks.equal("nor of them as subject, name, text and file name", around, [])
+    for place in range(0, 200, 50):
+        tab.go(f"{page.base}/l?c={place}")
+        checks.equal(f"the list from {place} has nothing of theirs", tab.evaluate(FOREIGN), "")
+    tab.go(page.base + "/g/" + re.search(r'href="/g/([0-9a-z]+)"', tab.html()).group(1))
+    checks.equal("nor has the page of a group that is called so", tab.evaluate(FOREIGN), "")
     tab.browser.poll(1.0)
     checks.equal("no dialog was opened", dialogs(tab.browser), [])
     checks.equal("nobody else was asked for anything", world.everywhere.heard, [])
@@ -165,45 +194,6 @@ def payloads(checks, world):
     checks.equal("no request leaves the page", own, [])
     targets = world.browser.call("Target.getTargets")["targetInfos"]
     checks.equal("no window was opened", [t["url"] for t in targets if t["type"] == "page" and "evil" in t["url"]], [])
-
-
-def texts_as_payloads(checks, world):
-    """H2: the same strings as subject, name and file name."""
-    tab, page = world.tab(), world.page
-    lines = [re.sub(r"[\x00-\x1f\x7f]+", " ", payload["html"])[:300] for payload in PAYLOADS]
-    subjects = []
-    for line in lines:
-        message = email.message.EmailMessage()
-        message["Subject"] = line
-        message["From"] = f"{email.header.Header(line[:200], 'utf-8').encode(maxlinelen=0)} <{world.carol.address}>".replace("\n", "")
-        message.set_content(line + "\nhttps://evil.test/" + line)
-        message.add_attachment(b"x", maintype="application", subtype="octet-stream", filename=line[:120] + ".html")
-        subjects.append(world.mail(message, line))
-    until(lambda: len([row for row in world.alice.list() if "evil" in str(row) or "alert" in str(row)]) > len(lines) // 2, 30, 0.3)
-    last = "End " + token(12)
-    closing = email.message.EmailMessage()
-    closing.set_content("x")
-    world.mail(closing, last)
-    world.alice.waits_for(last)
-    before = len(world.everywhere.heard)
-    for place in range(0, 400, 50):
-        tab.go(f"{page.base}/l" + (f"?c={place}" if place else ""))
-        foreign = tab.evaluate("document.querySelectorAll('main script, main iframe, main object, main svg:not(.sign), main style, "
-                               "main [onerror], main [onload], main [onfocus], main marquee, main base, main meta').length")
-        checks.equal(f"the list from {place} has nothing of theirs", foreign, 0)
-        if 'rel="next"' not in tab.html():
-            break
-    for row in world.alice.list()[:len(lines) + 1]:
-        tab.go(f"{page.base}/t/{row['id']}")
-        foreign = tab.evaluate("document.querySelectorAll('main script, main iframe, main object, main svg:not(.sign), main style, "
-                               "main [onerror], main [onload], main [onfocus], main marquee, main base, main meta, "
-                               "main a[href^=javascript], main a[href^=data]').length")
-        if foreign or tab.title != "Thread · DDS":
-            checks.ok("a thread has nothing of theirs", False, (row["subject"], foreign, tab.title))
-    tab.browser.poll(0.5)
-    checks.equal("no dialog was opened by texts", dialogs(tab.browser), [])
-    checks.equal("nobody was asked for anything by texts", world.everywhere.heard[before:], [])
-    checks.equal("no error in the console by texts", [line for line in tab.troubles() if "'bluetooth'" not in line], [])
 
 
 def formatted_view(checks, world):
@@ -235,8 +225,7 @@ def formatted_view(checks, world):
     images = [node for node in inside if node.get("nodeName") == "IMG"]
     checks.ok("the message's own picture is there, and no other",
               len(images) == 1 and "data:image/png;base64," in str(images[0].get("attributes")), images)
-    size = picture_size(tab)
-    checks.ok("and it is seen", size is None or size > 0, size)
+    checks.equal("and it is seen", picture_size(tab), 8)
     checks.equal("nothing was loaded from elsewhere", world.everywhere.heard, [])
     bounds = json.loads(tab.evaluate("JSON.stringify([...document.querySelectorAll('iframe')].map(f => f.getBoundingClientRect()))"))
     checks.ok("the frame has its own room", len(bounds) == 1 and bounds[0]["width"] <= 1280 and 300 < bounds[0]["height"] < 700, bounds)
@@ -302,42 +291,35 @@ def formatted_view(checks, world):
 
 
 def picture_size(tab):
-    """How wide the frame's picture is drawn; None where the frame cannot be asked."""
+    """How wide the frame's picture is drawn."""
     document = frame_of(tab)
-    image = next((node for node in nodes(document) if node.get("nodeName") == "IMG"), None)
-    for session in [tab.session, *[event["params"]["sessionId"] for event in tab.browser.events
-                                   if event["method"] == "Target.attachedToTarget"]]:
-        try:
-            return tab.browser.call("DOM.getBoxModel", session, backendNodeId=image["backendNodeId"])["model"]["width"]
-        except Gone:
-            pass
-    return None
+    image = next(node for node in nodes(document) if node.get("nodeName") == "IMG")
+    return tab.browser.call("DOM.getBoxModel", document["session"], backendNodeId=image["backendNodeId"])["model"]["width"]
 
 
 def click_in_frame(tab, words):
     """Clicks on the first link with those words inside of the frame."""
     document = frame_of(tab)
+    if not document:
+        return False
+    # A tab behind another one gets no clicks.
+    tab.browser.call("Target.activateTarget", targetId=tab.target)
     link = next(node for node in nodes(document) if node.get("nodeName") == "A" and words in str(node.get("children")))
     frame = json.loads(tab.evaluate("JSON.stringify((f => { f.scrollIntoView({block: 'center'}); return f.getBoundingClientRect() })"
                                     "(document.querySelector('iframe')))"))
-    for session in [event["params"]["sessionId"] for event in tab.browser.events if event["method"] == "Target.attachedToTarget"][::-1] + [tab.session]:
-        try:
-            quad = tab.browser.call("DOM.getContentQuads", session, backendNodeId=link["backendNodeId"])["quads"][0]
-        except (Gone, IndexError):
-            continue
-        x, y = sum(quad[0::2]) / 4, sum(quad[1::2]) / 4
-        if session != tab.session:
-            x, y = x + frame["x"], y + frame["y"]
-        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
-            tab.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left" if kind != "mouseMoved" else "none",
-                     clickCount=1 if kind != "mouseMoved" else 0)
-        tab.browser.poll(0.3)
-        return True
-    return False
+    quad = tab.browser.call("DOM.getContentQuads", document["session"], backendNodeId=link["backendNodeId"])["quads"][0]
+    x, y = sum(quad[0::2]) / 4, sum(quad[1::2]) / 4
+    if document["session"] != tab.session:
+        x, y = x + frame["x"], y + frame["y"]
+    for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+        tab.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left" if kind != "mouseMoved" else "none",
+                 clickCount=1 if kind != "mouseMoved" else 0)
+    tab.browser.poll(0.3)
+    return True
 
 
 def files(checks, world):
-    """H5, F6 and I2: what may be looked at, and what only saved."""
+    """H5 and I2: what may be looked at, and what only saved."""
     tab, page = world.tab(), world.page
     html = b"<html><script>document.title='taken'</script></html>"
     sent = [
@@ -445,7 +427,7 @@ def main():
     if not nodekit.requires(checks, "HTML mail in a browser", "chromium"):
         checks.finish()
     world = World(screenshots)
-    for part in (formatted_view, files, hostile_texts, payloads, texts_as_payloads):
+    for part in (formatted_view, files, hostile_texts, payloads):
         if not arguments or any(word in part.__name__ for word in arguments):
             checks.part(part, world)
     world.browser.close()

@@ -106,10 +106,7 @@ extension WebApp {
         ])
         return HTTPResponse(status: 200, headers: headers, body: .bytes(file.bytes))
             .with(SecurityHeaders.page)
-            .with([
-                HTTPField(
-                    "Content-Security-Policy", "sandbox; default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'")
-            ])
+            .with([HTTPField("Content-Security-Policy", "sandbox; default-src 'none'; img-src 'self' data:")])
     }
 }
 
