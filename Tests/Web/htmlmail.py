@@ -54,7 +54,7 @@ class World:
         self.node = Node().init()
         self.node.start()
         self.carol = self.node.add_ordinary("carol")
-        self.node.must("group", "add", "hostile", "--title", "<img src=x onerror=alert(1)>\u202e", "--member", "carol")
+        self.node.must("group", "add", "hostile", "--title", "<img src=x onerror=alert(1)>", "--member", "carol")
         self.alice = Agent("alice")
         self.alice.join(self.node.invite("alice", ["hostile"]))
         self.alice.start()
