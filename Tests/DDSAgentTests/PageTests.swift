@@ -91,7 +91,7 @@ import Testing
         let (frame, list, thread, draft, choices) = Self.model(text)
         var context = Self.context
         context.notice = WebNotice(text)
-        return [
+        var all = [
             pages.unlock(context, identity: text, failed: (count: 2, since: Self.now)),
             pages.plain(heading: text, text: text, link: ("/", text)),
             pages.missing(context, frame: frame, heading: text, text: text),
@@ -106,10 +106,13 @@ import Testing
             pages.textFile(
                 context, frame: frame, id: "a1", name: text + ".txt", SourceModel(text: text, size: 1, isCut: false)),
             pages.write(context, frame: frame, DraftModel(id: "d2", fields: DraftFields()), choices: [], isNew: true),
-        ] + WelcomeScreen.samples(text).flatMap { [pages.welcome(context, $0, problem: text), pages.welcome(context, $0, problem: nil)] }
-            + WelcomeScreen.samples(text).compactMap {
-                if case .kit(let kit) = $0 { pages.kitPrint(context, kit, back: "/welcome") } else { nil }
-            }
+        ]
+        for screen in WelcomeScreen.samples(text) {
+            for problem in [text, nil] { all.append(pages.welcome(context, screen, problem: problem)) }
+            guard case .kit(let kit) = screen else { continue }
+            all.append(pages.kitPrint(context, kit, back: "/welcome"))
+        }
+        return all
     }
 
     func shape(_ html: String) -> [String] {

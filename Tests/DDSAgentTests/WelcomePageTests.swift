@@ -27,8 +27,8 @@ import Testing
         case .kit(let bytes): actions.append("kit \(String(decoding: bytes.exposed, as: UTF8.self))")
         case .name(let name): actions.append("name \(name)")
         case .passphrase(let first, let second):
-            actions.append(
-                "passphrase \(String(decoding: first.exposed, as: UTF8.self)) \(String(decoding: second.exposed, as: UTF8.self))")
+            let words = [first, second].map { String(decoding: $0.exposed, as: UTF8.self) }
+            actions.append("passphrase \(words.joined(separator: " "))")
         case .kitDone(let accepts): actions.append("kitdone \(accepts)")
         case .wantsKit: actions.append("wantskit")
         case .goOn: actions.append("goon")
@@ -58,15 +58,15 @@ extension WelcomeScreen {
         let ticks = [WelcomeTick(text: text, isDone: true), WelcomeTick(text: text, isDone: false)]
         func card(_ kind: WelcomeCard.Kind) -> WelcomeCard {
             WelcomeCard(
-                kind: kind, node: text, host: text, keyWords: "babab-babab", address: text, display: text, groups: [text, text],
-                until: PageTests.now)
+                kind: kind, node: text, host: text, keyWords: "babab-babab", address: text, display: text,
+                groups: [text, text], until: PageTests.now)
         }
         return [
             .invite, .kitEntry, .card(card(.invite)), .card(card(.device)), .card(card(.kit)),
             .name(text, address: text, isDevice: false), .name(text, address: text, isDevice: true),
             .passphrase(words: nil, isEarlier: false), .passphrase(words: "babab-bibib", isEarlier: false),
-            .passphrase(words: nil, isEarlier: true), .weak(magnitude: 8), .working("Making your keys", ticks), .kit(kit), .check,
-            .done(ticks, address: text), .busy,
+            .passphrase(words: nil, isEarlier: true), .weak(magnitude: 8), .working("Making your keys", ticks), .kit(kit),
+            .check, .done(ticks, address: text), .busy,
         ]
     }
 }
@@ -75,7 +75,7 @@ extension WelcomeScreen {
     /// A2.
     @Test @LoopActor func everyAddress_leadsToTheWelcome() async {
         let browser = Browser(hasMail: false)
-        for path in ["/", "/l", "/t/tbudget", "/w", "/unlock", "/events2", "/settings"] {
+        for path in ["/", "/l", "/t/tbudget", "/w", "/unlock", "/events2", "/settings", "/o/abcdef"] {
             let response = await browser.get(path)
             #expect(response.status == 303 && response.location == "/welcome", "\(path)")
         }
@@ -102,7 +102,8 @@ extension WelcomeScreen {
         _ = await browser.get("/welcome")
         let secret = "swordfish"
         let forms: [(String, [HTTPField])] = [
-            ("invite", [HTTPField("invite", secret)]), ("kit", [HTTPField("kit", secret)]), ("name", [HTTPField("name", secret)]),
+            ("invite", [HTTPField("invite", secret)]), ("kit", [HTTPField("kit", secret)]),
+            ("name", [HTTPField("name", secret)]),
             ("passphrase", [HTTPField("passphrase", secret), HTTPField("again", secret)]), ("goon", []), ("stop", []),
             ("suggest", []), ("useweak", []), ("another", []), ("kitdone", []), ("wantskit", []), ("check", []), ("finish", []),
             (secret, []),
@@ -114,8 +115,8 @@ extension WelcomeScreen {
         }
         #expect(
             browser.welcome.actions == [
-                "invite swordfish", "kit swordfish", "name swordfish", "passphrase swordfish swordfish", "goon", "stop", "suggest",
-                "useweak", "another", "kitdone false", "wantskit",
+                "invite swordfish", "kit swordfish", "name swordfish", "passphrase swordfish swordfish", "goon", "stop",
+                "suggest", "useweak", "another", "kitdone false", "wantskit",
             ])
         for (action, place) in [("print", "/welcome/print"), ("save", "/welcome/kit")] {
             #expect(await browser.post("/welcome", [HTTPField("action", action)]).location == place)
@@ -153,7 +154,8 @@ extension WelcomeScreen {
         for path in ["/welcome/print", "/welcome/kit"] { #expect(await browser.get(path).location == "/welcome") }
         browser.welcome.screen = WelcomeScreen.samples("x")[12]
         let print = await browser.get("/welcome/print")
-        #expect(print.status == 200 && print.text.contains("DDS-RECOVERY-1QQ PPPP") && print.text.contains("data-page=\"print\""))
+        #expect(print.status == 200 && print.text.contains("DDS-RECOVERY-1QQ PPPP"))
+        #expect(print.text.contains("data-page=\"print\""))
         let file = await browser.get("/welcome/kit")
         #expect(file.bytes == Array("kit".utf8) && file.headers.only("Content-Disposition")?.hasPrefix("attachment;") == true)
         #expect(file.headers.only("Cache-Control") == "no-store")

@@ -14,8 +14,8 @@ import Testing
     }
 
     @Test(arguments: [
-        #"{"invite":1048576,"secret":"0102030405"}"#, #"{"invite":-1,"secret":"0102030405"}"#, #"{"invite":1,"secret":"01020304"}"#,
-        #"{"secret":"0102030405"}"#, "{", "",
+        #"{"invite":1048576,"secret":"0102030405"}"#, #"{"invite":-1,"secret":"0102030405"}"#,
+        #"{"invite":1,"secret":"01020304"}"#, #"{"secret":"0102030405"}"#, "{", "",
     ])
     func whatIsNone_isNone(body: String) {
         let text = "MIME-Version: 1.0\r\nContent-Type: \(InviteLook.contentType)\r\n\r\n\(body)\r\n"

@@ -181,7 +181,9 @@ import Testing
         return directory
     }
 
-    private func look(_ directory: inout Directory, secret: String = "right", key: String = "key", now: WallTime? = nil) -> String {
+    private func look(
+        _ directory: inout Directory, secret: String = "right", key: String = "key", now: WallTime? = nil
+    ) -> String {
         switch directory.looking(inviteNumber: 7, secretHash: secret, deviceKey: key, now: now ?? noon) {
         case .offered(let account, let until): return "\(account.name) until \(until.milliseconds)"
         case .refused(let events, let words):

@@ -54,7 +54,7 @@ import Testing
         let response = await app.respond(
             to: HTTPRequest(method: method, target: target, headers: HTTPHeaders(fields), body: body))
         if let set = response.headers.only("Set-Cookie") { cookie = String(set.prefix { $0 != ";" }) }
-        if method == "POST", ![303, 429].contains(response.status) { Issue.record("a form was answered by \(response.status)") }
+        if method == "POST", ![303, 429].contains(response.status) { Issue.record("a form got \(response.status)") }
         if let place = response.headers.only("Location") { return try await send("GET", place, HTTPBody()) }
         text = String(decoding: response.bytes, as: UTF8.self)
         path = target
@@ -138,7 +138,8 @@ import Testing
         try kit.rehearse(against: running.account, keys: try #require(running.unlocked?.keys))
         try await browser.get("/welcome")
         #expect(browser.path == "/")
-        #expect(browser.titles == ["Welcome · DDS", "Inbox · DDS"] || browser.titles.contains("Recovery kit of alice@node.test"))
+        // The saved kit is no page of ours any more.
+        #expect(browser.titles.subtracting(["Recovery kit of alice@node.test"]) == ["Welcome · DDS", "Inbox · DDS"])
         #expect(Set(browser.addresses) == ["/", "/welcome", "/welcome/kit"])
         await village.stopAgent("alice")
         let again = try await village.startAgent("alice")
@@ -150,7 +151,8 @@ import Testing
     @Test @LoopActor func badInvites_areToldApartAndCreateNothing() async throws {
         let village = try await Village(members: ["alice", "bob"], group: [])
         let used = try await village.invite("alice")
-        _ = try await village.startAgent("alice").call("agent.join", ["invite": .text(used), "passphrase": .text(Self.passphrase)])
+        _ = try await village.startAgent("alice").call(
+            "agent.join", ["invite": .text(used), "passphrase": .text(Self.passphrase)])
         let good = try await village.invite("bob")
         var wrong = try InviteLink(good)
         wrong.secret = Redacted([1, 2, 3, 4, 5])
@@ -373,7 +375,8 @@ import Testing
         let bob = try await village.join("bob")
         let agent = try #require(bob.role.agent)
         let seed = try #require(agent.unlocked?.keys.identitySeed)
-        let code = RecoveryKit(account: agent.account, identitySeed: seed).code.withExposed { String(decoding: $0, as: UTF8.self) }
+        let secret = RecoveryKit(account: agent.account, identitySeed: seed).code
+        let code = secret.withExposed { String(decoding: $0, as: UTF8.self) }
         await village.stopAgent("bob")
         try FileManager.default.removeItem(atPath: village.folder + "/bob")
         _ = try await alice.call("agent.send", ["recipients": ["bob"], "subject": "Lost", "body": "x\n"])
@@ -391,7 +394,8 @@ import Testing
         #expect(!HostFiles.exists(village.folder + "/bob/state/agent"))
         try await browser.post("goon")
         #expect(browser.heading == "Invent a passphrase")
-        try await browser.post("passphrase", ["passphrase": "seven herons fold the northern map", "again": "seven herons fold the northern map"])
+        let fresh = "seven herons fold the northern map"
+        try await browser.post("passphrase", ["passphrase": fresh, "again": fresh])
         try await browser.settled()
         #expect(browser.heading == "Is all well?" && browser.text.contains("1 message that waited for you"), "\(browser.text)")
         try await browser.post("check", ["passphrase": "seven herons fold the northern map"])

@@ -61,8 +61,8 @@ class Browser:
         """The next message, or None when none comes in time."""
         end = time.monotonic() + seconds
         while b"\0" not in self.buffer:
-            left = end - time.monotonic()
-            if left <= 0 or not select.select([self.read_end], [], [], left)[0]:
+            # Without time, what has come is taken all the same.
+            if not select.select([self.read_end], [], [], max(0.0, end - time.monotonic()))[0]:
                 return None
             piece = os.read(self.read_end, 1 << 20)
             if not piece:

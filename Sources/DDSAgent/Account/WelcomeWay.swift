@@ -139,7 +139,8 @@ struct WelcomeWay: Sendable {
 
     private var ticks: [WelcomeTick] {
         let opened = WelcomeTick(
-            text: "Your key was closed, read back from the disk and opened with your passphrase.", isDone: reached.contains(.opened))
+            text: "Your key was closed, read back from the disk and opened with your passphrase.",
+            isDone: reached.contains(.opened))
         if isDevice {
             return [opened, WelcomeTick(text: "This device fetches from the node.", isDone: reached.contains(.returned))]
         }

@@ -89,7 +89,9 @@ extension PageRenderer {
     func kitValues(_ kit: RecoveryKitModel) -> [String: Any] {
         [
             "kitTitle": DisplayText.line(kit.title).text,
-            "kitSections": kit.sections.map { ["head": $0.head, "paragraphs": $0.paragraphs.map { DisplayText.line($0).text }] },
+            "kitSections": kit.sections.map { section -> [String: Any] in
+                ["head": section.head, "paragraphs": section.paragraphs.map { DisplayText.line($0).text }]
+            },
             "kitCode": kit.groups.joined(separator: " "), "picture": optional(kit.picture), "pictureSize": "\(kit.pictureSize)",
         ]
     }

@@ -76,6 +76,14 @@ package enum Route: Hashable, Sendable {
         }
     }
 
+    /// Served before there is any mail.
+    var isBeforeMail: Bool {
+        switch self {
+        case .health, .open, .welcome, .welcomePrint, .welcomeKit: true
+        default: false
+        }
+    }
+
     /// True for paths that a form or a remembered wish may send the browser to: pages, never actions.
     package static func isPage(_ target: String) -> Bool {
         let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)

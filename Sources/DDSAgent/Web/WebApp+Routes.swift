@@ -9,7 +9,7 @@ extension WebApp {
         if let file = pages.file(at: request.path) { return file.response }
         guard let route = Route(path: request.path) else { return await notFound(request, visit) }
         let isPost = request.method == "POST"
-        if !hasMail, route == .unlock { return .redirect(to: "/welcome") }
+        if !hasMail, !route.isBeforeMail { return .redirect(to: "/welcome") }
         switch (route, isPost) {
         case (.health, false): return .text("ok\n")
         case (.unlock, false): return unlockPage(request, visit)
