@@ -75,7 +75,8 @@ import Testing
 
 /// The agent of `folder`, new or from before.
 @LoopActor func makeAgent(_ folder: String, time: any TimeSource = Loop.time) async throws -> TestRole<AgentRole> {
-    let agent = try TestRole(AgentRole.self, folder: folder, config: "[agent.web]\nlisten = \"127.0.0.1:7480\"\nundo_send = \"0s\"\n", time: time)
+    let web = "[agent.web]\nlisten = \"127.0.0.1:7480\"\nundo_send = \"0s\"\n"
+    let agent = try TestRole(AgentRole.self, folder: folder, config: web, time: time)
     agent.role.workFactor = 4
     agent.role.proofTimeout = .seconds(3600)
     try await agent.role.start()
