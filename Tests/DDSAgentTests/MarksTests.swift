@@ -214,6 +214,21 @@ import Testing
         await open.close()
     }
 
+    /// What the node has, or has refused, cannot be taken back; nothing of the draft is kept for it.
+    @Test(arguments: [OutcomeFlags.accepted, OutcomeFlags.refused]) @LoopActor
+    func whatHasGoneOut_isKeptNoLongerAsADraft(_ outcome: UInt16) async throws {
+        let open = try await OpenAgent(undoSend: "10s", time: ManualTime())
+        _ = try await sent(open)
+        let item = try #require(try open.agent.opened().store.items[Agent.messageID(ofDraft: "d1")])
+        await open.agent.outcomeCame()
+        #expect(open.agent.unsent.count == 1, "as long as it waits")
+        _ = try await open.agent.spool.commit(
+            SpoolTransaction(appends: [.record(mailbox: AgentMailbox.outcomes, tag: item.tag, flags: outcome, body: [])]))
+        await open.agent.outcomeCame()
+        #expect(open.agent.unsent.isEmpty)
+        await open.close()
+    }
+
     /// A crash between the steps leaves a message that goes out, or a draft; never both, never none.
     @Test @LoopActor func crashAtEachStep_leavesTheMessageOrTheDraft() async throws {
         // As the records are after the draft was written, after the submission went, after the message went.

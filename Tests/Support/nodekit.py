@@ -202,6 +202,15 @@ def run(*command, input=b"", timeout=120, **options):
 
 # MARK: daemons
 
+def arguments():
+    """The words of the command line, and the folder behind --screenshots or nothing."""
+    words = sys.argv[1:]
+    if "--screenshots" not in words:
+        return words, ""
+    place = words.index("--screenshots")
+    return words[:place] + words[place + 2:], os.path.abspath(words[place + 1])
+
+
 class Daemon:
     """One configuration, its command line and its process."""
 

@@ -417,12 +417,7 @@ def hostile_texts(checks, world):
 
 
 def main():
-    arguments = sys.argv[1:]
-    screenshots = ""
-    if "--screenshots" in arguments:
-        place = arguments.index("--screenshots")
-        screenshots = os.path.abspath(arguments[place + 1])
-        del arguments[place:place + 2]
+    arguments, screenshots = nodekit.arguments()
     checks = nodekit.Checks("htmlmail")
     if not nodekit.requires(checks, "HTML mail in a browser", "chromium"):
         checks.finish()

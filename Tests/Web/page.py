@@ -591,12 +591,7 @@ def on_the_disk(checks, world, browser):
 
 
 def main():
-    arguments = sys.argv[1:]
-    screenshots = ""
-    if "--screenshots" in arguments:
-        place = arguments.index("--screenshots")
-        screenshots = os.path.abspath(arguments[place + 1])
-        del arguments[place:place + 2]
+    arguments, screenshots = nodekit.arguments()
     checks = nodekit.Checks("page")
     wanted = lambda part: not arguments or any(word in part.__name__ for word in arguments)
     world = World(screenshots)

@@ -234,6 +234,8 @@ extension Agent {
             // The record of the outcome stays and is read again at the next one or the next unlock.
             services.log.error("outcome not noted", metadata: ["error": "\(error)"])
         }
+        // What has gone out cannot be taken back, and its files need not be kept for that.
+        unsent = unsent.filter { store.items[$0.key]?.summary.sendState == .waiting }
         if unlocked?.store === store { services.bus.publish(.storeChanged(unread: store.unreadCount)) }
     }
 

@@ -83,7 +83,7 @@ extension Templates {
             <tr><th scope="row"><kbd>[</kbd> <kbd>]</kbd></th><td>archive, and to the thread before or after</td></tr>
             <tr><th scope="row"><kbd>x</kbd> <kbd>*</kbd></th><td>select, select all</td></tr>
             <tr><th scope="row"><kbd>g</kbd> then <kbd>i</kbd> <kbd>p</kbd> <kbd>d</kbd> <kbd>s</kbd> <kbd>a</kbd></th><td>inbox, private, drafts, sent, archive</td></tr>
-            <tr><th scope="row"><kbd>/</kbd></th><td>search</td></tr>
+            <tr><th scope="row"><kbd>/</kbd></th><td>go to a folder or group</td></tr>
             <tr><th scope="row"><kbd>Ctrl</kbd> <kbd>Enter</kbd></th><td>send</td></tr>
             <tr><th scope="row"><kbd>Shift</kbd> <kbd>L</kbd></th><td>lock now</td></tr>
             </table>

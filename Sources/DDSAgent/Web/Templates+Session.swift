@@ -2,6 +2,14 @@
 
 extension Templates {
     static let sessionTexts = [
+        "passphraseField": #"""
+            <label for="passphrase">Passphrase</label>
+            <div class="field">
+            <input type="password" name="passphrase" id="passphrase" required autofocus autocomplete="off" autocapitalize="none" spellcheck="false" aria-describedby="caps">
+            <button class="quiet js" type="button" data-show="passphrase" aria-pressed="false">Show</button>
+            </div>
+            """#,
+
         "unlock": #"""
             {{>head}}
             <body class="alone" data-page="unlock">
@@ -12,11 +20,7 @@ extension Templates {
             {{#notice}}<p class="notice bad" role="alert">{{notice}}</p>{{/notice}}
             <form method="post" action="/unlock" autocomplete="off" id="unlock">
             <input type="hidden" name="token" value="{{formToken}}" autocomplete="off">
-            <label for="passphrase">Passphrase</label>
-            <div class="field">
-            <input type="password" name="passphrase" id="passphrase" required autofocus autocomplete="off" autocapitalize="none" spellcheck="false" aria-describedby="caps about">
-            <button class="quiet js" type="button" data-show="passphrase" aria-pressed="false">Show</button>
-            </div>
+            {{>passphraseField}}
             <p class="hint warn" id="caps" role="status"></p>
             <button class="primary wide" data-busy="Opening…">Unlock</button>
             </form>

@@ -123,11 +123,7 @@ extension Templates {
             <p class="words">{{words}}</p>{{/words}}{{/isEarlier}}
             <form method="post" action="/welcome" autocomplete="off" id="unlock">
             {{>welcomeToken}}
-            <label for="passphrase">Passphrase</label>
-            <div class="field">
-            <input type="password" name="passphrase" id="passphrase" required autofocus autocomplete="off" autocapitalize="none" spellcheck="false" aria-describedby="caps">
-            <button class="quiet js" type="button" data-show="passphrase" aria-pressed="false">Show</button>
-            </div>
+            {{>passphraseField}}
             {{^isEarlier}}<label for="again">Again</label>
             <div class="field">
             <input type="password" name="again" id="again" required autocomplete="off" autocapitalize="none" spellcheck="false">
@@ -224,11 +220,7 @@ extension Templates {
             <p>Type your passphrase once more. Your key is read back from the disk, and a message goes from you to yourself through the node.</p>
             <form method="post" action="/welcome" autocomplete="off" id="unlock">
             {{>welcomeToken}}
-            <label for="passphrase">Passphrase</label>
-            <div class="field">
-            <input type="password" name="passphrase" id="passphrase" required autofocus autocomplete="off" autocapitalize="none" spellcheck="false" aria-describedby="caps">
-            <button class="quiet js" type="button" data-show="passphrase" aria-pressed="false">Show</button>
-            </div>
+            {{>passphraseField}}
             <p class="hint warn" id="caps" role="status"></p>
             <button class="primary wide" data-busy="Opening…" name="action" value="check">Check</button>
             </form>

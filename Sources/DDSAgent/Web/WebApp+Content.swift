@@ -102,7 +102,7 @@ extension WebApp {
         let name = DisplayText.fileName(file.name)
         let headers = HTTPHeaders([
             HTTPField("Content-Type", type),
-            HTTPField("Content-Disposition", "\(disposition); filename*=UTF-8''" + percentEncoded(name.stem + name.ending)),
+            HTTPField("Content-Disposition", "\(disposition); filename*=UTF-8''" + PercentCoding.encode(name.stem + name.ending)),
         ])
         return HTTPResponse(status: 200, headers: headers, body: .bytes(file.bytes))
             .with(SecurityHeaders.page)

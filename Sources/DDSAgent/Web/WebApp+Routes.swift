@@ -289,14 +289,4 @@ extension WebApp {
             uploads: body.uploads.filter { $0.field == "file" && !($0.fileName.isEmpty && $0.bytes.isEmpty) },
             removals: body.values("remove").filter(Route.isID))
     }
-
-    /// RFC 8187 section 3.2.1: everything but letters, digits and a few signs.
-    static func percentEncoded(_ text: String) -> String {
-        text.utf8.map { byte in
-            switch byte {
-            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f: String(decoding: [byte], as: UTF8.self)
-            default: "%" + Hex.encode([byte])
-            }
-        }.joined()
-    }
 }

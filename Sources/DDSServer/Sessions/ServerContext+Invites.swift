@@ -22,10 +22,7 @@ extension ServerContext {
             return SMTPReply(451, EnhancedCode(4, 3, 0), "the node cannot look at your invite now; try again in a minute")
         }
         switch look {
-        case .refused(_, let words):
-            login.enrolmentRefused(from: host)
-            services.log.notice("invite refused", metadata: ["invite": "\(request.inviteNumber)", "reason": "\(words)"])
-            return SMTPReply(550, EnhancedCode(5, 7, 1), words)
+        case .refused(_, let words): return inviteRefused(request.inviteNumber, words, from: host)
         case .offered(let account, let until):
             guard let address = MailAddress(local: account.name, domain: domain) else {
                 return SMTPReply(451, EnhancedCode(4, 3, 0), "the account has no address; ask the administrator")
@@ -34,5 +31,11 @@ extension ServerContext {
                 address: address, display: account.display, groups: store.directory.groupNames(of: account.name), until: until)
             return SMTPReply(code: 250, enhanced: EnhancedCode(2, 0, 0), lines: offer.lines)
         }
+    }
+    /// Counts the try against whoever made it.
+    func inviteRefused(_ number: UInt32, _ words: String, from host: String) -> SMTPReply {
+        login.enrolmentRefused(from: host)
+        services.log.notice("invite refused", metadata: ["invite": "\(number)", "reason": "\(words)"])
+        return SMTPReply(550, EnhancedCode(5, 7, 1), words)
     }
 }

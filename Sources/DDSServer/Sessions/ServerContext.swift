@@ -102,10 +102,7 @@ import Logging
             return SMTPReply(451, EnhancedCode(4, 3, 0), "the node cannot store your enrolment now; try again in a minute")
         }
         switch outcome {
-        case .refused(_, let words):
-            login.enrolmentRefused(from: host)
-            services.log.notice("enrolment refused", metadata: ["invite": "\(request.inviteNumber)", "reason": "\(words)"])
-            return SMTPReply(550, EnhancedCode(5, 7, 1), words)
+        case .refused(_, let words): return inviteRefused(request.inviteNumber, words, from: host)
         case .accepted(let events, let name):
             if events.contains(.inviteUsed(number: request.inviteNumber)) {
                 links.end(of: name)

@@ -44,7 +44,7 @@ struct DemoLetter: Sendable {
         let plain = Self.part("text/plain", text)
         let content = html.map { Self.multipart("alternative", [plain, Self.part("text/html", $0)], "demo-alternative") } ?? plain
         let attached = files.map { file in
-            "Content-Type: \(file.type)\r\nContent-Disposition: attachment; filename*=UTF-8''\(Self.percentEncoded(file.name))\r\n"
+            "Content-Type: \(file.type)\r\nContent-Disposition: attachment; filename*=UTF-8''\(PercentCoding.encode(file.name))\r\n"
                 + "Content-Transfer-Encoding: base64\r\n\r\n" + Self.base64(file.content)
         }
         let whole = attached.isEmpty ? content : Self.multipart("mixed", [content] + attached, "demo-mixed")
@@ -68,15 +68,6 @@ struct DemoLetter: Sendable {
             rest = rest.dropFirst(76)
         }
         return lines
-    }
-
-    static func percentEncoded(_ text: String) -> String {
-        text.utf8.map { byte in
-            switch byte {
-            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f: String(decoding: [byte], as: UTF8.self)
-            default: "%" + Hex.encode([byte])
-            }
-        }.joined()
     }
 }
 
