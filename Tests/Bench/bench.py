@@ -19,6 +19,8 @@ import subprocess
 import sys
 import time
 
+import agentbench
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 NODE = os.environ.get("DDSNODE", os.path.join(ROOT, ".build/release/ddsnode"))
 BENCH = os.environ.get("DDSBENCH", os.path.join(ROOT, ".build/release/ddsbench"))
@@ -78,6 +80,15 @@ class Node:
         with open(self.log, "rb") as file:
             file.seek(self.offset)
             return file.read().decode("utf-8", "replace")
+
+    def wait_until_quiet(self):
+        """Until the process has used no more than a hundredth of a processor for three seconds."""
+        for _ in range(200):
+            before = agentbench.processor_seconds(self.process.pid)
+            time.sleep(3)
+            if agentbench.processor_seconds(self.process.pid) - before <= 0.03:
+                return
+        raise RuntimeError("the process does not come to rest")
 
     def rss_kib(self):
         return rss_kib(self.process.pid)
@@ -393,6 +404,66 @@ listen = "127.0.0.1:0"
         agent.command("unlock", "--passphrase-file", passphrase)
         took = (time.monotonic() - begin) * 1000
     row(f"unlock with {kept:,} messages", took, "ms", "scrypt as hard as the vault's", bench("scrypt")["milliseconds"])
+
+
+def figure_agent():
+    """The page of an agent with 100,000 messages (BENCH_MAIL): unlock, lists, a thread of 500, memory and rest."""
+    count = int(os.environ.get("BENCH_MAIL", "100000"))
+    folder = os.path.join(FOLDER, "much")
+    os.makedirs(folder)
+    config, passphrase = os.path.join(folder, "agent.toml"), os.path.join(folder, "passphrase")
+    with open(config, "w") as file:
+        file.write(f"""roles = ["agent"]
+[node]
+state_dir = "{folder}/state"
+runtime_dir = "{folder}/run"
+[agent.web]
+listen = "127.0.0.1:0"
+""")
+    with open(passphrase, "w") as file:
+        file.write(PASSWORD)
+    mbox = os.path.join(folder, "mail.mbox")
+    print(f"  making and importing {count:,} messages", file=sys.stderr)
+    agentbench.Mail(count).write(mbox)
+    with Node("much mail: node") as node:
+        invite = node.command("user", "add", "much")["invite"]
+        subprocess.run([NODE, "--config", config, "join", invite, "--passphrase-file", passphrase, "--no-browser"],
+                       check=True, capture_output=True)
+        with Node("much mail: import", config) as agent:
+            agent.command("unlock", "--passphrase-file", passphrase)
+            print(f"  imported in {agentbench.imported([NODE], config, mbox):.0f} s", file=sys.stderr)
+        with Node("much mail: first unlock", config) as agent:
+            agent.command("unlock", "--passphrase-file", passphrase)
+            agent.wait_until_quiet()
+        with Node("much mail", config) as agent:
+            measure_agent(agent, count, passphrase)
+
+
+def measure_agent(agent, count, passphrase):
+    locked = agent.rss_kib()
+    begin = time.monotonic()
+    agent.command("unlock", "--passphrase-file", passphrase)
+    page = agentbench.Page(agent.command("status")["agent"]["page"])
+    page.sign_in(agent.command("open", "--print-url")["url"])
+    page.milliseconds("/")
+    took = (time.monotonic() - begin) * 1000
+    row(f"unlock to first page, {count:,} messages", took, "ms", "scrypt as hard as the vault's", bench("scrypt")["milliseconds"])
+    health = agentbench.median([page.milliseconds("/healthz")[0] for _ in range(50)])
+    inbox = [page.milliseconds("/l") for _ in range(50)]
+    row("list of 50 rows", agentbench.median([took for took, _ in inbox]), "ms", "the same server's /healthz", health)
+    row("list of 50 rows, octets", len(inbox[0][1]) / 1024, "KiB", "promised", 60)
+    newest = re.search(r'href="/t/(\w+)"', inbox[0][1]).group(1)
+    thread = [page.milliseconds(f"/t/{newest}")[0] for _ in range(5)]
+    row(f"a page of a thread of {agentbench.LONG_THREAD}", agentbench.median(thread), "ms", "the same server's /healthz", health)
+    whole, text = page.milliseconds(f"/t/{newest}/print")
+    row(f"all {text.count('<article')} messages of it", whole, "ms", "promised", 300)
+    agent.wait_until_quiet()
+    row("resident, unlocked", agent.rss_kib() / 1024, "MiB", "promised", 200)
+    row("resident, locked, before", locked / 1024, "MiB", "promised", 200)
+    begin, before = time.monotonic(), agentbench.processor_seconds(agent.process.pid)
+    time.sleep(60)
+    idle = (agentbench.processor_seconds(agent.process.pid) - before) / (time.monotonic() - begin)
+    row("processor at rest, unlocked", idle * 100, "%", "promised", 0.1)
 
 
 def table():

@@ -145,8 +145,8 @@ import Testing
         #expect(store.trust.contact(bob)?.waiting == 2)
         // The rosters name another key as one's own besides, which is said on its own.
         #expect(store.trust.problems.count == 2 && store.trust.problems.contains { $0.contains("2 messages wait") })
-        let people = store.items["own0"].flatMap { store.trust.undecided($0) }
-        #expect(people?.map { "\($0)" } == [bob] && store.items["own1"].flatMap { store.trust.undecided($0) } == nil)
+        let people = store.trust.undecided("own0")
+        #expect(people?.map { "\($0)" } == [bob] && store.trust.undecided("own1") == nil)
         // Durable, and the decision is what ends it.
         let again = try await fixture.store()
         #expect(again.trust.contact(bob)?.waiting == 2)

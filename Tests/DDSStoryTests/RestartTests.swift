@@ -23,7 +23,7 @@ import Testing
         let fields = try #require(await page.draft(draft)).fields
         #expect(await page.send(draft: draft, fields) == .queued(thread: original))
         try await until { try await village.subjects("alice") == ["Budget", "Re: Budget"] }
-        let threads = ThreadIndex(try #require(alice.role.agent).opened().store.summaries).threads
+        let threads = ThreadIndex(try #require(alice.role.agent).opened().store.items).threads
         #expect(threads.map(\.messages.count) == [2])
         #expect(threads.first?.group == "board")
         page.close()

@@ -142,10 +142,13 @@ extension Agent {
         hasHeldSecrets = true
         await unlockGate.enter()
         defer { unlockGate.leave() }
+        // Reading the disk takes about as long as trying the passphrase, and needs no key.
+        async let listing = isLocked ? try? StoreListing.read(spool, gate: storeGate) : nil
         let keys = try await Vault(path: folder.vault).open(passphrase: passphrase)
         if unlocked != nil { return noteActivity() }
         let store = try await MessageStore.open(
-            spool: spool, keys: keys, account: account, random: services.random, time: services.time, gate: storeGate)
+            spool: spool, keys: keys, account: account, random: services.random, time: services.time, gate: storeGate,
+            listing: await listing)
         let drafts = try await openDrafts(keys, store)
         guard locks == lockCount else {
             store.close()
@@ -156,6 +159,7 @@ extension Agent {
         let keeper = makeKeeper(keys, store)
         if let keeper { store.identities = { keeper.identities } }
         unlocked = Unlocked(keys: keys, store: store, drafts: drafts, keeper: keeper)
+        store.packs.onQuiet = { [weak self, weak store] in self?.tidy(store) }
         noteActivity()
         scheduleIdleLock()
         await outcomeCame()
@@ -166,6 +170,20 @@ extension Agent {
         tendKeys()
         // Something may wait to be sealed again.
         outbox?.sendNow()
+        tidy(store)
+    }
+
+    /// Makes the next unlock fast.
+    private func tidy(_ store: MessageStore?) {
+        guard let store else { return }
+        Loop.spawn(name: "packs") { [services] in
+            do throws(SpoolError) {
+                try await store.tidyPacks()
+            } catch {
+                guard !store.isClosed else { return }
+                services.log.notice("summaries not packed; unlocking takes longer", metadata: ["error": "\(error)"])
+            }
+        }
     }
 
     /// Drops keys, store and drafts. Where the program can be executed anew it will be, as what was shown and typed has left
@@ -208,7 +226,7 @@ extension Agent {
 extension Agent {
     func mailCame() async {
         guard let store = unlocked?.store else { return }
-        let before = (store.order.count, store.trust.changeCount)
+        let before = (store.items.count, store.trust.changeCount)
         do throws(SpoolError) {
             try await store.importFetched()
             importTrouble = nil
@@ -220,8 +238,8 @@ extension Agent {
                 : "fetched mail could not be taken in, it is kept; see the log"
             services.log.error("fetched mail not taken in, it is kept", metadata: ["error": "\(error)"])
         }
-        if store.order.count != before.0 { unlocked?.keeper?.mailCame() }
-        if before != (store.order.count, store.trust.changeCount) {
+        if store.items.count != before.0 { unlocked?.keeper?.mailCame() }
+        if before != (store.items.count, store.trust.changeCount) {
             services.bus.publish(.storeChanged(unread: store.unreadCount))
         }
     }

@@ -150,10 +150,9 @@ import Logging
 
     /// Whom messages wait for, by their ids.
     private static func waiting(_ store: MessageStore) -> [String: [String]] {
-        let tags = store.trust.held.entries.keys
-        guard !tags.isEmpty else { return [:] }
-        return store.items.values.reduce(into: [:]) { waiting, item in
-            if let people = store.trust.undecided(item) { waiting[item.summary.id] = people.map { "\($0)" } }
+        guard !store.trust.held.entries.isEmpty else { return [:] }
+        return store.items.own.reduce(into: [:]) { waiting, summary in
+            if let people = store.trust.undecided(summary.id) { waiting[summary.id] = people.map { "\($0)" } }
         }
     }
 

@@ -221,7 +221,7 @@ extension Agent {
         // Known while locked too, without whom it is for.
         fields["waiting_for_decision"] = .number((try? await spool.entries(in: AgentMailbox.heldBack).count) ?? 0)
         if let store = unlocked?.store {
-            fields["messages"] = .number(store.order.count)
+            fields["messages"] = .number(store.items.count)
             fields["unread"] = .number(store.unreadCount)
             fields["rosters"] = .object(
                 Dictionary(

@@ -54,13 +54,15 @@ import DDSSpool
     private static func list(_ agent: Agent, _ request: ControlRequest) async throws(Failure) -> JSONValue {
         let store = try agent.opened().store
         let group = request.arguments["group"]?.string.map { $0.hasPrefix("#") ? String($0.dropFirst()) : $0 }
-        return .list(
-            store.summaries.filter { group == nil || $0.group == group }.map { summary in
-                [
-                    "id": .text(summary.id), "from": .text(summary.fromAddress), "received": .number(summary.received),
-                    "own": .bool(summary.isOwn), "unread": .bool(summary.isUnread), "size": .number(summary.size),
-                ]
-            })
+        return await store.withSummaries { summaries in
+            .list(
+                summaries.filter { group == nil || $0.group == group }.map { summary in
+                    [
+                        "id": .text(summary.id), "from": .text(summary.fromAddress), "received": .number(summary.received),
+                        "own": .bool(summary.isOwn), "unread": .bool(summary.isUnread), "size": .number(summary.size),
+                    ]
+                })
+        }
     }
 
     private static func read(_ agent: Agent, _ request: ControlRequest) async throws(Failure) -> JSONValue {

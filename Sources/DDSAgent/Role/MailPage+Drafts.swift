@@ -139,8 +139,7 @@ extension MailPage {
 
     func recipients() async -> [RecipientChoice] {
         let domain = agent.account.address.domain
-        let people = Set(agent.unlocked?.store.summaries.map(\.fromAddress).filter { $0.hasSuffix("@\(domain)") } ?? [])
-            .sorted()
+        let people = (agent.unlocked?.store.items.people ?? []).filter { $0.hasSuffix("@\(domain)") }.sorted()
         return groupNames.map { RecipientChoice(value: "\($0)@\(domain)", label: "#\($0)") }
             + people.map { RecipientChoice(value: $0, label: $0) }
     }
@@ -196,7 +195,7 @@ extension MailPage {
         }
         do throws(Failure) {
             let letter = try letter(draft)
-            let warnings = fields.sendsAnyway ? [] : warnings(draft, letter)
+            let warnings = fields.sendsAnyway ? [] : await warnings(draft, letter)
             guard warnings.isEmpty else {
                 note(warnings, at: id)
                 return .refused
@@ -219,7 +218,7 @@ extension MailPage {
     /// The message that the draft was sent as.
     private func sentMessage(ofDraft id: String) -> String? {
         let message = Agent.messageID(ofDraft: id)
-        guard agent.unlocked?.store.items[message] != nil else { return nil }
+        guard agent.unlocked?.store.items.contains(message) == true else { return nil }
         desk.storeChanged()
         return message
     }
@@ -236,7 +235,7 @@ extension MailPage {
     }
 
     /// What a person may have overlooked; each is passed over by "Send anyway".
-    private func warnings(_ draft: Draft, _ letter: Agent.Letter) -> [DraftProblem] {
+    private func warnings(_ draft: Draft, _ letter: Agent.Letter) async -> [DraftProblem] {
         var found: [DraftProblem] = []
         let own = draft.body.split(separator: "\n").filter { !$0.hasPrefix(">") }.joined(separator: "\n").lowercased()
         if draft.attachments.isEmpty, own.contains("attached") || own.contains("attachment") {
@@ -254,7 +253,7 @@ extension MailPage {
             found.append(
                 DraftProblem(field: .recipients, text: "This goes to \(readers) people.", isWarning: true))
         }
-        for person in strangers(letter.recipients) {
+        for person in await strangers(letter.recipients) {
             let text = "You have not compared keys with \(person), and this is your first message to them."
             found.append(DraftProblem(field: .recipients, text: text, isWarning: true))
         }
@@ -283,12 +282,14 @@ extension MailPage {
     }
 
     /// People with a key that was not compared whom this person has never written to in private.
-    private func strangers(_ recipients: [MailAddress]) -> [MailAddress] {
+    private func strangers(_ recipients: [MailAddress]) async -> [MailAddress] {
         guard let store = agent.unlocked?.store, recipients.allSatisfy({ !groupNames.contains($0.local) }) else { return [] }
         let uncompared = Set(store.trust.contacts.filter { !$0.entry.isCompared && !$0.entry.awaitsDecision }.map(\.address))
         let asked = recipients.filter { uncompared.contains("\($0)") && $0 != agent.account.address }
         guard !asked.isEmpty else { return [] }
-        let known = Set(store.summaries.filter { $0.isOwn && $0.group == nil }.flatMap { $0.recipients.map { $0.lowercased() } })
+        let known = await store.withItems { items in
+            Set(items.own.filter { $0.group == nil }.flatMap { $0.recipients.map { $0.lowercased() } })
+        }
         return asked.filter { !known.contains("\($0)") }
     }
 

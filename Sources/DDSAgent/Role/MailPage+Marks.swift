@@ -46,13 +46,18 @@ extension MailPage {
     }
 
     func readAll(in folder: FolderReference) async -> ActionOutcome {
-        let unread = await threads(in: folder)?.threads.filter(\.isUnread) ?? []
-        return unread.isEmpty ? ActionOutcome(words: "Nothing was unread here.") : await act(.read, unread)
+        let threads = await threads(in: folder)?.threads ?? []
+        let (count, ids) = await Loop.offload(when: threads.count > Self.threadsAtOnce) {
+            let unread = threads.filter(\.isUnread)
+            return (unread.count, unread.flatMap(\.messages.unreadIDs))
+        }
+        guard count > 0 else { return ActionOutcome(words: "Nothing was unread here.") }
+        return outcome(Self.words(.read, count), await change(ids) { $0.isUnread = false })
     }
 
     func unread(from message: String) async -> ActionOutcome {
         guard let thread = await desk.current().thread(message),
-            let first = thread.messages.firstIndex(where: { $0.id == message })
+            let first = thread.messages.ids.firstIndex(of: message)
         else { return ActionOutcome(words: "This message is no longer there.") }
         let before = await change(thread.messages[first...].filter { !$0.isOwn }.map(\.id)) { $0.isUnread = true }
         return outcome("Unread from here on.", before)
@@ -76,7 +81,7 @@ extension MailPage {
         switch action {
         case .star: [thread.messages.last { !$0.isOwn } ?? thread.messages.last].compactMap { $0?.id }
         case .unread: thread.messages.last { !$0.isOwn }.map { [$0.id] } ?? []
-        case .read, .unstar, .archive, .unarchive, .mute, .unmute: thread.messages.map(\.id)
+        case .read, .unstar, .archive, .unarchive, .mute, .unmute: thread.messages.ids
         }
     }
 
@@ -138,7 +143,7 @@ extension MailPage {
         guard let store = agent.unlocked?.store else { return [:] }
         var before: [String: MessageMarks] = [:]
         var rest = ids.filter { id in
-            guard let marks = store.items[id]?.summary.marks, let after = change(marks, id), after != marks else { return false }
+            guard let marks = store.marks(id), let after = change(marks, id), after != marks else { return false }
             before[id] = marks
             return true
         }[...]

@@ -67,7 +67,7 @@ extension MailPage {
     /// Whose keys a message is about.
     func people(of summary: StoredSummary, _ store: MessageStore) -> [PersonLink] {
         if summary.isOwn {
-            let waiting = store.items[summary.id].flatMap { store.trust.undecided($0) } ?? []
+            let waiting = store.trust.undecided(summary.id) ?? []
             return waiting.map { PersonLink(id: Self.personID("\($0)"), name: "\($0)", isUrgent: true) }
         }
         guard summary.isFromNode != true, let contact = store.trust.contact(summary.fromAddress),

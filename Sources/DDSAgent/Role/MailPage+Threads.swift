@@ -31,7 +31,7 @@ extension MailPage {
             models.append(model)
         }
         // Only what is shown counts as read; and what was being read when the agent was locked is not shown.
-        if window != .whole { _ = await change(thread.messages[shown].map(\.id)) { $0.isUnread = false } }
+        if window != .whole { _ = await change(Array(thread.messages.ids[shown])) { $0.isUnread = false } }
         guard agent.unlocked?.store === store else { return nil }
         var model = self.model(of: thread, models, shown, store)
         let beside = await neighbours(of: thread, index)
@@ -47,7 +47,7 @@ extension MailPage {
         case .whole: return 0..<min(count, messagesOnPaper)
         case .from(let cursor): start = min(max(Int(cursor) ?? 0, 0), count - 1)
         case .here:
-            let new = thread.messages.firstIndex(where: \.isUnread) ?? count - 1
+            let new = thread.messages.firstUnread ?? count - 1
             // A thread that fits is shown whole; of a longer one what was read just before gives the context.
             start = count <= messagesPerPage ? 0 : max(0, min(new - 10, count - messagesPerPage))
         }
@@ -56,9 +56,9 @@ extension MailPage {
 
     /// The threads before and after one in the list that it is read from: the inbox, or its group.
     private func neighbours(of thread: StoredThread, _ index: ThreadIndex) async -> (newer: String?, older: String?) {
-        let isInInbox = index.rules.isInInbox(thread)
+        let isInInbox = thread.isInInbox
         let beside = await Loop.offload(when: index.threads.count > Self.threadsAtOnce) { () -> (String?, String?) in
-            let list = index.threads.filter { isInInbox ? index.rules.isInInbox($0) : $0.group == thread.group }
+            let list = index.threads.filter { isInInbox ? $0.isInInbox : $0.group == thread.group }
             guard let place = list.firstIndex(where: { $0.id == thread.id }) else { return (nil, nil) }
             return (place > 0 ? list[place - 1].id : nil, place + 1 < list.count ? list[place + 1].id : nil)
         }
@@ -73,7 +73,7 @@ extension MailPage {
             id: thread.id, subject: thread.messages[0].subject, group: thread.group.map(group),
             readers: thread.group.map { Self.people(store.trust.roster(of: $0)) } ?? Self.people(thread), messages: models,
             events: thread.group.map {
-                Self.events(thread.messages[shown], store.trust.events(in: $0, since: WallTime(milliseconds: first.received)))
+                Self.events(Array(thread.messages[shown]), store.trust.events(in: $0, since: WallTime(milliseconds: first.received)))
             }
                 ?? [], unconfirmed: thread.group.flatMap { unconfirmed(in: $0, store) })
         (model.isStarred, model.isArchived, model.isMuted) = (thread.isStarred, thread.isArchived, thread.isMuted)
@@ -114,9 +114,8 @@ extension MailPage {
     }
 
     /// Each in front of the first message that came after it.
-    private static func events(_ messages: ArraySlice<StoredSummary>, _ events: [GroupEvent]) -> [ThreadEventModel] {
-        let messages = Array(messages)
-        return events.map { event in
+    private static func events(_ messages: [StoredSummary], _ events: [GroupEvent]) -> [ThreadEventModel] {
+        events.map { event in
             ThreadEventModel(
                 place: messages.firstIndex { $0.received > event.received } ?? messages.count, time: event.time,
                 text: event.text, isAlarming: event.isAlarming)

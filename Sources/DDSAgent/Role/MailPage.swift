@@ -115,16 +115,15 @@ import DDSSpool
     /// The threads of a folder, newest activity first, and the name of the group that it is of; nil for an unknown group.
     func threads(in folder: FolderReference) async -> (group: String?, threads: [StoredThread])? {
         let index = await desk.current()
-        let (all, rules) = (index.threads, index.rules)
         var name: String?
         if case .group(let id) = folder {
             name = groupNames.first { Self.groupID($0) == id }
             if name == nil { return nil }
         }
-        let matching = await Loop.offload(when: all.count > Self.threadsAtOnce) { [name] in
-            all.filter { thread in
+        let matching = await Loop.offload(when: index.threads.count > Self.threadsAtOnce) { [name] in
+            index.threads.filter { thread in
                 switch folder {
-                case .inbox: rules.isInInbox(thread)
+                case .inbox: thread.isInInbox
                 case .all: true
                 case .starred: thread.isStarred
                 case .archive: thread.isArchived
@@ -198,9 +197,12 @@ import DDSSpool
         return ThreadListModel(rows: rows, total: rows.count)
     }
 
+    /// Of a longer thread the row names those who wrote last.
+    private static let sendersAmong = 100
+
     private func row(_ thread: StoredThread) -> ThreadRowModel {
         var senders: [String] = []
-        for message in thread.messages {
+        for message in thread.messages.suffix(Self.sendersAmong) {
             let name = message.isOwn ? "me" : message.fromName.isEmpty ? message.fromAddress : message.fromName
             senders.removeAll { $0 == name }
             senders.append(name)
@@ -213,9 +215,8 @@ import DDSSpool
             id: thread.id, senders: senders, messageCount: thread.messages.count, subject: thread.messages[0].subject,
             snippet: last.snippet, group: thread.group, time: WallTime(milliseconds: thread.lastActivity),
             isUnread: thread.unreadCount > 0,
-            hasAttachment: thread.messages.contains(where: \.hasAttachments), isMuted: thread.isMuted,
-            isStarred: thread.isStarred, sent: sentState(last),
-            isDoubtful: thread.messages.contains { $0.warning != nil || $0.signature?.isException == true })
+            hasAttachment: thread.hasAttachment, isMuted: thread.isMuted, isStarred: thread.isStarred, sent: sentState(last),
+            isDoubtful: thread.isDoubtful)
     }
 
     func sentState(_ message: StoredSummary) -> SentState? {
@@ -233,8 +234,7 @@ import DDSSpool
     }
 
     private func held(_ message: StoredSummary) -> String? {
-        guard let store = agent.unlocked?.store, let item = store.items[message.id] else { return nil }
-        return store.trust.undecided(item)?.map { "\($0)" }.joined(separator: ", ")
+        agent.unlocked?.store.trust.undecided(message.id)?.map { "\($0)" }.joined(separator: ", ")
     }
 
     // MARK: Drafts' problems

@@ -5,7 +5,7 @@ import DDSLoop
 
 @LoopActor final class ThreadDesk {
     /// As they were when they were last asked for.
-    private(set) var index = ThreadIndex([])
+    private(set) var index = ThreadIndex(SummaryTable())
     private let store: @LoopActor () -> MessageStore?
     private let rules: @LoopActor () -> ThreadRules
     /// Counts changes of the store, and says how many of them `index` knows.
@@ -23,7 +23,7 @@ import DDSLoop
 
     /// Forgets everything; the agent was locked.
     func wipe() {
-        replace(ThreadIndex([]))
+        replace(ThreadIndex(SummaryTable()))
         changes += 1
     }
 
@@ -32,13 +32,13 @@ import DDSLoop
         let wanted = changes
         // Whoever waited behind another finds the work done.
         if known < wanted { await gate.pass { if known < wanted { await compute() } } }
-        return store() == nil ? ThreadIndex([]) : index
+        return store() == nil ? ThreadIndex(SummaryTable()) : index
     }
 
     private func compute() async {
         let version = changes
         guard let store = store() else { return wipe() }
-        let fresh = await store.withSummaries { [rules = rules()] in ThreadIndex($0, rules: rules) }
+        let fresh = await store.withItems { [rules = rules(), index] in ThreadIndex($0, rules: rules, before: index) }
         // What was read before a lock is not kept after it.
         guard self.store() === store else { return wipe() }
         replace(fresh)

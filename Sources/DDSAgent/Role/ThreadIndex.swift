@@ -1,36 +1,76 @@
-// The threads of the local store, computed from its summaries when they have changed.
+// The threads of the local store: who belongs together, and what lists show of each. A value that refers to the table's rows;
+// messages are decoded when somebody looks at them.
 
 import DDSMail
 
 /// One thread: messages in order of arrival, the newest last.
 struct StoredThread: Sendable {
-    /// The id of its first message; stable while that message is kept.
-    var id: String
-    var messages: [StoredSummary]
-    /// Its replies are silent: neither unread nor in the inbox. A message that names this person after it was muted ends that.
-    var isMuted: Bool
+    private let index: ThreadIndex
+    private let number: Int
 
-    /// `me` is this person's address in lower case.
-    init(id: String, messages: [StoredSummary], me: String) {
-        self.id = id
-        self.messages = messages
-        let silencing = messages.lastIndex { $0.isMuted == true }
-        isMuted =
-            silencing.map { last in
-                !messages[(last + 1)...].contains { !$0.isOwn && $0.recipients.contains { $0.lowercased() == me } }
-            } ?? false
+    fileprivate init(_ index: ThreadIndex, _ number: Int) {
+        self.index = index
+        self.number = number
     }
 
-    /// The group that the newest message belongs to.
-    var group: String? { messages.last?.group }
-    var isUnread: Bool { messages.contains(where: \.isUnread) }
-    var lastActivity: Int64 { messages.map(\.received).max() ?? 0 }
-    var hasReceived: Bool { messages.contains { !$0.isOwn } }
-    var hasOwn: Bool { messages.contains(where: \.isOwn) }
-    var isStarred: Bool { messages.contains { $0.isStarred == true } }
+    /// What a list needs of it.
+    private var facts: ThreadFacts { index.facts[number] }
+    private var places: ArraySlice<SummaryTable.Place> { index.members.places(of: number) }
+
+    /// The id of its first message; stable while that message is kept.
+    var id: String { places.first.map { index.table.id($0) } ?? "" }
+    /// Decoded when they are asked for.
+    var messages: StoredMessages { StoredMessages(table: index.table, places: places) }
+    /// The group that its messages belong to.
+    var group: String? { index.members.groups[index.members.groupOf[number]] }
+    /// Its replies are silent: neither unread nor in the inbox. A message that names this person after it was muted ends that.
+    var isMuted: Bool { facts.isMuted }
+    var isUnread: Bool { facts.unread > 0 }
+    var unreadCount: Int { facts.unreadCount }
+    var lastActivity: Int64 { facts.lastActivity }
+    var hasOwn: Bool { facts.received < facts.count }
+    var isStarred: Bool { facts.starred > 0 }
+    var hasAttachment: Bool { facts.withFiles > 0 }
+    /// Some message of it is not what it says it is.
+    var isDoubtful: Bool { facts.doubtful > 0 }
     /// Everything that came is archived: a new message brings the thread back, one's own answer does not.
-    var isArchived: Bool { hasReceived && messages.allSatisfy { $0.isOwn || $0.isArchived == true } }
-    var unreadCount: Int { isMuted ? 0 : messages.count(where: \.isUnread) }
+    var isArchived: Bool { facts.isArchived }
+    /// What is not archived, not muted, and of no group that is.
+    var isInInbox: Bool { index.rules.isInInbox(facts, group) }
+}
+
+/// Messages of a thread.
+struct StoredMessages: RandomAccessCollection, Sendable {
+    fileprivate let table: SummaryTable
+    fileprivate let places: ArraySlice<SummaryTable.Place>
+
+    var startIndex: Int { 0 }
+    var endIndex: Int { places.count }
+    subscript(position: Int) -> StoredSummary { table.summary(places[places.startIndex + position]) }
+
+    /// Without decoding the rest of each.
+    var ids: [String] { places.map { table.id($0) } }
+    var unreadIDs: [String] { places.filter { table.marks($0).contains(.unread) }.map { table.id($0) } }
+    func marks(_ position: Int) -> RowMarks { table.marks(places[places.startIndex + position]) }
+    var firstUnread: Int? { indices.first { marks($0).contains(.unread) } }
+}
+
+/// What is added up of a thread's rows.
+struct ThreadFacts: Hashable, Sendable {
+    var count: Int32 = 0
+    var received: Int32 = 0
+    var unread: Int32 = 0
+    var starred: Int32 = 0
+    /// Of those that came in.
+    var archived: Int32 = 0
+    var withFiles: Int32 = 0
+    var doubtful: Int32 = 0
+    var isMuted = false
+    /// Milliseconds since 1970.
+    var lastActivity: Int64 = 0
+
+    var isArchived: Bool { received > 0 && archived == received }
+    var unreadCount: Int { isMuted ? 0 : Int(unread) }
 }
 
 /// What belongs in the inbox depends on the groups that a person has muted.
@@ -39,8 +79,8 @@ struct ThreadRules: Hashable, Sendable {
     var me = ""
     var mutedGroups: Set<String> = []
 
-    func isInInbox(_ thread: StoredThread) -> Bool {
-        thread.hasReceived && !thread.isArchived && !thread.isMuted && !(thread.group.map { mutedGroups.contains($0) } ?? false)
+    func isInInbox(_ facts: ThreadFacts, _ group: String?) -> Bool {
+        facts.received > 0 && !facts.isArchived && !facts.isMuted && !(group.map { mutedGroups.contains($0) } ?? false)
     }
 }
 
@@ -52,51 +92,63 @@ struct UnreadCounts: Hashable, Sendable {
     /// Every group that mail has come for, by name.
     var groups: [String: Int] = [:]
 
-    fileprivate mutating func add(_ thread: StoredThread, _ rules: ThreadRules) {
-        let count = thread.unreadCount
-        all += count
-        if rules.isInInbox(thread) { inbox += count }
-        if let group = thread.group { groups[group, default: 0] += count } else { privateMail += count }
+    fileprivate mutating func add(_ facts: ThreadFacts, _ group: String?, _ rules: ThreadRules) {
+        all += facts.unreadCount
+        if rules.isInInbox(facts, group) { inbox += facts.unreadCount }
+        if let group { groups[group, default: 0] += facts.unreadCount } else { privateMail += facts.unreadCount }
     }
 }
 
-struct ThreadIndex: Sendable {
-    /// Newest activity first.
-    let threads: [StoredThread]
-    let unread: UnreadCounts
+final class ThreadIndex: Sendable {
+    let table: SummaryTable
     let rules: ThreadRules
-    private let byID: [String: Int]
-    private let byMessage: [String: Int]
+    fileprivate let members: ThreadMembers
+    fileprivate let facts: [ThreadFacts]
+    let unread: UnreadCounts
 
-    /// A thread never spans two groups: a message that was forwarded into another group begins anew there, since other
-    /// people read it. `summaries` come in order of arrival, which no clock disturbs.
-    init(_ summaries: [StoredSummary], rules: ThreadRules = ThreadRules()) {
-        var threads: [StoredThread] = []
-        var places: [String: Int] = [:]
-        for (place, summary) in summaries.enumerated() { places[summary.id] = place }
-        for (_, members) in Dictionary(grouping: summaries, by: \.group) {
-            let keys = members.map {
-                MessageSummary(
-                    messageID: $0.messageID, inReplyTo: $0.inReplyTo, references: $0.references, subject: $0.subject, date: $0.date)
-            }
-            for indices in Threader.group(keys) {
-                let messages = indices.sorted().map { members[$0] }
-                if let first = messages.first { threads.append(StoredThread(id: first.id, messages: messages, me: rules.me)) }
-            }
-        }
-        func lastPlace(_ thread: StoredThread) -> Int { thread.messages.last.flatMap { places[$0.id] } ?? 0 }
-        threads.sort { lastPlace($0) > lastPlace($1) }
-        self.threads = threads
+    /// Who belongs together is taken over from `before` where no message has come or gone since.
+    init(_ table: SummaryTable, rules: ThreadRules = ThreadRules(), before: ThreadIndex? = nil) {
+        self.table = table
         self.rules = rules
-        unread = threads.reduce(into: UnreadCounts()) { $0.add($1, rules) }
-        byID = Dictionary(threads.enumerated().map { ($1.id, $0) }, uniquingKeysWith: { first, _ in first })
-        var byMessage: [String: Int] = [:]
-        for (index, thread) in threads.enumerated() {
-            for message in thread.messages { byMessage[message.id] = index }
+        let members =
+            if let before, before.table.membership == table.membership { before.members } else { ThreadMembers(table) }
+        self.members = members
+        let facts = members.numbers.map { Self.facts(table, members.places(of: $0), me: rules.me) }
+        self.facts = facts
+        unread = members.numbers.reduce(into: UnreadCounts()) {
+            $0.add(facts[$1], members.groups[members.groupOf[$1]], rules)
         }
-        self.byMessage = byMessage
     }
 
+    /// Newest activity first.
+    var threads: some RandomAccessCollection<StoredThread> { members.numbers.lazy.map { StoredThread(self, $0) } }
+
     /// The thread of that id, or the one that a message of that id is in.
-    func thread(_ id: String) -> StoredThread? { (byID[id] ?? byMessage[id]).map { threads[$0] } }
+    func thread(_ id: String) -> StoredThread? {
+        table.place(id).flatMap { members.thread(of: $0) }.map { StoredThread(self, $0) }
+    }
+
+    private static func facts(_ table: SummaryTable, _ places: ArraySlice<SummaryTable.Place>, me: String) -> ThreadFacts {
+        var facts = ThreadFacts()
+        var silencing: Int?
+        for (position, place) in zip(places.indices, places) {
+            let marks = table.marks(place)
+            facts.count += 1
+            facts.lastActivity = max(facts.lastActivity, table.received(place))
+            if marks.contains(.unread) { facts.unread += 1 }
+            if marks.contains(.starred) { facts.starred += 1 }
+            if marks.contains(.files) { facts.withFiles += 1 }
+            if marks.contains(.doubtful) { facts.doubtful += 1 }
+            if marks.contains(.muted) { silencing = position }
+            guard !marks.contains(.own) else { continue }
+            facts.received += 1
+            if marks.contains(.archived) { facts.archived += 1 }
+        }
+        if let silencing {
+            facts.isMuted = !places[(silencing + 1)...].contains {
+                !table.marks($0).contains(.own) && table.summary($0).recipients.contains { $0.lowercased() == me }
+            }
+        }
+        return facts
+    }
 }

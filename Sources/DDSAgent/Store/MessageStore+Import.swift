@@ -72,7 +72,7 @@ extension MessageStore {
         }
         let wall = time.wall
         let prepared = try? await Heavy.perform(octets: wrapped.count) {
-            [intake, identities = identities(), view = trust.view] in
+            [intake, identities = identities(), view = trust.view(items)] in
             try intake.opened(wrapped, from: entry.uid, identities: identities, at: wall, view)
         }
         return prepared.map { .ready($0) } ?? .unopened(wrapped)
@@ -150,8 +150,8 @@ extension MessageStore {
             try await trust.take(confirmation, from: record, at: time.wall)
             return true
         }
-        let isNew = items[message.summary.id] == nil
-        if isNew, let known = message.duplicateOf, items[known] != nil {
+        let isNew = !items.contains(message.summary.id)
+        if isNew, let known = message.duplicateOf, items.contains(known) {
             try await write([known], alsoErasing: [record]) { summary in
                 let before = summary.signature?.repeats ?? 0
                 summary.signature?.repeats = before + 1
@@ -182,13 +182,13 @@ extension MessageStore {
     ) async throws(SpoolError) -> String? {
         let wanted = Hash.blake2b(message, count: 32)
         var known = 0
-        for item in items.values where item.summary.size == message.count && item.summary.isOwn == (sendState != nil) {
-            if await digest(item.summary.id) == wanted { known += 1 }
+        for id in await withItems({ [size = message.count] in $0.ids(ofSize: size, own: sendState != nil) }) {
+            if await digest(id) == wanted { known += 1 }
         }
         guard known < occurrence else { return nil }
         var suffix: [UInt8] = Array("\(occurrence)\(sendState == nil ? "" : " own")".utf8)
         var id = OpaqueID.derived(Array("import".utf8), message, suffix)
-        while items[id] != nil {
+        while items.contains(id) {
             suffix.append(0x2b)
             id = OpaqueID.derived(Array("import".utf8), message, suffix)
         }
@@ -203,7 +203,7 @@ extension MessageStore {
         }
         try await enter()
         defer { gate.leave() }
-        guard items[id] == nil else { return nil }
+        guard !items.contains(id) else { return nil }
         digests[id] = wanted
         added(prepared, records: try await spool.commit(SpoolTransaction(appends: prepared.appends))[...])
         return id

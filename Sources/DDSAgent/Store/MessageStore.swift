@@ -9,12 +9,13 @@ import DDSSeal
 import DDSSpool
 
 @LoopActor final class MessageStore {
-    /// A message in memory, and where its records are.
-    struct Item: Sendable {
+    /// A message, and where its records are.
+    nonisolated struct Item: Sendable {
         var summary: StoredSummary
-        var tag: RecordTag
         var summaryRecord: SpoolUID
         var messageRecord: SpoolUID
+
+        var tag: RecordTag { RecordTag.named(summary.id) }
     }
 
     /// What makes records of messages; free to use beside the loop.
@@ -23,15 +24,13 @@ import DDSSpool
     let keys: VaultKeys
     /// What may open fetched mail, asked anew for each message: the keys change while the store is open.
     var identities: @LoopActor () -> [AgeIdentity]
-    private let seal: StoreSeal
+    let seal: StoreSeal
     let trust: TrustBook
     let time: any TimeSource
     /// Shared with whatever else writes to this spool's local records, a store that was opened earlier included.
     let gate: LoopGate
-    private(set) var items: [String: Item] = [:]
-    private(set) var unreadCount = 0
-    /// Ids in order of arrival.
-    private(set) var order: [String] = []
+    var items = SummaryTable()
+    var packs: PackBook
     /// Fetched mail in the inbox that could not be opened: kept, never deleted, not tried again before the next unlock.
     var unopenable: Set<SpoolUID> = []
     /// The same, set aside after the last try.
@@ -40,7 +39,7 @@ import DDSSpool
     var digests: [String: [UInt8]] = [:]
     private(set) var isClosed = false
     /// Of messages that this person signed, the last number for each group and, under an empty name, for persons.
-    private var sequences: [String: UInt64] = [:]
+    var sequences: [String: UInt64] = [:]
     /// Imports follow each other; each goes through `gate` once a message.
     let importGate = LoopGate()
 
@@ -59,94 +58,24 @@ import DDSSpool
             ownKey: Hex.encode(SigningKey(seed: keys.identitySeed).publicKey))
         intake = StoreIntake(seal: seal, account: account, judge: judge)
         trust = TrustBook(spool: spool, seal: seal, me: account.address, ownKey: judge.ownKey)
+        packs = PackBook([], seal: seal, time: time)
     }
 
     /// Loads the summaries, and finishes what a stop has cut off. Throws when one cannot be read; a store that shows less than it
-    /// has would lie.
+    /// has would lie. `listing` is what lies on disk; whoever has read it while there was no key yet has gained that time.
     static func open(
         spool: any SpoolEngine, keys: VaultKeys, account: AgentAccount, random: any RandomSource, time: any TimeSource,
-        gate: LoopGate
+        gate: LoopGate, listing: StoreListing? = nil
     ) async throws(Failure) -> MessageStore {
         let store = MessageStore(spool: spool, keys: keys, account: account, random: random, time: time, gate: gate)
         await gate.enter()
         defer { gate.leave() }
         do throws(SpoolError) {
-            try await store.load()
+            try await store.load(listing)
         } catch {
             throw Failure(.inputOutput, "the local store cannot be read: \(error); restore the state folder from a backup")
         }
         return store
-    }
-
-    private func load() async throws(SpoolError) {
-        let messages = try await spool.entries(in: AgentMailbox.messages)
-        let summaries = try await spool.entries(in: AgentMailbox.summaries)
-        let lost = await Loop.offload { Set(StoreRemoval.leftovers(summaries: summaries, messages: messages)) }
-        let opened = try await open(summaries.filter { !lost.contains($0.uid) })
-        var fetched: [SpoolEntry] = []
-        for mailbox in [AgentMailbox.inbox, AgentMailbox.quarantine] { fetched += try await spool.entries(in: mailbox) }
-        let contents = await Loop.offload { [fetched] in Contents(opened, messages: messages, fetched: fetched) }
-        items = contents.items
-        order = contents.order
-        unreadCount = contents.unreadCount
-        sequences = contents.sequences
-        trust.adopt(contents.seen)
-        Loop.discard((opened, contents))
-        let leftovers = Array(lost) + contents.leftovers
-        if !leftovers.isEmpty { _ = try await spool.commit(SpoolTransaction(erasures: leftovers)) }
-        try await trust.load()
-        quarantined = Set(try await spool.entries(in: AgentMailbox.quarantine).map(\.uid))
-    }
-
-    /// What a store holds, put together of its records.
-    private struct Contents: Sendable {
-        var items: [String: Item] = [:]
-        var order: [String] = []
-        var unreadCount = 0
-        var seen: [Trust.Name: Trust.Seen] = [:]
-        var sequences: [String: UInt64] = [:]
-        /// Records that a crash has left over.
-        var leftovers: [SpoolUID] = []
-
-        /// `summaries` come oldest first.
-        init(_ summaries: [(SpoolEntry, StoredSummary)], messages: [SpoolEntry], fetched: [SpoolEntry]) {
-            let messageRecords = Dictionary(messages.map { ($0.tag, $0.uid) }, uniquingKeysWith: { $1 })
-            for (entry, summary) in summaries {
-                guard let message = messageRecords[entry.tag] else { continue }
-                // A crash between writing a summary anew and erasing the old one leaves both.
-                if let older = items[summary.id] { leftovers.append(older.summaryRecord) }
-                items[summary.id] = Item(summary: summary, tag: entry.tag, summaryRecord: entry.uid, messageRecord: message)
-            }
-            unreadCount = items.values.count { $0.summary.isUnread }
-            for item in items.values {
-                if let (name, entry) = Trust.entry(item.summary) { seen[name] = entry }
-                if let number = item.summary.sequence {
-                    let group = item.summary.group ?? ""
-                    sequences[group] = max(sequences[group] ?? 0, number)
-                }
-            }
-            order = items.values.sorted { $0.messageRecord.rawValue < $1.messageRecord.rawValue }.map(\.summary.id)
-            leftovers += InboxImport.finished(
-                fetched, origins: Set(items.values.compactMap { $0.summary.origin.map { SpoolUID(rawValue: $0) } }))
-        }
-    }
-
-    /// Summaries in order of their records, opened beside the loop: a store has thousands.
-    private func open(_ entries: [SpoolEntry]) async throws(SpoolError) -> [(SpoolEntry, StoredSummary)] {
-        let sealed = try await spool.read(entries.map { SpoolRange($0.uid, offset: 0, count: $0.size) })
-        let (summaries, damaged) = await Loop.offload { [seal] () -> ([(SpoolEntry, StoredSummary)], SpoolUID?) in
-            var summaries: [(SpoolEntry, StoredSummary)] = []
-            for (entry, bytes) in zip(entries, sealed) {
-                guard let summary = seal.open(StoredSummary.self, bytes, mailbox: AgentMailbox.summaries, tag: entry.tag) else {
-                    return (summaries, entry.uid)
-                }
-                summaries.append((entry, summary))
-            }
-            return (summaries, nil)
-        }
-        if let damaged { throw .damaged(damaged, "a summary of the local store does not open") }
-        Loop.discard(sealed)
-        return summaries
     }
 
     /// The number of the next message that this person signs for a group, nil for persons.
@@ -156,19 +85,16 @@ import DDSSpool
         return number
     }
 
-    private func put(_ item: Item) {
-        trust.note(item.summary)
-        let before = items.updateValue(item, forKey: item.summary.id)
-        if before == nil { order.append(item.summary.id) }
-        unreadCount += (item.summary.isUnread ? 1 : 0) - (before?.summary.isUnread == true ? 1 : 0)
+    private func put(_ summary: StoredSummary, messageRecord: SpoolUID, summaryRecord: SpoolUID) {
+        packs.changed(items.put(summary, messageRecord: messageRecord, summaryRecord: summaryRecord))
     }
 
     /// Nothing is changed any more and memory is given back; the agent was locked. What is being written is finished.
     func close() {
         isClosed = true
-        unreadCount = 0
-        items = [:]
-        order = []
+        Loop.discard(items)
+        items = SummaryTable()
+        packs.close()
         digests = [:]
         trust.close()
     }
@@ -181,19 +107,29 @@ import DDSSpool
         throw .stopped("the agent was locked meanwhile")
     }
 
-    /// Summaries in order of arrival.
-    var summaries: [StoredSummary] { Self.summaries(items, order) }
+    /// Ids in order of arrival. Made anew by each call, like the next.
+    var order: [String] { items.all.map { items.id($0) } }
 
-    private nonisolated static func summaries(_ items: [String: Item], _ order: [String]) -> [StoredSummary] {
-        order.compactMap { items[$0]?.summary }
-    }
+    /// Summaries in order of arrival.
+    var summaries: [StoredSummary] { Self.summaries(items) }
+
+    private nonisolated static func summaries(_ items: SummaryTable) -> [StoredSummary] { items.all.map { items.summary($0) } }
+
+    func marks(_ id: String) -> MessageMarks? { items.place(id).map { items.marks($0).message } }
+
+    var unreadCount: Int { items.unreadCount }
 
     /// What a turn of the loop may do something with.
     private static let summariesAtOnce = 200
 
     /// What `work` makes of all summaries in order of arrival; on a worker when they are many.
     func withSummaries<Value: Sendable>(_ work: @escaping @Sendable ([StoredSummary]) -> Value) async -> Value {
-        await Loop.offload(when: order.count > Self.summariesAtOnce) { [items, order] in work(Self.summaries(items, order)) }
+        await withItems { work(Self.summaries($0)) }
+    }
+
+    /// What `work` makes of the table; on a worker when it has many rows.
+    func withItems<Value: Sendable>(_ work: @escaping @Sendable (SummaryTable) -> Value) async -> Value {
+        await Loop.offload(when: items.count > Self.summariesAtOnce) { [items] in work(items) }
     }
 
     /// Fetched messages that do not open and are kept.
@@ -219,9 +155,7 @@ extension MessageStore {
         precondition(records.count == 2, "a message has two records")
         guard !isClosed else { return }
         put(
-            Item(
-                summary: message.summary, tag: message.tag, summaryRecord: records[records.startIndex + 1],
-                messageRecord: records[records.startIndex]))
+            message.summary, messageRecord: records[records.startIndex], summaryRecord: records[records.startIndex + 1])
     }
 
     /// Changes summaries by `change`; what it leaves alone is not written.
@@ -252,9 +186,7 @@ extension MessageStore {
         let records = try await spool.commit(transaction)
         guard !isClosed else { return }
         for (item, record) in zip(changed, records) {
-            var item = item
-            item.summaryRecord = record
-            put(item)
+            put(item.summary, messageRecord: item.messageRecord, summaryRecord: record)
         }
     }
 
@@ -273,15 +205,18 @@ extension MessageStore {
         try await erase(ids)
     }
 
-    /// The same for a caller who is inside the gate.
+    /// The same for a caller who is inside the gate. Packs go first: nothing of what is removed stays in one.
     func erase(_ ids: [String]) async throws(SpoolError) {
         let gone = ids.compactMap { items[$0] }
         guard !gone.isEmpty else { return }
-        let transactions = StoreRemoval.removing(messages: gone.map(\.messageRecord), summaries: gone.map(\.summaryRecord))
-        for transaction in transactions {
+        let chunks = Set(ids.compactMap { items.place($0)?.chunk })
+        var transactions = StoreRemoval.removing(messages: gone.map(\.messageRecord), summaries: gone.map(\.summaryRecord))
+        transactions[0].erasures.insert(contentsOf: packs.records(of: chunks), at: 0)
+        for (step, transaction) in transactions.enumerated() {
             _ = try await spool.commit(transaction)
-            for item in gone where items.removeValue(forKey: item.summary.id)?.summary.isUnread == true { unreadCount -= 1 }
-            order.removeAll { items[$0] == nil }
+            guard !isClosed, step == 0 else { continue }
+            packs.erased(chunks, items)
+            for item in gone { items.remove(item.summary.id) }
         }
     }
 
@@ -289,7 +224,9 @@ extension MessageStore {
     func apply(_ report: DeliveryReport, from record: SpoolUID) async throws(SpoolError) {
         let messages = Dictionary(
             report.messages.filter { !$0.submission.isEmpty }.map { ($0.submission, $0) }, uniquingKeysWith: { $1 })
-        let ids = items.values.filter { $0.summary.submission.map { messages[$0] != nil } ?? false }.map(\.summary.id)
+        let ids = await withItems { items in
+            items.own.filter { $0.submission.map { messages[$0] != nil } ?? false }.map(\.id)
+        }
         try await write(ids, alsoErasing: [record]) { summary in
             if let message = summary.submission.flatMap({ messages[$0] }) { summary.apply(message) }
         }
@@ -301,8 +238,8 @@ extension MessageStore {
         defer { gate.leave() }
         let outcomes = try await spool.entries(in: AgentMailbox.outcomes)
         guard !outcomes.isEmpty else { return }
-        let byTag = await Loop.offload(when: order.count > Self.summariesAtOnce) { [items] in
-            Dictionary(items.values.map { ($0.tag, $0.summary.id) }, uniquingKeysWith: { $1 })
+        let byTag = await withItems { items in
+            Dictionary(items.own.map { (RecordTag.named($0.id), $0.id) }, uniquingKeysWith: { $1 })
         }
         for entry in outcomes {
             let note = String(decoding: try await spool.read(entry.uid, offset: 0, count: entry.size), as: UTF8.self)
@@ -321,6 +258,6 @@ extension MessageStore {
 extension MessageStore {
     /// Groups that were joined after the enrolment are known by their mail.
     func hasMail(ofGroup name: String) -> Bool {
-        items.values.contains { $0.summary.group == name && !$0.summary.isOwn }
+        (items.received[name] ?? 0) > 0
     }
 }

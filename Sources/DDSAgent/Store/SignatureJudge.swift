@@ -73,12 +73,7 @@ struct StoredSignature: Hashable, Sendable, Codable {
 
 /// What a judge knows of all messages; a copy, so that messages can be judged beside the loop.
 struct Trust: Sendable {
-    /// A signed message that is here, by its author's key and its submission id.
-    struct Name: Hashable, Sendable {
-        var key: String
-        var submission: String
-    }
-
+    /// A signed message that is here.
     struct Seen: Hashable, Sendable {
         /// In the store.
         var id: String
@@ -88,17 +83,10 @@ struct Trust: Sendable {
     }
 
     var keys = KnownKeys()
-    var seen: [Name: Seen] = [:]
-    /// By the names of groups; only where messages are judged.
+    /// Only where messages are judged, like the next: what is here already.
+    var messages = SummaryTable()
+    /// By the names of groups.
     var groups: [String: GroupRosters] = [:]
-
-    /// How a message of the store is known when it comes again.
-    static func entry(_ summary: StoredSummary) -> (Name, Seen)? {
-        guard let signature = summary.signature, let key = signature.key, let submission = signature.submission,
-            let digest = signature.digest
-        else { return nil }
-        return (Name(key: key, submission: submission), Seen(id: summary.id, digest: digest, isOwn: summary.isOwn))
-    }
 }
 
 struct SignatureJudge: Sendable {
@@ -141,7 +129,7 @@ struct SignatureJudge: Sendable {
         let digest = Hex.encode(Hash.blake2b(signed.content, count: 32))
         // What one writes to oneself comes back; what one writes to a group does not.
         let isToMyself = group == nil && recipients.contains { $0.lowercased() == "\(me)" }
-        if let earlier = trust.seen[Trust.Name(key: key, submission: submission ?? "")], !(earlier.isOwn && isToMyself) {
+        if let earlier = trust.messages.message(signedBy: key, as: submission ?? ""), !(earlier.isOwn && isToMyself) {
             guard earlier.digest == digest else {
                 return bad("another message of the same author has the same number", key: key, attested: attested)
             }

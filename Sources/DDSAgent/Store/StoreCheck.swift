@@ -77,7 +77,7 @@ struct StoreReport: Hashable, Sendable {
     private static func isSealed(_ mailbox: MailboxID) -> Bool {
         [
             AgentMailbox.messages, AgentMailbox.summaries, AgentMailbox.drafts, AgentMailbox.sheltered, AgentMailbox.rosters,
-            AgentMailbox.knownKeys,
+            AgentMailbox.knownKeys, AgentMailbox.packs,
         ].contains(mailbox)
     }
 

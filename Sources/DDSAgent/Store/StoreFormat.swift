@@ -34,6 +34,9 @@ enum AgentMailbox {
     /// Sealed submissions that wait for a decision on somebody's new key, as they will be in the outbox; see `HeldMail`.
     static let heldBack = MailboxID(rawValue: 24)
 
+    /// Many summaries in one record each, sealed with the store key; see `SummaryPack`.
+    static let packs = MailboxID(rawValue: 40)
+
     /// What a record of that mailbox is called.
     static func words(_ mailbox: MailboxID) -> String {
         switch mailbox {
@@ -50,6 +53,7 @@ enum AgentMailbox {
         case rosters: "the rosters"
         case knownKeys: "the known keys"
         case heldBack: "the mail that waits for a decision"
+        case packs: "the packed summaries"
         default: "mailbox \(mailbox.rawValue)"
         }
     }

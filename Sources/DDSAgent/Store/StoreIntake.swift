@@ -29,7 +29,7 @@ struct StoreIntake: Sendable {
     /// Longer texts of a header are cut for the list; the message itself is kept whole.
     static let subjectCharactersMax = 2000
     static let nameCharactersMax = 500
-    static let snippetCharactersMax = 200
+    static let snippetCharactersMax = 120
 
     let seal: StoreSeal
     let account: AgentAccount

@@ -86,9 +86,11 @@ struct StoredRoster: Hashable, Sendable, Codable {
     /// In hexadecimal.
     var hash: String
 
-    init(_ head: RosterHead) {
-        number = head.number
-        hash = Hex.encode(head.hash)
+    init(_ head: RosterHead) { self.init(number: head.number, hash: Hex.encode(head.hash)) }
+
+    init(number: UInt64, hash: String) {
+        self.number = number
+        self.hash = hash
     }
 
     var head: RosterHead { RosterHead(number: number, hash: Hex.decode(hash) ?? []) }

@@ -35,8 +35,8 @@ extension TrustBook {
     }
 
     /// Those that a message of the store waits for; nil when it does not.
-    func undecided(_ item: MessageStore.Item) -> [MailAddress]? {
-        held.entries[item.tag].map { undecided(among: $0.recipients) }
+    func undecided(_ id: String) -> [MailAddress]? {
+        held.entries[RecordTag.named(id)].map { undecided(among: $0.recipients) }
     }
 
     /// Carries a decision out. Returns how many messages go out now, or are given up. Throws when the fingerprint is not the one of

@@ -163,19 +163,12 @@ import DDSSpool
         records[Self.keysTag] = record
     }
 
-    /// What messages are judged by, with what the groups want of them.
-    var view: Trust {
+    /// What messages are judged by, with what the groups want of them and what is here already.
+    func view(_ messages: SummaryTable) -> Trust {
         var view = trust
         view.groups = groups
+        view.messages = messages
         return view
-    }
-
-    /// What the store holds of signed messages.
-    func adopt(_ seen: [Trust.Name: Trust.Seen]) { trust.seen = seen }
-
-    /// A message was stored.
-    func note(_ summary: StoredSummary) {
-        if let (name, seen) = Trust.entry(summary) { trust.seen[name] = seen }
     }
 
     private static var keysTag: RecordTag { RecordTag.named("known keys") }

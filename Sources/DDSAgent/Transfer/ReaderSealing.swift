@@ -138,15 +138,15 @@ extension QueuedSubmission {
     @LoopActor func sealed(
         for document: RosterDocument?, to seal: NodeSeal, from store: MessageStore, account: AgentAccount, services: Services
     ) async throws -> QueuedSubmission? {
-        guard let item = store.items.values.first(where: { $0.tag == messageTag }),
-            let message = try await store.message(item.summary.id)
-        else { return nil }
+        let wanted = messageTag
+        let own = await store.withItems { $0.own.first { RecordTag.named($0.id) == wanted } }
+        guard let own, let message = try await store.message(own.id) else { return nil }
         var anew = self
         anew.sealKey = seal.number
         anew.roster = document.map { RosterPointer(group: $0.roster.group.local, head: $0.head) }
         anew.message = try await Heavy.perform(octets: Agent.cost(message, document)) { [recipients] in
             try Agent.wrapper(
-                message, id: item.summary.submission, from: account.address, device: account.device, to: recipients,
+                message, id: own.submission, from: account.address, device: account.device, to: recipients,
                 for: document, node: seal, services: services)
         }
         return anew
