@@ -74,6 +74,13 @@ package enum PassphraseFile {
     /// Does the work of one try and throws the result away: for measuring. False when memory is short.
     package static func spend(workFactor: Int) -> Bool { ScryptStanza.spend(workFactor: workFactor) }
 
+    /// What a file asks of whoever tries a passphrase: 2 to the power of this many KiB. Nil for what is no passphrase file.
+    package static func workFactor(of file: [UInt8]) -> Int? {
+        var reader = AgeHeaderReader()
+        guard (try? reader.feed(file[...])) != nil, reader.isComplete else { return nil }
+        return reader.stanzas.first.flatMap { try? ScryptStanza($0).workFactor }
+    }
+
     /// What stands as the nonce of the payload. A header whose salt or box was damaged looks exactly like a wrong passphrase; by
     /// this the two are told apart. The nonce need not be secret, and nothing else is ever sealed under the random file key
     /// (C2SP age.md, "Payload"), so that it may depend on the header; the salt in the header makes it another in each file.

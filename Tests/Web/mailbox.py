@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import threading
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "../Support"), HERE]
@@ -284,6 +285,26 @@ def guesses(checks, world):
     checks.ok("and the right one opens all the same", right and right.get("location") == "/", right)
     shown = ask(world, "GET", "/", "Cookie: " + (right.get("set-cookie") or "").split(";")[0])
     checks.ok("failed attempts are told", re.search(rb"\d+ failed attempts since", shown.body), shown.body[:300])
+    world.alice.lock()
+    vault = os.path.join(world.alice.state, "agent", "keys.age")
+    wrong_file = nodekit.write(path("alice", "wrong"), "wrong")
+
+    def tries():
+        """How long a refusal takes, in the middle of several."""
+        times = []
+        for _ in range(5):
+            begin = time.monotonic()
+            refused = world.alice.cli("unlock", "--passphrase-file", wrong_file)
+            times.append(time.monotonic() - begin)
+            checks.ok("a passphrase that opens nothing is refused", refused.code != 0, refused)
+        return sorted(times)[2]
+
+    wrong = tries()
+    os.rename(vault, vault + ".away")
+    missing = tries()
+    os.rename(vault + ".away", vault)
+    checks.ok("without a key file it takes as long as with a wrong passphrase (D1)", abs(missing - wrong) < 0.2 * wrong, (missing, wrong))
+    world.alice.unlock()
     stranger = ask(world, "GET", "/")
     checks.ok("another browser has to give the passphrase (D7)", stranger.status == 303 and stranger.get("location") == "/unlock", stranger)
 

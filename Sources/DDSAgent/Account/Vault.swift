@@ -13,6 +13,11 @@ struct Vault: Sendable {
 
     var exists: Bool { HostFiles.exists(path) }
 
+    /// What trying a passphrase costs; nil when there is no vault.
+    var workFactor: Int? {
+        (try? HostFiles.read(path, limit: Self.bytesMax)).flatMap { PassphraseFile.workFactor(of: $0) }
+    }
+
     /// The work factor of a new vault: about a second of scrypt on this machine, measured.
     @LoopActor static func measuredWorkFactor(_ time: any TimeSource) async -> Int {
         await Loop.offload {

@@ -36,6 +36,8 @@ import Logging
     private(set) var watch: NodeWatch?
     private var idleTimer: LoopTimer?
     private var lastActivity: Instant
+    /// Of the vault as it was when the agent started.
+    private let workFactor: Int?
     /// Grows with every lock: an unlock that was under way meanwhile does not count.
     private var lockCount = 0
     /// Why fetched mail could not be taken into the store, in words.
@@ -81,6 +83,7 @@ import Logging
         self.spool = spool
         self.link = link
         lastActivity = services.time.now
+        workFactor = Vault(path: folder.vault).workFactor
     }
 
     /// Begins fetching and sending.
@@ -144,7 +147,12 @@ extension Agent {
         defer { unlockGate.leave() }
         // Reading the disk takes about as long as trying the passphrase, and needs no key.
         async let listing = isLocked ? try? StoreListing.read(spool, gate: storeGate) : nil
-        let keys = try await Vault(path: folder.vault).open(passphrase: passphrase)
+        let vault = Vault(path: folder.vault)
+        if !vault.exists, let workFactor {
+            // How long an answer takes does not tell that there is nothing to open.
+            _ = await Loop.offload { PassphraseFile.spend(workFactor: workFactor) }
+        }
+        let keys = try await vault.open(passphrase: passphrase)
         if unlocked != nil { return noteActivity() }
         let store = try await MessageStore.open(
             spool: spool, keys: keys, account: account, random: services.random, time: services.time, gate: storeGate,
