@@ -132,7 +132,7 @@ import Testing
         for html in allPages("x") {
             for tag in scan(html) {
                 #expect(tag.name != "style")
-                #expect(tag.name != "script" || tag.attributes["src"]?.hasPrefix("/s/") == true)
+                #expect(tag.name != "script" || tag.attributes["src"]?.hasPrefix("/static/") == true)
                 #expect(!tag.attributes.keys.contains { $0 == "style" || $0.hasPrefix("on") }, "\(tag)")
                 for name in ["href", "src", "action"] {
                     guard let value = tag.attributes[name] else { continue }

@@ -345,7 +345,7 @@ extension HTTPResponse {
             let paths = [
                 "/", "/l", "/p", "/x", "/d", "/g/gboard", "/g/none", "/t/tbudget", "/t/none", "/w", "/w/none", "/a/a1",
                 "/a/none", "/v/a1", "/m/tbudget", "/m/none/source", "/o/none",
-                "/do", "/k/none", "/active", "/unlock", "/open/none", "/healthz", "/nothing", "/s/00/none", "/favicon.ico",
+                "/do", "/k/none", "/active", "/unlock", "/open/none", "/healthz", "/nothing", "/static/00/none", "/s", "/s/none", "/favicon.ico",
             ]
             for path in paths {
                 for response in [await browser.get(path), await browser.post(path)] {
@@ -388,7 +388,7 @@ extension HTTPResponse {
         let page = await browser.get("/unlock").text
         for attribute in ["href", "src"] {
             for tag in scan(page) {
-                guard let path = tag.attributes[attribute], path.hasPrefix("/s/") else { continue }
+                guard let path = tag.attributes[attribute], path.hasPrefix("/static/") else { continue }
                 let file = await browser.get(path)
                 #expect(file.status == 200 && !file.bytes.isEmpty)
                 #expect(file.headers.only("Cache-Control")?.contains("immutable") == true)

@@ -50,6 +50,8 @@ import Logging
     var unsent: [String: Unsent] = [:]
     /// One change of the local store at a time.
     let storeGate = LoopGate()
+    /// What can be searched for, while unlocked.
+    let search: SearchDesk
     /// One passphrase at a time: each takes a quarter of a gigabyte while it is tried.
     let unlockGate = LoopGate()
     /// A passphrase, right or wrong, was in this program's memory, and with it whatever it opened.
@@ -81,6 +83,9 @@ import Logging
         self.spool = spool
         self.link = link
         lastActivity = services.time.now
+        search = SearchDesk(services: services) { [path = folder.search] () throws(DiskError) in
+            try PosixDisk(path: path, createFolder: true)
+        }
     }
 
     /// Begins fetching and sending.
@@ -125,6 +130,7 @@ import Logging
         outbox?.stop()
         idleTimer?.close()
         idleTimer = nil
+        await search.closed()
         await watch?.written()
         await spool.close()
     }
@@ -158,6 +164,8 @@ extension Agent {
         unlocked = Unlocked(keys: keys, store: store, drafts: drafts, keeper: keeper)
         noteActivity()
         scheduleIdleLock()
+        // One that only lives for a command searches when it is asked to.
+        if fetcher != nil { openSearch() }
         await outcomeCame()
         await mailCame()
         guard unlocked?.store === store else { return }
@@ -178,10 +186,16 @@ extension Agent {
         unsent = [:]
         openLink = nil
         open.keeper?.close()
+        search.close()
         open.store.close()
         open.drafts.close()
         idleTimer?.cancel()
         services.bus.publish(.locked)
+    }
+
+    /// Begins to make everything findable, unless that was begun.
+    func openSearch() {
+        if let unlocked { search.open(unlocked.store, storeKey: unlocked.keys.storeKey) }
     }
 
     /// The open state, or a refusal with exit code 77.

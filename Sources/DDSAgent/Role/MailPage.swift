@@ -198,7 +198,7 @@ import DDSSpool
         return ThreadListModel(rows: rows, total: rows.count)
     }
 
-    private func row(_ thread: StoredThread) -> ThreadRowModel {
+    func row(_ thread: StoredThread) -> ThreadRowModel {
         var senders: [String] = []
         for message in thread.messages {
             let name = message.isOwn ? "me" : message.fromName.isEmpty ? message.fromAddress : message.fromName

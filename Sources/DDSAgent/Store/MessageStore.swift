@@ -39,6 +39,8 @@ import DDSSpool
     /// Of messages that an import compared; each is read once for it.
     var digests: [String: [UInt8]] = [:]
     private(set) var isClosed = false
+    /// Hears of messages that came or went, by `SearchableMessages.number`.
+    var onChange: (@LoopActor (_ added: [UInt64], _ removed: [UInt64]) -> Void)?
     /// Of messages that this person signed, the last number for each group and, under an empty name, for persons.
     private var sequences: [String: UInt64] = [:]
     /// Imports follow each other; each goes through `gate` once a message.
@@ -160,6 +162,7 @@ import DDSSpool
         trust.note(item.summary)
         let before = items.updateValue(item, forKey: item.summary.id)
         if before == nil { order.append(item.summary.id) }
+        if before == nil { onChange?([SearchableMessages.number(item)], []) }
         unreadCount += (item.summary.isUnread ? 1 : 0) - (before?.summary.isUnread == true ? 1 : 0)
     }
 
@@ -283,6 +286,7 @@ extension MessageStore {
             for item in gone where items.removeValue(forKey: item.summary.id)?.summary.isUnread == true { unreadCount -= 1 }
             order.removeAll { items[$0] == nil }
         }
+        onChange?([], gone.map(SearchableMessages.number))
     }
 
     /// Writes what the node reports into the summaries and forgets the report, in one transaction. The caller is inside the gate.
