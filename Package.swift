@@ -110,7 +110,7 @@ let package = Package(
         tests("DDSHTTPTests", ["DDSHTTP", "DDSTestKit"]),
         tests("DDSNodeTests", ["DDSNode", "DDSTestKit"]),
         tests("DDSServerTests", ["DDSServer", "DDSTestKit"]),
-        tests("DDSAgentTests", ["DDSAgent", "DDSTestKit"]),
+        tests("DDSAgentTests", ["DDSAgent", "DDSSearch", "DDSTestKit"]),
         tests("DDSStoryTests", ["DDSServer", "DDSAgent", "DDSTestKit"]),
     ]
 )
