@@ -49,6 +49,7 @@ let package = Package(
         library("CSystemd", pkgConfig: "libsystemd", apt: "libsystemd-dev"),
         library("CGumbo", pkgConfig: "gumbo", apt: "libgumbo-dev"),
         library("CICU", pkgConfig: "icu-i18n", apt: "libicu-dev"),
+        library("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
 
         source("DDSLock"),
         source("DDSCore", settings: fast),
@@ -61,6 +62,7 @@ let package = Package(
         source("DDSTorture", ["DDSLock", "DDSCore", "DDSSpool", "DDSWire"], settings: fast),
         source("DDSMail", ["CGMime", "DDSCore"]),
         source("DDSUnicode", ["CICU"]),
+        source("DDSSearch", ["CSQLite", "DDSLock", "DDSCore", "DDSUnicode"]),
         source("DDSHTML", ["CGumbo", "DDSUnicode", "DDSMail"]),
         source("DDSHTTP", ["CMicroHTTPD", "DDSCore", "DDSLoop"]),
         source(
@@ -71,7 +73,12 @@ let package = Package(
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ]),
         source("DDSServer", ["DDSNode"]),
-        source("DDSAgent", ["DDSNode", "DDSHTTP", "DDSUnicode", "DDSHTML", .product(name: "Mustache", package: "swift-mustache")]),
+        source(
+            "DDSAgent",
+            [
+                "DDSNode", "DDSHTTP", "DDSUnicode", "DDSHTML", "DDSSearch",
+                .product(name: "Mustache", package: "swift-mustache"),
+            ]),
         .executableTarget(
             name: "ddsnode",
             dependencies: [
@@ -98,11 +105,12 @@ let package = Package(
         tests("DDSWireTests", ["DDSWire", "DDSTestKit"]),
         tests("DDSMailTests", ["DDSMail", "DDSTestKit"]),
         tests("DDSUnicodeTests", ["DDSUnicode"]),
+        tests("DDSSearchTests", ["DDSSearch", "DDSTestKit"]),
         tests("DDSHTMLTests", ["DDSHTML", "DDSTestKit"]),
         tests("DDSHTTPTests", ["DDSHTTP", "DDSTestKit"]),
         tests("DDSNodeTests", ["DDSNode", "DDSTestKit"]),
         tests("DDSServerTests", ["DDSServer", "DDSTestKit"]),
-        tests("DDSAgentTests", ["DDSAgent", "DDSTestKit"]),
+        tests("DDSAgentTests", ["DDSAgent", "DDSSearch", "DDSTestKit"]),
         tests("DDSStoryTests", ["DDSServer", "DDSAgent", "DDSTestKit"]),
     ]
 )

@@ -12,6 +12,7 @@ build=(
     "libgmime-3.0-dev|reading and writing MIME"
     "libgumbo-dev|reading HTML mail as browsers do"
     "libicu-dev|names that look like others, international host names"
+    "libsqlite3-dev|searching in memory"
     "libsystemd-dev|telling systemd of start, reload and stop"
     "pkg-config|finding these libraries"
     "g++|C++ headers for the TOML library"

@@ -79,6 +79,16 @@ final class FakeBackend: WebBackend {
     var sources: [String: SourceModel] = [:]
     func source(_ message: String) async -> SourceModel? { sources[message] }
     func attachment(_ id: String) async -> AttachmentContent? { files[id] }
+    var searches: [String: SearchModel] = [:]
+    func search(_ text: String) async -> String? {
+        calls.append("search \(text)")
+        searches["found1"] = SearchModel(text: text)
+        return "found1"
+    }
+    func results(_ handle: String, cursor: String?) async -> SearchModel? {
+        calls.append("results \(handle) \(cursor ?? "-")")
+        return searches[handle]
+    }
     func act(_ action: ThreadAction, on threads: [String]) async -> ActionOutcome {
         calls.append("\(action) \(threads.joined(separator: ","))")
         return ActionOutcome(words: "Done.", undo: "undo1")

@@ -1,6 +1,7 @@
 import DDSAgent
 import DDSCore
 import DDSHTTP
+import DDSSearch
 import Foundation
 import Testing
 
@@ -44,6 +45,20 @@ import Testing
             ThreadModel(id: "t1", subject: text, group: group, readers: [text, text, text], messages: [message, second]), draft,
             [RecipientChoice(value: text, label: text)]
         )
+    }
+
+    static func search(_ text: String, _ row: ThreadRowModel) -> SearchModel {
+        var model = SearchModel(text: text)
+        let pieces = [SearchSnippet.Piece(text), SearchSnippet.Piece(text, isMatch: true)]
+        model.rows = [
+            SearchRowModel(row: row, message: "m1", cursor: "12", matches: 3, subject: pieces, snippet: pieces),
+            SearchRowModel(row: row, message: "m2"),
+        ]
+        (model.total, model.isExact, model.shown, model.milliseconds, model.threads) = (12_300, false, 1000, 14, 2)
+        model.indexing = SearchProgress(done: 12_300, count: 100_000)
+        (model.newer, model.older) = ("0", "50")
+        model.choices = [SearchChoice(adds: text, label: text, count: 3)]
+        return model
     }
 
     static func person(_ text: String, isCompared: Bool = false, awaitsDecision: Bool = false) -> PersonModel {
@@ -105,6 +120,9 @@ import Testing
             pages.source(context, frame: frame, message: "m1", SourceModel(text: text, size: 1, isCut: true)),
             pages.textFile(
                 context, frame: frame, id: "a1", name: text + ".txt", SourceModel(text: text, size: 1, isCut: false)),
+            pages.search(context, frame: frame, handle: nil, nil), pages.searchGone(context, frame: frame),
+            pages.search(context, frame: frame, handle: "h1", Self.search(text, list.rows[0])),
+            pages.search(context, frame: frame, handle: "h1", SearchModel(text: text, problem: text)),
             pages.write(context, frame: frame, DraftModel(id: "d2", fields: DraftFields()), choices: [], isNew: true),
         ]
         for screen in WelcomeScreen.samples(text) {
@@ -132,7 +150,7 @@ import Testing
         for html in allPages("x") {
             for tag in scan(html) {
                 #expect(tag.name != "style")
-                #expect(tag.name != "script" || tag.attributes["src"]?.hasPrefix("/s/") == true)
+                #expect(tag.name != "script" || tag.attributes["src"]?.hasPrefix("/static/") == true)
                 #expect(!tag.attributes.keys.contains { $0 == "style" || $0.hasPrefix("on") }, "\(tag)")
                 for name in ["href", "src", "action"] {
                     guard let value = tag.attributes[name] else { continue }
@@ -237,5 +255,42 @@ import Testing
             #expect(!script.contains(word))
         }
         #expect(!String(decoding: pages.style.bytes, as: UTF8.self).contains("url("))
+    }
+}
+
+/// A search as a page.
+@Suite struct SearchPageTests {
+    private let pages = PageRenderer(hash: testHash, showsUnreadInTitle: false, refreshSeconds: 905, offset: { _ in 0 })
+    private let frame = PageTests.model("x").0
+
+    @Test func numbersTimesAndProgress_areSaid() {
+        let row = PageTests.model("x").1.rows[0]
+        let html = pages.search(PageTests.context, frame: frame, handle: "h1", PageTests.search("words", row))
+        for words in [
+            "at least 12,300 in 14 ms", "Still indexing: 12,300 of 100,000.", "1–2 of 2 threads with the newest 1,000 messages", "3 matches",
+            "<title>Search · DDS</title>", "href=\"/t/t1?c=12#m-m1\"", "href=\"/s/h1?c=50\"", "value=\"words\"",
+        ] {
+            #expect(html.contains(words), "\(words)")
+        }
+        let examples = scan(html).filter { $0.name == "button" && $0.attributes["name"] == "q" }
+        #expect(examples.count == 6)
+        for example in examples { #expect(SearchQuery(example.attributes["value"] ?? "").problem == nil) }
+    }
+
+    /// G5.
+    @Test func whatIsMarked_isTextLikeAnyOther() {
+        var model = PageTests.search("x", PageTests.model("x").1.rows[0])
+        model.rows[0].snippet = [.init("<b>a</b> "), .init("<script>", isMatch: true), .init("\u{202e}\"&")]
+        let html = pages.search(PageTests.context, frame: frame, handle: "h1", model)
+        #expect(html.contains("&lt;b&gt;a&lt;/b&gt; <mark>&lt;script&gt;</mark>&quot;&amp;"))
+    }
+
+    @Test func withoutResults_theFieldHasTheFocus() {
+        for model in [nil, SearchModel(text: "x", problem: "Behind is: stands unread."), SearchModel(text: "x")] {
+            let html = pages.search(PageTests.context, frame: frame, handle: nil, model)
+            let field = scan(html).first { $0.attributes["id"] == "q" }
+            #expect(field?.attributes["autofocus"] != nil && field?.attributes["value"] == model?.text ?? "")
+            #expect(html.contains("Nothing found") == (model != nil && model?.problem == nil))
+        }
     }
 }

@@ -345,7 +345,7 @@ extension HTTPResponse {
             let paths = [
                 "/", "/l", "/p", "/x", "/d", "/g/gboard", "/g/none", "/t/tbudget", "/t/none", "/w", "/w/none", "/a/a1",
                 "/a/none", "/v/a1", "/m/tbudget", "/m/none/source", "/o/none",
-                "/do", "/k/none", "/active", "/unlock", "/open/none", "/healthz", "/nothing", "/s/00/none", "/favicon.ico",
+                "/do", "/k/none", "/active", "/unlock", "/open/none", "/healthz", "/nothing", "/static/00/none", "/s", "/s/none", "/favicon.ico",
             ]
             for path in paths {
                 for response in [await browser.get(path), await browser.post(path)] {
@@ -388,13 +388,40 @@ extension HTTPResponse {
         let page = await browser.get("/unlock").text
         for attribute in ["href", "src"] {
             for tag in scan(page) {
-                guard let path = tag.attributes[attribute], path.hasPrefix("/s/") else { continue }
+                guard let path = tag.attributes[attribute], path.hasPrefix("/static/") else { continue }
                 let file = await browser.get(path)
                 #expect(file.status == 200 && !file.bytes.isEmpty)
                 #expect(file.headers.only("Cache-Control")?.contains("immutable") == true)
                 #expect(file.headers.only("X-Content-Type-Options") == "nosniff")
             }
         }
+    }
+
+    /// The words of a search are in no address, and what was found under a name of an earlier session is not there.
+    @Test @LoopActor func searching_leadsToAHandle() async {
+        let browser = Browser()
+        for path in ["/s", "/s/found1"] {
+            let stranger = await browser.get(path)
+            #expect(stranger.status == 303 && stranger.location == "/unlock")
+        }
+        await browser.signIn()
+        let found = await browser.post("/s", [HTTPField("q", "secret words"), HTTPField("add", "is:unread")])
+        #expect(found.status == 303 && found.location == "/s/found1")
+        #expect(browser.backend.calls.last == "search secret words is:unread")
+        let page = await browser.get("/s/found1?c=c50")
+        #expect(page.status == 200 && page.text.contains("value=\"secret words is:unread\""))
+        #expect(browser.backend.calls.suffix(2) == ["active", "results found1 c50"])
+        for target in ["/s/none", "/s/found1x?c=1"] {
+            let gone = await browser.get(target)
+            #expect(gone.status == 404 && gone.text.contains("Search again.") && gone.text.contains("name=\"q\""))
+        }
+        for words in ["", "  "] {
+            let nothing = await browser.post("/s", [HTTPField("q", words)])
+            #expect(nothing.status == 303 && nothing.location == "/s")
+        }
+        #expect(await browser.get("/s").text.contains("How to search"))
+        #expect(await browser.post("/s/found1").status == 405)
+        #expect(Route.isPage("/s") && Route.isPage("/s/found1?c=50"))
     }
 
     /// B9: reading pages asks the agent for nothing but pages.

@@ -122,7 +122,7 @@ final class GateFixture {
         for host in ["127.0.0.1:7381", "localhost:7381", "[::1]:7381"] {
             let moved = WebGate.Verdict.moved(to: "http://ddsnode.localhost:7381/t/abc")
             #expect(fixture.judge(fixture.get("/t/abc", host: host)) == moved)
-            let picture = fixture.get("/s/x", host: host, [HTTPField("Sec-Fetch-Mode", "no-cors")])
+            let picture = fixture.get("/static/x", host: host, [HTTPField("Sec-Fetch-Mode", "no-cors")])
             #expect(fixture.isServed(picture))
             #expect(!fixture.gate.maySetCookie(picture))
         }
@@ -211,13 +211,13 @@ final class GateFixture {
 
     @Test func withoutSession_onlyPublicPathsAreServed() {
         let fixture = GateFixture()
-        for path in ["/", "/t/abc", "/events", "/a/abc", "/nothing"] {
+        for path in ["/", "/t/abc", "/events", "/a/abc", "/nothing", "/s", "/s/abc", "/static"] {
             var request = fixture.get(path)
             request.headers.set("Cookie", "\(fixture.gate.cookieName)=0000")
             #expect(fixture.judge(request) == .unlockFirst(nil, .sessionMissing))
         }
-        #expect(fixture.gate.refusals[.sessionMissing] == 5)
-        for path in ["/unlock", "/healthz", "/s/0123/style.css", "/open/abc"] {
+        #expect(fixture.gate.refusals[.sessionMissing] == 8)
+        for path in ["/unlock", "/healthz", "/static/0123/style.css", "/open/abc"] {
             var request = fixture.get(path)
             request.headers.set("Cookie", "")
             #expect(fixture.judge(request) == .serve(nil))

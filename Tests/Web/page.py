@@ -400,12 +400,12 @@ def raw_requests(checks, world):
 def headers_everywhere(checks, world, signed, form, origin):
     inbox = ask(world, "GET", "/", signed)
     threads = re.findall(rb'href="(/t/\w+)"', inbox.body)
-    files = re.findall(rb'"(/s/[^"]+)"', inbox.body)
+    files = re.findall(rb'"(/static/[^"]+)"', inbox.body)
     groups = re.findall(rb'href="(/g/\w+)"', inbox.body)
     checks.ok("the inbox has threads, groups and files", threads and files and groups, inbox)
     routes = ["/", "/l", "/p", "/x", "/d", "/w", "/unlock", "/healthz", "/nothing", "/t/nothing", "/g/nothing", "/w/nothing",
         "/a/nothing",
-              "/open/nothing", "/s/nothing", "/favicon.ico", "/%2e%2e/etc/passwd", "/../etc/passwd", "/do", "/active"]
+              "/open/nothing", "/static/nothing", "/s", "/s/nothing", "/favicon.ico", "/%2e%2e/etc/passwd", "/../etc/passwd", "/do", "/active"]
     routes += [text.decode() for text in threads[:1] + groups[:1]]
     for target in routes:
         for who, fields in (("signed in", [signed]), ("a stranger", [])):

@@ -166,6 +166,8 @@ struct AgentFolder: Sendable {
     /// The root key of the agent's spool; its records are ciphertext under keys of the vault or of the node besides.
     var spoolKey: String { path + "/spool.key" }
     var spool: String { path + "/spool" }
+    /// What searching need not make anew at each unlock, sealed under a key of the vault; see `SearchSnapshot`.
+    var search: String { path + "/search" }
 
     /// The account, nil before `join`. Throws when the file is there and cannot be understood.
     func loadAccount() throws(Failure) -> AgentAccount? {

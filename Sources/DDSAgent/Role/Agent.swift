@@ -52,6 +52,8 @@ import Logging
     var unsent: [String: Unsent] = [:]
     /// One change of the local store at a time.
     let storeGate = LoopGate()
+    /// What can be searched for, while unlocked.
+    let search: SearchDesk
     /// One passphrase at a time: each takes a quarter of a gigabyte while it is tried.
     let unlockGate = LoopGate()
     /// A passphrase, right or wrong, was in this program's memory, and with it whatever it opened.
@@ -84,6 +86,9 @@ import Logging
         self.link = link
         lastActivity = services.time.now
         workFactor = Vault(path: folder.vault).workFactor
+        search = SearchDesk(services: services) { [path = folder.search] () throws(DiskError) in
+            try PosixDisk(path: path, createFolder: true)
+        }
     }
 
     /// Begins fetching and sending.
@@ -128,6 +133,7 @@ import Logging
         outbox?.stop()
         idleTimer?.close()
         idleTimer = nil
+        await search.closed()
         await watch?.written()
         await spool.close()
     }
@@ -170,6 +176,8 @@ extension Agent {
         store.packs.onQuiet = { [weak self, weak store] in self?.tidy(store) }
         noteActivity()
         scheduleIdleLock()
+        // One that only lives for a command searches when it is asked to.
+        if fetcher != nil { openSearch() }
         await outcomeCame()
         await mailCame()
         guard unlocked?.store === store else { return }
@@ -204,10 +212,16 @@ extension Agent {
         unsent = [:]
         openLink = nil
         open.keeper?.close()
+        search.close()
         open.store.close()
         open.drafts.close()
         idleTimer?.cancel()
         services.bus.publish(.locked)
+    }
+
+    /// Begins to make everything findable, unless that was begun.
+    func openSearch() {
+        if let unlocked { search.open(unlocked.store, storeKey: unlocked.keys.storeKey) }
     }
 
     /// The open state, or a refusal with exit code 77.

@@ -84,7 +84,7 @@ import Logging
 
     /// All of them.
     static let everything =
-        all + AgentStoreCommands.all + AgentKeyCommands.all + AgentRosterCommands.all + AgentDeviceCommands.all
+        all + AgentSearchCommands.all + AgentStoreCommands.all + AgentKeyCommands.all + AgentRosterCommands.all + AgentDeviceCommands.all
 
     private static let all: [(String, Action)] = [("agent.send", send), ("agent.list", list), ("agent.show", show)]
 
@@ -156,7 +156,7 @@ import Logging
         }
     }
 
-    private nonisolated static func describe(_ summary: StoredSummary, _ waiting: [String]?) -> JSONValue {
+    nonisolated static func describe(_ summary: StoredSummary, _ waiting: [String]?) -> JSONValue {
         [
             "waits_for": waiting.map { .texts($0) } ?? .null,
             "id": .text(summary.id), "subject": .text(summary.subject), "from": .text(summary.fromAddress),

@@ -223,6 +223,12 @@ extension Agent {
         if let store = unlocked?.store {
             fields["messages"] = .number(store.items.count)
             fields["unread"] = .number(store.unreadCount)
+            if let session = search.session {
+                fields["search"] = [
+                    "indexed": .number(session.indexed), "kept": .number(search.keptAtUnlock), "complete": .bool(session.isSettled),
+                ]
+                if let trouble = session.trouble { problems.append(trouble) }
+            }
             fields["rosters"] = .object(
                 Dictionary(
                     store.trust.groups.values.compactMap { rosters in

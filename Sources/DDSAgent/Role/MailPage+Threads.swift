@@ -39,6 +39,11 @@ extension MailPage {
         return model
     }
 
+    /// The page of a thread that shows a message, with what was said just before it; nil where one page has all.
+    static func cursor(_ place: Int, in thread: StoredThread) -> String? {
+        thread.messages.count <= messagesPerPage ? nil : "\(max(0, min(place - 10, thread.messages.count - messagesPerPage)))"
+    }
+
     /// The messages of a long thread that one page has.
     private static func shown(_ window: ThreadWindow, of thread: StoredThread) -> Range<Int> {
         let count = thread.messages.count

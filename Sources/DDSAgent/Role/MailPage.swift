@@ -200,7 +200,7 @@ import DDSSpool
     /// Of a longer thread the row names those who wrote last.
     private static let sendersAmong = 100
 
-    private func row(_ thread: StoredThread) -> ThreadRowModel {
+    func row(_ thread: StoredThread) -> ThreadRowModel {
         var senders: [String] = []
         for message in thread.messages.suffix(Self.sendersAmong) {
             let name = message.isOwn ? "me" : message.fromName.isEmpty ? message.fromAddress : message.fromName

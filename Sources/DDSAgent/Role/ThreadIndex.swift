@@ -52,6 +52,7 @@ struct StoredMessages: RandomAccessCollection, Sendable {
     var ids: [String] { places.map { table.id($0) } }
     var unreadIDs: [String] { places.filter { table.marks($0).contains(.unread) }.map { table.id($0) } }
     func marks(_ position: Int) -> RowMarks { table.marks(places[places.startIndex + position]) }
+    func place(of id: String) -> Int? { table.place(id).flatMap { places.firstIndex(of: $0) }.map { $0 - places.startIndex } }
     var firstUnread: Int? { indices.first { marks($0).contains(.unread) } }
 }
 

@@ -38,6 +38,8 @@ import DDSSpool
     /// Of messages that an import compared; each is read once for it.
     var digests: [String: [UInt8]] = [:]
     private(set) var isClosed = false
+    /// Hears of messages that came or went, by `SearchableMessages.number`.
+    var onChange: (@LoopActor (_ added: [UInt64], _ removed: [UInt64]) -> Void)?
     /// Of messages that this person signed, the last number for each group and, under an empty name, for persons.
     var sequences: [String: UInt64] = [:]
     /// Imports follow each other; each goes through `gate` once a message.
@@ -86,7 +88,9 @@ import DDSSpool
     }
 
     private func put(_ summary: StoredSummary, messageRecord: SpoolUID, summaryRecord: SpoolUID) {
+        let isNew = !items.contains(summary.id)
         packs.changed(items.put(summary, messageRecord: messageRecord, summaryRecord: summaryRecord))
+        if isNew { onChange?([messageRecord.rawValue], []) }
     }
 
     /// Nothing is changed any more and memory is given back; the agent was locked. What is being written is finished.
@@ -218,6 +222,7 @@ extension MessageStore {
             packs.erased(chunks, items)
             for item in gone { items.remove(item.summary.id) }
         }
+        onChange?([], gone.map(SearchableMessages.number))
     }
 
     /// Writes what the node reports into the summaries and forgets the report, in one transaction. The caller is inside the gate.

@@ -65,5 +65,6 @@ package struct Templates: Sendable {
         .merging(writeTexts) { first, _ in first }
         .merging(personTexts) { first, _ in first }
         .merging(contentTexts) { first, _ in first }
+        .merging(searchTexts) { first, _ in first }
         .merging(welcomeTexts) { first, _ in first }
 }

@@ -155,7 +155,7 @@ extension PageRenderer {
         }
     }
 
-    private func row(_ row: ThreadRowModel, frame: FrameModel, in folder: FolderReference, now: WallTime) -> [String: Any] {
+    func row(_ row: ThreadRowModel, frame: FrameModel, in folder: FolderReference, now: WallTime) -> [String: Any] {
         var values: [String: Any] = [
             "threadID": row.id,
             "rowPath": (folder == .drafts ? "/w/" : "/t/") + row.id,

@@ -36,6 +36,7 @@ package struct PageRenderer: Sendable {
         case thread = "Thread · DDS"
         case write = "Write · DDS"
         case person = "Keys · DDS"
+        case search = "Search · DDS"
         case link = "Link · DDS"
         case welcome = "Welcome · DDS"
     }
@@ -126,6 +127,8 @@ extension PageRenderer {
         values["herePath"] = context.here
         values["notice"] = optional(context.notice?.text)
         values["undoHandle"] = optional(context.notice?.undo)
+        values["searchText"] = ""
+        values["searchFocus"] = false
         values["totalUnread"] = "\(frame.inboxUnread)"
         values["state"] = frame.state.isEmpty ? "Ready" : DisplayText.line(frame.state).text
         values["trouble"] = optional(frame.trouble.map { DisplayText.line($0).text })

@@ -14,6 +14,8 @@ package enum Route: Hashable, Sendable {
     case source(String)
     case link(String)
     case person(String)
+    case search
+    case results(String)
     case act
     case active
     case events
@@ -37,6 +39,8 @@ package enum Route: Hashable, Sendable {
         case ("x", 1): self = .list(.sent)
         case ("d", 1): self = .list(.drafts)
         case ("w", 1): self = .write
+        case ("s", 1): self = .search
+        case ("s", 2) where Self.isID(parts[1]): self = .results(parts[1])
         case ("do", 1): self = .act
         case ("active", 1): self = .active
         case ("events", 1): self = .events
@@ -89,7 +93,7 @@ package enum Route: Hashable, Sendable {
         let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         if parts.count == 2, !(parts[1].hasPrefix("c=") && isID(String(parts[1].dropFirst(2)))) { return false }
         switch Route(path: String(parts[0])) {
-        case .list, .thread, .print, .write, .draft, .person, .formatted, .source: return true
+        case .list, .thread, .print, .write, .draft, .person, .formatted, .source, .search, .results: return true
         case .attachment, .view, .formattedDocument, .link, .act, .active, .events, .unlock, .lock, .open, .health, .welcome,
             .welcomePrint, .welcomeKit, nil:
             return false

@@ -170,14 +170,14 @@ enum Script {
             navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent).then(() => { button.textContent = 'Copied'; });
           });
           const places = { i: '/', p: '/p', d: '/d', s: '/x', a: '/r' };
-          let went = 0, nth = -1;
+          let went = 0;
           const actions = {
             j: () => move(1), k: () => move(-1), n: () => fresh(1), N: () => fresh(-1), o: () => click(items()[here()]),
             u: () => go('[data-back]'), c: () => go('nav .write'), r: () => reply('all'), R: () => reply('author'), f: () => reply('forward'),
             x: () => { const row = document.activeElement.closest('.row'); if (row) click(row.querySelector('input')); },
             '*': () => { const every = boxes().every((box) => box.checked); for (const box of boxes()) box.checked = !every; },
             g: () => { went = Date.now(); },
-            '/': () => { const links = all('nav li a'); nth = (nth + 1) % links.length; location.hash = ''; links[nth].focus(); },
+            '/': () => { const field = one('#q'); if (field) { field.focus(); field.select(); } },
             '?': () => { if (help) help.showModal(); },
             L: () => { const lock = one('#lock'); if (lock) lock.requestSubmit(); },
           };

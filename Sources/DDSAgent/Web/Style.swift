@@ -54,6 +54,10 @@ enum Style {
         .brand{font-weight:700;letter-spacing:.02em;color:var(--ink)}
         .brand:hover{text-decoration:none}
         .gem{color:var(--accent)}
+        .find{flex:1;min-width:0;max-width:480px;margin:0 auto}
+        .bar .find input{min-height:36px;padding:5px 12px}
+        mark{background:var(--tint);color:var(--ink);font-weight:600;border-radius:2px}
+        dt button{text-align:left}
         .burger,.shut{display:none}
         .columns{display:grid;grid-template-columns:232px minmax(0,1fr);max-width:1280px;margin:0 auto}
         nav{padding:16px 8px;position:sticky;top:52px;align-self:start;max-height:calc(100vh - 52px);overflow:auto}

@@ -26,7 +26,7 @@ extension Templates {
             <header class="bar">
             <a class="burger" href="#nav" aria-label="Folders and groups">☰</a>
             <a class="brand" href="/"><span class="gem" aria-hidden="true">◆</span> DDS</a>
-            <span class="grow"></span>
+            {{>find}}
             <form method="post" action="/lock" autocomplete="off" id="lock">
             <input type="hidden" name="token" value="{{formToken}}" autocomplete="off">
             <button class="quiet" title="Lock now (Shift+L)">{{>padlock}} Lock</button>
@@ -83,7 +83,7 @@ extension Templates {
             <tr><th scope="row"><kbd>[</kbd> <kbd>]</kbd></th><td>archive, and to the thread before or after</td></tr>
             <tr><th scope="row"><kbd>x</kbd> <kbd>*</kbd></th><td>select, select all</td></tr>
             <tr><th scope="row"><kbd>g</kbd> then <kbd>i</kbd> <kbd>p</kbd> <kbd>d</kbd> <kbd>s</kbd> <kbd>a</kbd></th><td>inbox, private, drafts, sent, archive</td></tr>
-            <tr><th scope="row"><kbd>/</kbd></th><td>go to a folder or group</td></tr>
+            <tr><th scope="row"><kbd>/</kbd></th><td>search</td></tr>
             <tr><th scope="row"><kbd>Ctrl</kbd> <kbd>Enter</kbd></th><td>send</td></tr>
             <tr><th scope="row"><kbd>Shift</kbd> <kbd>L</kbd></th><td>lock now</td></tr>
             </table>

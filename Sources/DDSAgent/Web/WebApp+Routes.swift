@@ -34,6 +34,9 @@ extension WebApp {
         case (.events, false): return .events(openStream())
         case (.draft(let id), true): return await post(draft: id, request, visit)
         case (.act, true): return await act(request, visit)
+        case (.search, false): return await searchPage(request, visit)
+        case (.search, true): return await search(request, visit)
+        case (.results(let handle), false): return await results(handle, request, visit)
         case (.active, true):
             backend.noteActivity()
             return HTTPResponse(status: 204)
@@ -41,7 +44,7 @@ extension WebApp {
             await backend.lock()
             return .redirect(to: "/unlock")
         case (.health, true), (.open, true), (.list, true), (.thread, true), (.print, true), (.write, true), (.attachment, true),
-            (.view, true), (.formatted, true), (.formattedDocument, true), (.source, true), (.link, true),
+            (.view, true), (.formatted, true), (.formattedDocument, true), (.source, true), (.link, true), (.results, true),
             (.person, true), (.events, true), (.welcomePrint, true), (.welcomeKit, true), (.act, false), (.active, false),
             (.lock, false):
             gate.count(.methodNotAllowed)

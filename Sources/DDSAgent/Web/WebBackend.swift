@@ -74,6 +74,10 @@ package protocol WebBackend: AnyObject {
     func source(_ message: String) async -> SourceModel?
     /// A file of a message. Nil when unknown.
     func attachment(_ id: String) async -> AttachmentContent?
+    /// Looks for something, and returns a handle for what was found; nil when the agent is locked.
+    func search(_ text: String) async -> String?
+    /// A page of what was found. Nil when the handle is not known any more.
+    func results(_ handle: String, cursor: String?) async -> SearchModel?
     /// Does something with threads.
     func act(_ action: ThreadAction, on threads: [String]) async -> ActionOutcome
     /// Marks everything in the folder as read.

@@ -2,7 +2,7 @@
 
 import DDSCore
 
-/// One file served under `/s/<hash>/<name>`.
+/// One file served under `/static/<hash>/<name>`.
 package struct StaticFile: Sendable {
     package let path: String
     package let contentType: String
@@ -11,7 +11,7 @@ package struct StaticFile: Sendable {
     package init(name: String, contentType: String, text: String, hash: WebHash) {
         bytes = Array(text.utf8)
         self.contentType = contentType
-        path = "/s/" + Hex.encode(hash(bytes).prefix(8)) + "/" + name
+        path = "/static/" + Hex.encode(hash(bytes).prefix(8)) + "/" + name
     }
 
     /// The file with the fields that let it be cached.

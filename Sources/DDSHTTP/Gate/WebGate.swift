@@ -186,7 +186,7 @@ package enum WebPath {
     /// Served without a session: they show nothing private.
     package static func isPublic(_ path: String) -> Bool {
         ["/unlock", "/welcome", "/healthz"].contains(path)
-            || ["/s/", "/open/", "/welcome/"].contains { path.hasPrefix($0) } || isWayOut(path)
+            || ["/static/", "/open/", "/welcome/"].contains { path.hasPrefix($0) } || isWayOut(path)
     }
 
     /// The page in front of a link of a mail: under a name that nobody can guess, until the lock.

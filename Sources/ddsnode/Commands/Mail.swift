@@ -135,7 +135,7 @@ struct ListCommand: NodeCommand {
         return 0
     }
 
-    private static func row(_ message: JSONValue) -> [String] {
+    static func row(_ message: JSONValue) -> [String] {
         let date = String(SafeWord.text(message["date"]).prefix(16).replacing("T", with: " "))
         let state = message["waits_for"]?.strings == nil ? SafeWord.text(message["state"]) : "!waiting"
         // Only what is out of order has a sign.
