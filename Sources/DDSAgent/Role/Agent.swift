@@ -21,6 +21,7 @@ import Logging
         let keys: VaultKeys
         let store: MessageStore
         let drafts: DraftBook
+        let settings: SettingsBook
         /// Nil when the file of the mailbox keys is missing or damaged; `keyTrouble` says so.
         let keeper: MailboxKeeper?
     }
@@ -147,15 +148,17 @@ extension Agent {
         let store = try await MessageStore.open(
             spool: spool, keys: keys, account: account, random: services.random, time: services.time, gate: storeGate)
         let drafts = try await openDrafts(keys, store)
+        let settings = try await SettingsBook.open(spool: spool, keys: keys, random: services.random, gate: storeGate)
         guard locks == lockCount else {
             store.close()
             drafts.close()
+            settings.close()
             throw Failure(.interrupted, "the agent was locked while it was being opened")
         }
         await connect(store.trust.held, of: store)
         let keeper = makeKeeper(keys, store)
         if let keeper { store.identities = { keeper.identities } }
-        unlocked = Unlocked(keys: keys, store: store, drafts: drafts, keeper: keeper)
+        unlocked = Unlocked(keys: keys, store: store, drafts: drafts, settings: settings, keeper: keeper)
         noteActivity()
         scheduleIdleLock()
         await outcomeCame()
@@ -180,6 +183,7 @@ extension Agent {
         open.keeper?.close()
         open.store.close()
         open.drafts.close()
+        open.settings.close()
         idleTimer?.cancel()
         services.bus.publish(.locked)
     }

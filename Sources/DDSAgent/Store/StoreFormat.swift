@@ -33,6 +33,8 @@ enum AgentMailbox {
     static let knownKeys = MailboxID(rawValue: 19)
     /// Sealed submissions that wait for a decision on somebody's new key, as they will be in the outbox; see `HeldMail`.
     static let heldBack = MailboxID(rawValue: 24)
+    /// What a person has chosen for their page, one record, sealed with the store key; see `SettingsBook`.
+    static let settings = MailboxID(rawValue: 41)
 
     /// What a record of that mailbox is called.
     static func words(_ mailbox: MailboxID) -> String {
@@ -50,6 +52,7 @@ enum AgentMailbox {
         case rosters: "the rosters"
         case knownKeys: "the known keys"
         case heldBack: "the mail that waits for a decision"
+        case settings: "the settings"
         default: "mailbox \(mailbox.rawValue)"
         }
     }

@@ -66,4 +66,5 @@ package struct Templates: Sendable {
         .merging(personTexts) { first, _ in first }
         .merging(contentTexts) { first, _ in first }
         .merging(welcomeTexts) { first, _ in first }
+        .merging(settingsTexts) { first, _ in first }
 }
