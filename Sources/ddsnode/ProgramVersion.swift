@@ -1,14 +1,13 @@
-// What --version says.
+// What --version says of the program and what it is linked with.
 
 import DDSHTTP
 import DDSLoop
 import DDSMail
+import DDSNode
 import DDSSeal
 import DDSTLS
 
-enum ProgramVersion {
-    static let number = "0.1.0"
-
+extension ProgramVersion {
     static var text: String {
         """
         ddsnode \(number)

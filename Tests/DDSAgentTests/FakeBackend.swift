@@ -55,6 +55,8 @@ final class FakeBackend: WebBackend {
     }
 
     func noteActivity() { calls.append("active") }
+    let fakeSettings = FakeSettings()
+    var settings: any SettingsBackend { fakeSettings }
     func frame() async -> FrameModel { frameModel }
     func list(_ folder: FolderReference, cursor: String?) async -> ThreadListModel? {
         calls.append("list \(cursor ?? "-")")

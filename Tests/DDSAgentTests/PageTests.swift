@@ -9,7 +9,7 @@ import Testing
 @Suite struct PageTests {
     static let now = WallTime(milliseconds: 1_795_450_000_000)
     static let context = PageRenderer.Context(formToken: "f00d", here: "/", notice: nil, now: now)
-    let pages = PageRenderer(hash: testHash, showsUnreadInTitle: true, refreshSeconds: 905, offset: { _ in 3600 })
+    let pages = PageRenderer(hash: testHash, refreshSeconds: 905, offset: { _ in 3600 })
 
     /// Texts that break out of where they are put when escaped wrongly; the last three pass swift-mustache's own escaping.
     static let hostile = [
@@ -125,6 +125,12 @@ import Testing
             pages.search(context, frame: frame, handle: "h1", SearchModel(text: text, problem: text)),
             pages.write(context, frame: frame, DraftModel(id: "d2", fields: DraftFields()), choices: [], isNew: true),
         ]
+        context.chosen.look.showsUnreadInTitle = true
+        for model in SettingsModel.samples(text) {
+            let browsers = [true, false].map { BrowserModel(name: "b1", begun: Self.now, lastUsed: Self.now, isThis: $0) }
+            all.append(pages.settings(context, frame: frame, model, browsers: browsers))
+        }
+        all.append(pages.kitPrint(context, FakeSettings.kit(text), back: "/settings/keys", file: "/settings/kit/a1/file"))
         for screen in WelcomeScreen.samples(text) {
             for problem in [text, nil] { all.append(pages.welcome(context, screen, problem: problem)) }
             guard case .kit(let kit) = screen else { continue }

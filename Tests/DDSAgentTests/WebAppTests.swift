@@ -31,6 +31,11 @@ final class Browser {
         app.use(port: 7381)
     }
 
+    /// Another browser at the same page.
+    init(sharing other: Browser) {
+        (time, backend, app) = (other.time, other.backend, other.app)
+    }
+
     private func headers(_ more: [HTTPField]) -> HTTPHeaders {
         var fields = [HTTPField("Host", "ddsnode.localhost:7381"), HTTPField("Sec-Fetch-Site", "same-origin")] + more
         if let cookie { fields.append(HTTPField("Cookie", cookie)) }

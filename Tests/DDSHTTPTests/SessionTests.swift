@@ -50,6 +50,27 @@ import Testing
         #expect(results == [true, false, false, false, false])
     }
 
+    @Test func whoIsSignedIn_isListedByNamesThatSignNobodyIn() throws {
+        var sessions = sessions()
+        let first = sessions.begin(.signedIn, now: start)
+        _ = sessions.begin(.visitor, now: start)
+        let second = sessions.begin(.signedIn, now: start + .seconds(5))
+        let id = try #require(sessions.find(first, now: start)?.id)
+        sessions.noteUse(of: id, now: start + .seconds(60))
+        let live = sessions.live(now: start + .seconds(61))
+        #expect(live.map(\.lastUsed) == [start + .seconds(60), start + .seconds(5)])
+        #expect(live.map(\.begun) == [start, start + .seconds(5)])
+        #expect(Set(live.map(\.name)).count == 2)
+        for session in live {
+            #expect(!first.contains(session.name) && !second.contains(session.name))
+            #expect(sessions.find(session.name, now: start) == nil)
+        }
+        sessions.end(id)
+        #expect(sessions.find(first, now: start) == nil)
+        #expect(sessions.live(now: start).count == 1)
+        #expect(sessions.live(now: start + .seconds(12 * 3600 + 5)).isEmpty)
+    }
+
     @Test func strangersPages_signNobodyOut() {
         var sessions = sessions()
         let token = sessions.begin(.signedIn, now: start)

@@ -21,6 +21,7 @@ import Logging
         let keys: VaultKeys
         let store: MessageStore
         let drafts: DraftBook
+        let settings: SettingsBook
         /// Nil when the file of the mailbox keys is missing or damaged; `keyTrouble` says so.
         let keeper: MailboxKeeper?
     }
@@ -164,15 +165,17 @@ extension Agent {
             spool: spool, keys: keys, account: account, random: services.random, time: services.time, gate: storeGate,
             listing: await listing)
         let drafts = try await openDrafts(keys, store)
+        let settings = try await SettingsBook.open(spool: spool, keys: keys, random: services.random, gate: storeGate)
         guard locks == lockCount else {
             store.close()
             drafts.close()
+            settings.close()
             throw Failure(.interrupted, "the agent was locked while it was being opened")
         }
         await connect(store.trust.held, of: store)
         let keeper = makeKeeper(keys, store)
         if let keeper { store.identities = { keeper.identities } }
-        unlocked = Unlocked(keys: keys, store: store, drafts: drafts, keeper: keeper)
+        unlocked = Unlocked(keys: keys, store: store, drafts: drafts, settings: settings, keeper: keeper)
         store.packs.onQuiet = { [weak self, weak store] in self?.tidy(store) }
         noteActivity()
         scheduleIdleLock()
@@ -215,6 +218,7 @@ extension Agent {
         search.close()
         open.store.close()
         open.drafts.close()
+        open.settings.close()
         idleTimer?.cancel()
         services.bus.publish(.locked)
     }

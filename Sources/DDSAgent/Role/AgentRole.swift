@@ -204,6 +204,7 @@ extension Agent {
             problems.append(
                 "\(count) draft\(count == 1 ? " does" : "s do") not open; kept, restore the state folder from a backup")
         }
+        if let trouble = unlocked?.settings.trouble { problems.append(trouble) }
         if let importTrouble { problems.append(importTrouble) }
         if let keyTrouble = keyTrouble ?? unlocked?.keeper?.trouble { problems.append("mailbox keys: \(keyTrouble)") }
         var fields: [String: JSONValue] = [

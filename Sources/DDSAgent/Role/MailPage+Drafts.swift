@@ -18,7 +18,7 @@ extension MailPage {
             draft.repliesTo = original.id
             draft.subject = ThreadKey(original.subject).isReply ? original.subject : "Re: \(original.subject)"
             draft.recipients = replyRecipients(original, target.audience).joined(separator: ", ")
-            draft.body = body
+            draft.body = body + chosen.signatureBlock
         }
         return isSaved
     }
@@ -32,9 +32,9 @@ extension MailPage {
             Self.forwarded(SignedMessage.inner(of: bytes), original, random: random, attachmentOctetsMax: limit)
         }
         guard let found else { return nil }
-        return await change(OpaqueID.make(agent.services.random)) { draft in
+        return await change(OpaqueID.make(agent.services.random)) { [self] draft in
             draft.subject = original.subject.lowercased().hasPrefix("fwd:") ? original.subject : "Fwd: \(original.subject)"
-            draft.body = found.body
+            draft.body = found.body + chosen.signatureBlock
             draft.attachments = found.files
         }
     }
@@ -200,7 +200,7 @@ extension MailPage {
                 note(warnings, at: id)
                 return .refused
             }
-            let pause = agent.services.config.agent.web.undoSend
+            let pause = chosen.undoSeconds.map { Duration.seconds($0) } ?? agent.services.config.agent.web.undoSend
             let message = try await agent.send(letter, draft: id, after: pause)
             note([], at: id)
             desk.storeChanged()

@@ -26,7 +26,7 @@ extension MailPage {
         agent.unlocked?.store.trust.contacts.first { Self.personID($0.address) == id }
     }
 
-    private static func model(_ fingerprint: KeyFingerprint, withPicture: Bool = false) -> FingerprintModel {
+    static func model(_ fingerprint: KeyFingerprint, withPicture: Bool = false) -> FingerprintModel {
         let code = withPicture ? QRCode(Array(fingerprint.scanned.utf8)) : nil
         return FingerprintModel(
             words: fingerprint.words, hex: fingerprint.hex, picture: code?.drawing ?? "", pictureSize: code?.drawingSize ?? 0)

@@ -19,6 +19,10 @@ import DDSSpool
     private var problems: [String: [DraftProblem]] = [:]
     /// What can be taken back; forgotten at the lock.
     var undoBook = UndoBook()
+    /// A recovery kit that was made on the page; forgotten at the lock.
+    var openKit: OpenKit?
+    /// What became of the last link for another device.
+    var linkWords: String?
     private var listeners: [Int: @LoopActor (WebEvent) -> Void] = [:]
     private var nextListener = 0
     /// Something has changed since listeners were told, and whether somebody is about to tell them.
@@ -28,7 +32,11 @@ import DDSSpool
 
     init(agent: Agent) {
         self.agent = agent
-        desk = ThreadDesk(rules: { ThreadRules(me: "\(agent.account.address)") }, store: { agent.unlocked?.store })
+        desk = ThreadDesk(
+            rules: {
+                ThreadRules(
+                    me: "\(agent.account.address)", mutedGroups: agent.unlocked?.settings.settings.mutedGroups ?? [])
+            }, store: { agent.unlocked?.store })
         busSubscription = agent.services.bus.subscribe([.store, .outbox, .mail]) { [weak self] events in self?.heard(events) }
     }
 
@@ -75,6 +83,8 @@ import DDSSpool
             nameBook = nil
             problems = [:]
             undoBook = UndoBook()
+            openKit = nil
+            linkWords = nil
             return tell(.locked)
         }
         desk.storeChanged()
@@ -84,9 +94,9 @@ import DDSSpool
         Loop.spawn(name: "page") { [self] in
             while hasNews, !listeners.isEmpty {
                 hasNews = false
-                let unread = await desk.current().unread
+                let unread = await desk.current().unread.without(chosen.mutedGroups)
                 guard !agent.isLocked else { break }
-                tell(.unread(total: unread.all, folders: byFolder(unread)))
+                tell(.unread(total: unread.inbox, folders: byFolder(unread)))
                 tell(.state(stateLine()))
             }
             isTelling = false
@@ -144,7 +154,9 @@ import DDSSpool
     }
 
     func group(_ name: String) -> GroupModel {
-        GroupModel(id: Self.groupID(name), name: name, unread: desk.index.unread.groups[name] ?? 0)
+        let isMuted = chosen.mutedGroups.contains(name)
+        return GroupModel(
+            id: Self.groupID(name), name: name, unread: isMuted ? 0 : desk.index.unread.groups[name] ?? 0, isMuted: isMuted)
     }
 
     private func stateLine() -> String {
@@ -155,7 +167,7 @@ import DDSSpool
     }
 
     func frame() async -> FrameModel {
-        let unread = await desk.current().unread
+        let unread = await desk.current().unread.without(chosen.mutedGroups)
         return FrameModel(
             groups: groupNames.map(group), inboxUnread: unread.inbox, allUnread: unread.all, privateUnread: unread.privateMail,
             drafts: agent.unlocked?.drafts.open.count ?? 0,
@@ -169,6 +181,7 @@ import DDSSpool
         if let words = agent.outbox?.lastTrouble { found.append("Not sent yet: \(words). It is kept and tried again.") }
         if let words = agent.fetcher?.lastTrouble { found.append("Not fetched: \(words). It is tried again.") }
         if let words = agent.importTrouble { found.append(words) }
+        if let words = agent.unlocked?.settings.trouble { found.append("Attention: \(words).") }
         if let words = Agent.unopenedWords(agent.unlocked?.store.unopened ?? 0) { found.append("\(words).") }
         found += (agent.watch?.problems ?? []).map { "Attention: \($0)." }
         found += (agent.unlocked?.store.trust.problems ?? []).map { "Attention: \($0)." }

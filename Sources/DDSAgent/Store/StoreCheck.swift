@@ -77,7 +77,7 @@ struct StoreReport: Hashable, Sendable {
     private static func isSealed(_ mailbox: MailboxID) -> Bool {
         [
             AgentMailbox.messages, AgentMailbox.summaries, AgentMailbox.drafts, AgentMailbox.sheltered, AgentMailbox.rosters,
-            AgentMailbox.knownKeys, AgentMailbox.packs,
+            AgentMailbox.knownKeys, AgentMailbox.packs, AgentMailbox.settings,
         ].contains(mailbox)
     }
 
@@ -96,6 +96,7 @@ struct StoreReport: Hashable, Sendable {
             case AgentMailbox.drafts: seal.open(Draft.self, body, mailbox: entry.mailbox, tag: entry.tag) != nil
             case AgentMailbox.rosters: seal.open(GroupRosters.self, body, mailbox: entry.mailbox, tag: entry.tag) != nil
             case AgentMailbox.knownKeys: seal.open(KnownKeys.self, body, mailbox: entry.mailbox, tag: entry.tag) != nil
+            case AgentMailbox.settings: SettingsBook.opened(body, tag: entry.tag, by: seal) != nil
             case AgentMailbox.sheltered: DraftBook.openSheltered(body, keys.mailbox) != nil
             default: seal.open(body, mailbox: entry.mailbox, tag: entry.tag) != nil
             }

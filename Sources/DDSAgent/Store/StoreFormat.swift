@@ -33,7 +33,8 @@ enum AgentMailbox {
     static let knownKeys = MailboxID(rawValue: 19)
     /// Sealed submissions that wait for a decision on somebody's new key, as they will be in the outbox; see `HeldMail`.
     static let heldBack = MailboxID(rawValue: 24)
-
+    /// What a person has chosen for their page, one record, sealed with the store key; see `SettingsBook`.
+    static let settings = MailboxID(rawValue: 41)
     /// Many summaries in one record each, sealed with the store key; see `SummaryPack`.
     static let packs = MailboxID(rawValue: 40)
 
@@ -54,6 +55,7 @@ enum AgentMailbox {
         case knownKeys: "the known keys"
         case heldBack: "the mail that waits for a decision"
         case packs: "the packed summaries"
+        case settings: "the settings"
         default: "mailbox \(mailbox.rawValue)"
         }
     }

@@ -67,4 +67,5 @@ package struct Templates: Sendable {
         .merging(contentTexts) { first, _ in first }
         .merging(searchTexts) { first, _ in first }
         .merging(welcomeTexts) { first, _ in first }
+        .merging(settingsTexts) { first, _ in first }
 }

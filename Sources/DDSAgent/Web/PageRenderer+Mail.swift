@@ -37,7 +37,7 @@ extension PageRenderer {
 
     /// A thread as it goes onto paper: everything open, nothing to press.
     package func printed(_ context: Context, _ model: ThreadModel) -> String {
-        var values = head(.thread, refreshes: true)
+        var values = head(.thread, refreshes: true, look: context.chosen.look)
         values["pageKind"] = "print"
         values.merge(threadValues(context, model)) { _, new in new }
         return templates.render("print", values)
@@ -103,6 +103,7 @@ extension PageRenderer {
         let onlyWarnings = draft.problems.allSatisfy(\.isWarning)
         values["heading"] = isNew ? "New message" : draft.thread == nil ? "Draft" : "Reply"
         values["draftID"] = draft.id
+        values["spellcheck"] = context.chosen.checksSpelling ? "true" : "false"
         values["draftHue"] = draft.group.map(hue) ?? ""
         values["backPath"] = draft.thread.map { "/t/\($0)" } ?? "/"
         values["backText"] = draft.thread == nil ? "Inbox" : "Thread"

@@ -30,7 +30,7 @@ extension PageRenderer {
         return templates.render("person", values)
     }
 
-    private func fingerprint(_ model: FingerprintModel) -> [String: Any] {
+    func fingerprint(_ model: FingerprintModel) -> [String: Any] {
         [
             "words": model.words, "hex": model.hex, "picture": optional(model.picture), "pictureSize": "\(model.pictureSize)",
         ]

@@ -47,8 +47,10 @@ extension PageRenderer {
     }
 
     /// A recovery kit to be printed, with everything that who finds it should know.
-    package func kitPrint(_ context: Context, _ kit: RecoveryKitModel, back: String) -> String {
+    /// `file` is where it can be saved from.
+    package func kitPrint(_ context: Context, _ kit: RecoveryKitModel, back: String, file: String? = nil) -> String {
         var values = alone(context, nil)
+        values["filePath"] = optional(file)
         values["pageKind"] = "print"
         values["back"] = back
         values.merge(kitValues(kit)) { _, new in new }

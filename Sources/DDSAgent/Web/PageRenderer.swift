@@ -19,6 +19,8 @@ package struct PageRenderer: Sendable {
         package var formatted: String?
         /// `agent.web.html`: whether messages may be.
         package var showsFormatted = true
+        /// The defaults for who is not signed in.
+        package var chosen = PageSettings()
 
         package init(formToken: String, here: String, notice: WebNotice? = nil, now: WallTime) {
             self.formToken = formToken
@@ -39,25 +41,24 @@ package struct PageRenderer: Sendable {
         case search = "Search · DDS"
         case link = "Link · DDS"
         case welcome = "Welcome · DDS"
+        case settings = "Settings · DDS"
     }
 
     let templates = Templates.shared
     package let style: StaticFile
     package let script: StaticFile
     package let icon: StaticFile
-    let showsUnreadInTitle: Bool
     /// A page without the script reloads after so long and then finds the lock.
     let refreshSeconds: Int
     let offset: @Sendable (WallTime) -> Int
 
     /// `offset` gives the seconds that local time is ahead of UTC at a moment.
     package init(
-        hash: @escaping WebHash, showsUnreadInTitle: Bool, refreshSeconds: Int, offset: @escaping @Sendable (WallTime) -> Int
+        hash: @escaping WebHash, refreshSeconds: Int, offset: @escaping @Sendable (WallTime) -> Int
     ) {
         style = StaticFile(name: "style.css", contentType: "text/css; charset=utf-8", text: Style.text, hash: hash)
         script = StaticFile(name: "script.js", contentType: "text/javascript; charset=utf-8", text: Script.text, hash: hash)
         icon = StaticFile(name: "icon.svg", contentType: "image/svg+xml", text: Script.icon, hash: hash)
-        self.showsUnreadInTitle = showsUnreadInTitle
         self.refreshSeconds = refreshSeconds
         self.offset = offset
     }
@@ -104,9 +105,12 @@ package struct PageRenderer: Sendable {
 
 // What all screens share.
 extension PageRenderer {
-    func head(_ title: Title, unread: Int = 0, refreshes: Bool) -> [String: Any] {
+    func head(_ title: Title, unread: Int = 0, refreshes: Bool, look: PageLook = PageLook()) -> [String: Any] {
         [
-            "title": (unread > 0 && showsUnreadInTitle ? "(\(unread)) " : "") + title.rawValue,
+            "title": (unread > 0 && look.showsUnreadInTitle ? "(\(unread)) " : "") + title.rawValue,
+            "theme": look.theme == .auto ? false : look.theme.rawValue,
+            "density": look.density == .normal ? false : look.density.rawValue,
+            "keysOff": !look.hasKeys,
             "iconPath": icon.path,
             "stylePath": style.path,
             "scriptPath": script.path,
@@ -120,11 +124,13 @@ extension PageRenderer {
     func surroundings(
         _ title: Title, kind: String, _ context: Context, _ frame: FrameModel, current: FolderReference?, refreshes: Bool = true
     ) -> [String: Any] {
-        var values = head(title, unread: frame.inboxUnread, refreshes: refreshes)
+        let look = context.chosen.look
+        var values = head(title, unread: frame.inboxUnread, refreshes: refreshes, look: look)
         values["pageKind"] = kind
-        values["pageClass"] = showsUnreadInTitle ? "titlecount" : ""
+        values["pageClass"] = look.showsUnreadInTitle ? "titlecount" : ""
         values["formToken"] = context.formToken
         values["herePath"] = context.here
+        values["isSettings"] = title == .settings
         values["notice"] = optional(context.notice?.text)
         values["undoHandle"] = optional(context.notice?.undo)
         values["searchText"] = ""

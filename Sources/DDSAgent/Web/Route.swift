@@ -26,6 +26,9 @@ package enum Route: Hashable, Sendable {
     case welcome
     case welcomePrint
     case welcomeKit
+    case settings(SettingsTab)
+    case settingsKit(String)
+    case settingsKitFile(String)
 
     /// The route of a path as sent; nil when there is none.
     package init?(path: String) {
@@ -62,9 +65,24 @@ package enum Route: Hashable, Sendable {
         case ("o", 2) where Self.isID(parts[1]): self = .link(parts[1])
         case ("k", 2) where Self.isID(parts[1]): self = .person(parts[1])
         case ("open", 2) where Self.isID(parts[1]): self = .open(parts[1])
+        case ("settings", _): self.init(settings: Array(parts.dropFirst()))
         default: return nil
         }
     }
+
+    private init?(settings parts: [String]) {
+        switch (parts.first, parts.count) {
+        case (nil, 0): self = .settings(.you)
+        case ("kit", 2) where Self.isID(parts[1]): self = .settingsKit(parts[1])
+        case ("kit", 3) where Self.isID(parts[1]) && parts[2] == "file": self = .settingsKitFile(parts[1])
+        case (let name?, 1):
+            guard let tab = SettingsTab(rawValue: name), tab != .you else { return nil }
+            self = .settings(tab)
+        default: return nil
+        }
+    }
+
+    package static func path(_ tab: SettingsTab) -> String { tab == .you ? "/settings" : "/settings/\(tab.rawValue)" }
 
     /// The address of a folder.
     package static func path(_ folder: FolderReference) -> String {
@@ -93,9 +111,10 @@ package enum Route: Hashable, Sendable {
         let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         if parts.count == 2, !(parts[1].hasPrefix("c=") && isID(String(parts[1].dropFirst(2)))) { return false }
         switch Route(path: String(parts[0])) {
-        case .list, .thread, .print, .write, .draft, .person, .formatted, .source, .search, .results: return true
+        case .list, .thread, .print, .write, .draft, .person, .formatted, .source, .search, .results, .settings:
+            return true
         case .attachment, .view, .formattedDocument, .link, .act, .active, .events, .unlock, .lock, .open, .health, .welcome,
-            .welcomePrint, .welcomeKit, nil:
+            .welcomePrint, .welcomeKit, .settingsKit, .settingsKitFile, nil:
             return false
         }
     }

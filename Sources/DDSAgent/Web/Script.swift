@@ -169,7 +169,7 @@ enum Script {
           for (const button of all('[data-copy]')) button.addEventListener('click', () => {
             navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent).then(() => { button.textContent = 'Copied'; });
           });
-          const places = { i: '/', p: '/p', d: '/d', s: '/x', a: '/r' };
+          const places = { i: '/', p: '/p', d: '/d', s: '/x', a: '/r', ',': '/settings' };
           let went = 0;
           const actions = {
             j: () => move(1), k: () => move(-1), n: () => fresh(1), N: () => fresh(-1), o: () => click(items()[here()]),

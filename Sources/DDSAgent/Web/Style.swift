@@ -44,11 +44,11 @@ enum Style {
         .danger:hover{color:var(--bad)}
         .wide{width:100%;min-height:44px}
         button:disabled{opacity:.6;cursor:default}
-        input:not([type=checkbox]):not([type=file]),textarea{font:inherit;color:inherit;background:var(--surface);border:1px solid var(--line);
+        input:not([type=checkbox],[type=radio],[type=file]),textarea{font:inherit;color:inherit;background:var(--surface);border:1px solid var(--line);
         border-radius:var(--radius);padding:8px 12px;width:100%;min-height:40px}
         input[type=file]{font:inherit;font-size:13px;color:var(--soft);max-width:100%;min-width:0}
         input[type=file]::file-selector-button{font:inherit;font-size:14px;color:var(--ink);background:var(--surface);border:1px solid var(--line);border-radius:var(--radius);padding:5px 12px;margin-right:8px}
-        input[type=checkbox]{accent-color:var(--accent);width:16px;height:16px;margin:0;vertical-align:-2px}
+        input:is([type=checkbox],[type=radio]){accent-color:var(--accent);width:16px;height:16px;margin:0;vertical-align:-2px}
 
         .bar{position:sticky;top:0;z-index:5;display:flex;align-items:center;gap:4px;height:52px;padding:0 12px 0 20px;background:var(--surface);border-bottom:1px solid var(--line)}
         .brand{font-weight:700;letter-spacing:.02em;color:var(--ink)}
@@ -159,6 +159,12 @@ enum Style {
         .divider{display:flex;align-items:center;gap:12px;color:var(--accent);font-size:13px;font-weight:600;margin:8px 0}
         .divider::before,.divider::after{content:"";flex:1;border-top:1px solid currentColor;opacity:.5}
 
+        .tabs{display:flex;flex-wrap:wrap;gap:0 20px;margin-bottom:20px}
+        .tabs a{padding:8px 0;color:var(--soft)}
+        .tabs [aria-current]{color:var(--ink);box-shadow:0 2px var(--accent)}
+        fieldset{border:0;padding:0;margin:0 0 16px}
+        .foot{margin-top:20px}
+        [data-keys=off] :is(a,button)>kbd{display:none}
         .person section{margin:0 0 24px}
         .person h2{font-size:16px;margin:0 0 4px}
         .words{font-size:18px;font-weight:600;margin:0}

@@ -4,7 +4,7 @@ extension Templates {
     static let frameTexts = [
         "head": #"""
             <!doctype html>
-            <html lang="en" dir="ltr">
+            <html lang="en" dir="ltr"{{#theme}} data-theme="{{theme}}"{{/theme}}{{#density}} data-density="{{density}}"{{/density}}{{#keysOff}} data-keys="off"{{/keysOff}}>
             <head>
             <meta charset="utf-8">
             <title>{{title}}</title>
@@ -45,6 +45,7 @@ extension Templates {
             {{#groups}}<li><a href="{{path}}"{{#isCurrent}} aria-current="page"{{/isCurrent}}{{#isMuted}} class="muted"{{/isMuted}}><span class="hue {{hue}}" aria-hidden="true"></span><bdi dir="auto">{{label}}</bdi>{{#isMuted}}<small>muted</small>{{/isMuted}}{{>count}}</a></li>
             {{/groups}}</ul>
             {{^groups}}<p class="hint">You are in no group yet.</p>{{/groups}}
+            <ul class="foot"><li><a href="/settings"{{#isSettings}} aria-current="page"{{/isSettings}}>Settings</a></li></ul>
             </nav>
             <main id="main" tabindex="-1">
             <p class="newmail" role="status" id="live"><a href="{{herePath}}" hidden>New messages · Show</a></p>
@@ -82,13 +83,13 @@ extension Templates {
             <tr><th scope="row"><kbd>U</kbd> <kbd>z</kbd></th><td>mark unread, undo</td></tr>
             <tr><th scope="row"><kbd>[</kbd> <kbd>]</kbd></th><td>archive, and to the thread before or after</td></tr>
             <tr><th scope="row"><kbd>x</kbd> <kbd>*</kbd></th><td>select, select all</td></tr>
-            <tr><th scope="row"><kbd>g</kbd> then <kbd>i</kbd> <kbd>p</kbd> <kbd>d</kbd> <kbd>s</kbd> <kbd>a</kbd></th><td>inbox, private, drafts, sent, archive</td></tr>
+            <tr><th scope="row"><kbd>g</kbd> then <kbd>i</kbd> <kbd>p</kbd> <kbd>d</kbd> <kbd>s</kbd> <kbd>a</kbd> <kbd>,</kbd></th><td>inbox, private, drafts, sent, archive, settings</td></tr>
             <tr><th scope="row"><kbd>/</kbd></th><td>search</td></tr>
             <tr><th scope="row"><kbd>Ctrl</kbd> <kbd>Enter</kbd></th><td>send</td></tr>
             <tr><th scope="row"><kbd>Shift</kbd> <kbd>L</kbd></th><td>lock now</td></tr>
             </table>
             <p class="hint">As in mutt <kbd>j</kbd> and <kbd>k</kbd> move; other than there <kbd>r</kbd> answers the group and <kbd>R</kbd> the author.</p>
-            <p><label><input type="checkbox" id="keys-on" checked autocomplete="off"> Keys are on for this page</label></p>
+            <p><label><input type="checkbox" id="keys-on"{{^keysOff}} checked{{/keysOff}} autocomplete="off"> Keys are on for this page</label></p>
             <form method="dialog" autocomplete="off"><button class="primary">Close</button></form>
             </dialog>
             </body>

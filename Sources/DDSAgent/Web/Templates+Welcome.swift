@@ -203,7 +203,7 @@ extension Templates {
         "kitPrint": #"""
             {{>welcomeTop}}
             <h1><bdi dir="auto">{{kitTitle}}</bdi></h1>
-            <p class="tools"><a class="button" href="{{back}}">Back</a> Print this page with your browser: Ctrl+P.</p>
+            <p class="tools"><a class="button" href="{{back}}">Back</a>{{#filePath}} <a class="button" href="{{filePath}}">Save file</a>{{/filePath}} Print this page with your browser: Ctrl+P.</p>
             <div class="person">
             {{#kitSections}}<h2>{{head}}</h2>
             {{#paragraphs}}<p>{{.}}</p>{{/paragraphs}}

@@ -24,10 +24,10 @@ extension Templates {
             {{#waits}}<p class="mark">⚠ <bdi dir="auto">{{personName}}</bdi> has another key than before. What you write to them waits until you <a href="/k/{{personID}}">compare it or decide</a>.</p>
             {{/waits}}<datalist id="choices">{{#choices}}<option value="{{choiceValue}}">{{choiceLabel}}</option>{{/choices}}</datalist>
             <div class="line"><label for="f-subject">Subject</label>
-            <input id="f-subject" name="subject" value="{{subject}}" dir="auto" autocomplete="off" spellcheck="false" writingsuggestions="false" translate="no"></div>
+            <input id="f-subject" name="subject" value="{{subject}}" dir="auto" autocomplete="off" spellcheck="{{spellcheck}}" writingsuggestions="false" translate="no"></div>
             <div class="paper band {{draftHue}}">
             <label class="sr" for="f-body">Text</label>
-            <textarea id="f-body" name="body" rows="14" dir="auto" autocomplete="off" spellcheck="false" writingsuggestions="false" translate="no"{{#autofocusBody}} autofocus{{/autofocusBody}}>
+            <textarea id="f-body" name="body" rows="14" dir="auto" autocomplete="off" spellcheck="{{spellcheck}}" writingsuggestions="false" translate="no"{{#autofocusBody}} autofocus{{/autofocusBody}}>
             {{body}}</textarea></div>
             {{#hasFiles}}<ul class="files">{{#files}}<li>{{>clip}} <span class="filename"><bdi dir="auto">{{fileStem}}</bdi><b>{{fileEnding}}</b></span> <small>{{fileSize}}</small> <label><input type="checkbox" name="remove" value="{{fileID}}" autocomplete="off"> remove</label></li>{{/files}}</ul>{{/hasFiles}}
             <div class="line files"><label for="f-attachments">Attach</label> <input type="file" id="f-attachments" name="file" multiple autocomplete="off"></div>

@@ -31,7 +31,11 @@ extension WebApp {
         case (.source(let id), false): return await source(id, request, visit)
         case (.link(let name), false): return link(name)
         case (.person(let id), false): return await person(id, request, visit)
-        case (.events, false): return .events(openStream())
+        case (.settings(let tab), false): return await settings(tab, request, visit)
+        case (.settings(let tab), true): return await post(settings: tab, request, visit)
+        case (.settingsKit(let name), false): return settingsKit(name, request, visit)
+        case (.settingsKitFile(let name), false): return settingsKitFile(name, visit)
+        case (.events, false): return .events(openStream(of: visit?.id))
         case (.draft(let id), true): return await post(draft: id, request, visit)
         case (.act, true): return await act(request, visit)
         case (.search, false): return await searchPage(request, visit)
@@ -45,7 +49,8 @@ extension WebApp {
             return .redirect(to: "/unlock")
         case (.health, true), (.open, true), (.list, true), (.thread, true), (.print, true), (.write, true), (.attachment, true),
             (.view, true), (.formatted, true), (.formattedDocument, true), (.source, true), (.link, true), (.results, true),
-            (.person, true), (.events, true), (.welcomePrint, true), (.welcomeKit, true), (.act, false), (.active, false),
+            (.person, true), (.events, true), (.welcomePrint, true), (.welcomeKit, true), (.settingsKit, true),
+            (.settingsKitFile, true), (.act, false), (.active, false),
             (.lock, false):
             gate.count(.methodNotAllowed)
             var response = page(for: .methodNotAllowed)
@@ -62,6 +67,8 @@ extension WebApp {
             now: configuration.time.wall)
         context.links = links.names
         context.showsFormatted = configuration.showsFormatted
+        // Nothing of what somebody has chosen is shown to who is not signed in.
+        if let visit, visit.level == .signedIn, !isLocked { context.chosen = backend.settings.chosen }
         return context
     }
 
@@ -192,7 +199,10 @@ extension WebApp {
             guard let known = await backend.draft(id) else { return await notFound(request, visit) }
             draft = known
         } else {
-            draft = DraftModel(id: Hex.encode(configuration.random.bytes(8)), fields: DraftFields())
+            let signature = backend.settings.chosen.signatureBlock
+            draft = DraftModel(
+                id: Hex.encode(configuration.random.bytes(8)),
+                fields: DraftFields(body: signature.isEmpty ? "" : "\n" + signature))
         }
         let choices = await backend.recipients()
         let frame = await backend.frame()

@@ -21,8 +21,6 @@ package final class WebApp {
         package var checksPeerUID = true
         /// Names with port from `[web] hosts`.
         package var configuredHosts: [String] = []
-        /// `(3) ` in front of titles.
-        package var showsUnreadInTitle = false
         /// `agent.web.html`: formatted versions of messages are shown when they are asked for.
         package var showsFormatted = true
         /// The idle lock; pages without the script reload a little later.
@@ -53,6 +51,8 @@ package final class WebApp {
     var limiter = UnlockLimiter()
     var links: LinkBook
     var streams: [EventChannel] = []
+    /// Whose they are.
+    var streamSessions: [ObjectIdentifier: WebSessionID] = [:]
     private var subscription: WebSubscription?
     private var server: HTTPServer?
     private var lastUnread: WebEvent?
@@ -68,8 +68,7 @@ package final class WebApp {
             sessions: WebSessions(random: configuration.random, hash: configuration.hash))
         links = Self.emptyLinks(configuration)
         pages = PageRenderer(
-            hash: configuration.hash, showsUnreadInTitle: configuration.showsUnreadInTitle,
-            refreshSeconds: configuration.idleLockSeconds + 5, offset: configuration.offset)
+            hash: configuration.hash, refreshSeconds: configuration.idleLockSeconds + 5, offset: configuration.offset)
     }
 
     /// Somebody's mail is here from now on. Called once.
@@ -177,14 +176,19 @@ package final class WebApp {
     }
 
     /// Opens a stream and tells it what is known; beyond the limit the oldest ends.
-    func openStream() -> EventChannel {
+    func openStream(of session: WebSessionID?) -> EventChannel {
         while streams.count >= Self.streamsMax {
             let oldest = streams.removeFirst()
             oldest.send(event: "bye", data: "")
             oldest.close()
         }
         let stream = EventChannel()
-        stream.onClose = { [weak self, weak stream] in self?.streams.removeAll { $0 === stream } }
+        let key = ObjectIdentifier(stream)
+        streamSessions[key] = session
+        stream.onClose = { [weak self, weak stream] in
+            self?.streams.removeAll { $0 === stream }
+            self?.streamSessions[key] = nil
+        }
         streams.append(stream)
         // Something must be written at once, or the browser does not learn that the stream is open.
         stream.sendHeartbeat()

@@ -34,7 +34,7 @@ package struct UndoOffer: Hashable, Sendable {
 
 /// What the page hears of without asking.
 package enum WebEvent: Hashable, Sendable {
-    /// Counts of unread messages: all, and by folder.
+    /// Counts of unread messages: in the inbox, and by folder.
     case unread(total: Int, folders: [FolderReference: Int])
     /// The state of fetching and sending, as a line to show.
     case state(String)
@@ -54,6 +54,7 @@ package protocol WebBackend: AnyObject {
     func lock() async
     /// A page was asked for: the idle lock starts over.
     func noteActivity()
+    var settings: any SettingsBackend { get }
 
     /// The sidebar and the state of the node, for every page's frame.
     func frame() async -> FrameModel

@@ -60,6 +60,7 @@ package struct WebGate {
         let verdict = screened(request) ?? admitted(request, isLocked: isLocked, now: now)
         switch verdict {
         case .refuse(let refusal), .unlockFirst(_, let refusal): refusals.count(refusal)
+        case .serve(let visit?): sessions.noteUse(of: visit.id, now: now)
         case .serve, .moved, .offerLink: break
         }
         return verdict

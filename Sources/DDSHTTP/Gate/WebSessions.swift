@@ -33,6 +33,7 @@ package struct WebSessions {
     private struct Session {
         var level: Level
         var begun: Instant
+        var lastUsed: Instant
         var wanted: String?
         var notice: WebNotice?
     }
@@ -66,7 +67,7 @@ package struct WebSessions {
             if let oldest { sessions[oldest.key] = nil }
         }
         let token = Hex.encode(random.bytes(32))
-        sessions[id(token)] = Session(level: level, begun: now)
+        sessions[id(token)] = Session(level: level, begun: now, lastUsed: now)
         return token
     }
 
@@ -79,6 +80,31 @@ package struct WebSessions {
 
     package mutating func end(_ id: WebSessionID) {
         sessions[id] = nil
+    }
+
+    /// A page was served to the session.
+    package mutating func noteUse(of id: WebSessionID, now: Instant) {
+        sessions[id]?.lastUsed = now
+    }
+
+    /// A session that is signed in, as it may be shown.
+    package struct Live: Hashable, Sendable {
+        package var id: WebSessionID
+        /// For forms: letters and digits, with which nobody is signed in.
+        package var name: String
+        package var begun: Instant
+        package var lastUsed: Instant
+    }
+
+    /// Everybody who is signed in, who was served last first.
+    package func live(now: Instant) -> [Live] {
+        sessions.filter { $0.value.level == .signedIn && now - $0.value.begun < Self.lifetime }
+            .map { Live(id: $0, name: name($0), begun: $1.begun, lastUsed: $1.lastUsed) }
+            .sorted { ($0.lastUsed, $0.begun, $0.name) > ($1.lastUsed, $1.begun, $1.name) }
+    }
+
+    private func name(_ id: WebSessionID) -> String {
+        Hex.encode(hash(Array("ddsnode session name ".utf8) + id.hash).prefix(8))
     }
 
     /// The lock: nobody is signed in any more, and links handed out before it are dead.
