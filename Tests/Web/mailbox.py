@@ -235,6 +235,61 @@ def writing(checks, world):
     finished(checks, world, page, "writing")
 
 
+def search(checks, world):
+    """G1 to G3, G5, J1, K: by keys, and without scripts; words are in no address and in no profile."""
+    marker, other = token(12), token(12)
+    world.mail(f"first {other}", f"The old <b>barn</b> of {marker}.\n")
+    world.mail(f"second {other}", "Nothing of the kind.\n")
+    page = world.page()
+    tab = page.tab
+    tab.settled()
+    tab.keys("/")
+    checks.equal("/ goes to the search field", tab.evaluate("document.activeElement.id"), "q")
+    tab.call("Input.insertText", text=f"{marker} BARN")
+    tab.keys("Enter")
+    checks.ok("Enter searches (G1)", tab.wait('data-page="search"') and rows(tab) == [f"first {other}"], rows(tab))
+    tab.settled()
+    checks.equal("the address has a handle, the title no word (C7)", (re.sub(r"[0-9a-f]{24}$", "*", tab.url), tab.title), (page.base + "/s/*", "Search · DDS"))
+    checks.equal("what was looked for is marked, and nothing else is markup (G5)",
+                 tab.evaluate("[[...document.querySelectorAll('.snippet mark')].map(e => e.textContent), document.querySelectorAll('.snippet b').length]"),
+                 [["barn", marker], 0])
+    checks.ok("how many and how long is said", re.search(r"\b1 in \d+ ms", page.text()), page.text()[:300])
+    tab.keys("j", "o")
+    checks.ok("j and o open what was found", tab.wait('data-page="thread"') and marker in page.text())
+    tab.back()
+    checks.ok("and the way back leads to the results", tab.wait('data-page="search"') and rows(tab) == [f"first {other}"])
+    found = tab.url
+    tab.settled()
+    tab.keys("/")
+    tab.call("Input.insertText", text="is:nothing")
+    tab.keys("Enter")
+    checks.ok("a mistake is explained", tab.wait("Behind is: stands unread"), page.text()[:300])
+    tab.settled()
+    checks.equal("and the cursor is in the field", tab.evaluate("document.activeElement.id"), "q")
+    tab.evaluate("document.activeElement.blur()")
+    world.alice.lock()
+    tab.wait('id="passphrase"')
+    page.unlock()
+    tab.go(found)
+    checks.ok("after a lock the handle is friendly and empty (G3)", tab.wait("Search again.") and marker not in tab.html() and tab.find("#q"))
+    finished(checks, world, page, "search by keys", missing_pages=True)
+    page = world.page()
+    tab = page.tab
+    tab.scripts(False)
+    page.inbox()
+    tab.type("#q", f"{other}")
+    tab.keys("Enter")
+    checks.ok("without scripts: both are found (K)", tab.wait('data-page="search"') and sorted(re.findall(r"(first|second) <mark>", tab.html())) == ["first", "second"],
+              tab.html()[:2000])
+    tab.click("details.more > summary")
+    tab.click('dt [value="budg*"]')
+    checks.ok("without scripts: an example is a search", tab.wait("Nothing found") or 'value="budg*"' in tab.html())
+    tab.type("#q", "")
+    finished(checks, world, page, "search without scripts")
+    world.more_screens.append("/s")
+    world.more_screens.append(re.sub("^" + re.escape(page.base), "", tab.url))
+
+
 def locked_form(checks, world):
     """D4, D6: a lock empties every tab, and what was being written is offered again."""
     page, other = world.page(), world.page()
@@ -443,7 +498,7 @@ def main():
         return checks.finish()
     world = World()
     world.more_screens = []
-    for part in (by_keys, marks, writing, locked_form, guesses, everybody, many_tabs):
+    for part in (by_keys, marks, writing, search, locked_form, guesses, everybody, many_tabs):
         if not sys.argv[1:] or part.__name__ in sys.argv[1:]:
             checks.part(part, world)
     world.browser.close()

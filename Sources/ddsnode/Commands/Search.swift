@@ -13,13 +13,11 @@ struct SearchCommand: NodeCommand {
             + "-word, from:, to:, in:, has:attachment, before:, after: and is: narrow it, as on the page.")
 
     @Option(help: ArgumentHelp("At most this many messages.", valueName: "count")) var limit = 50
-    @Argument(parsing: .allUnrecognized, help: "What to look for.") var words: [String] = []
+    @Argument(help: "What to look for; -word behind --.") var words: [String] = []
     @OptionGroup var opening: PassphraseOption
     @OptionGroup(title: "Global options") var globals: GlobalOptions
 
     func validate() throws {
-        // What begins with one hyphen is a word that must not be there.
-        if let option = words.first(where: { $0.hasPrefix("--") }) { throw ValidationError("Unknown option '\(option)'") }
         if words.isEmpty { throw ValidationError("Name a word to look for.") }
     }
 
@@ -36,11 +34,14 @@ struct SearchCommand: NodeCommand {
         return 0
     }
 
-    /// What the shell has kept together is a phrase.
+    /// What the shell has kept together is a phrase; what says without, or where, stays in front of it.
     private static func quoted(_ word: String) -> String {
         guard word.contains(where: \.isWhitespace), !word.contains("\"") else { return word }
-        guard let colon = word.firstIndex(of: ":"), !word[..<colon].contains(where: \.isWhitespace) else { return "\"\(word)\"" }
-        return word[...colon] + "\"" + word[word.index(after: colon)...] + "\""
+        let hyphen = word.hasPrefix("-") ? word.prefix(1) : ""
+        let rest = word.dropFirst(hyphen.count)
+        let name = rest.prefix { $0.isASCII && $0.isLetter }
+        let front = rest[name.endIndex...].first == ":" ? name + ":" : ""
+        return hyphen + front + "\"" + rest.dropFirst(front.count) + "\""
     }
 
     private static func summary(_ result: JSONValue, shown: Int) -> String {
