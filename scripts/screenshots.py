@@ -81,6 +81,18 @@ def screens(tab, base, demo, alice):
         go("/")
         tab.evaluate("document.querySelector('#help').showModal()")
 
+    def link():
+        go("/settings/devices")
+        if not tab.find("#link"):
+            tab.click('[value="link"]')
+            tab.wait('id="link"')
+
+    def kit():
+        go("/settings/keys")
+        tab.type("#passphrase", alice["passphrase"])
+        tab.click('[value="kit"]')
+        tab.wait("DDS-RECOVERY")
+
     return [
         ("inbox", lambda: go("/")), ("menu", menu), ("undo", undo), ("keys", keys), ("private", lambda: go("/p")),
         ("starred", lambda: go("/f")), ("archive", lambda: go("/r")), ("drafts", lambda: go("/d")), ("sent", lambda: go("/x")),
@@ -91,6 +103,9 @@ def screens(tab, base, demo, alice):
         ("spoof", lambda: go("/t/" + thread("Please pay this today"))),
         ("print", lambda: go("/t/" + thread("Budget for next year") + "/print")),
         ("write", write), ("problem", problem), ("folders", lambda: go("/#nav")), ("missing", lambda: go("/t/nothing")),
+        *((f"settings{name}", lambda name=name: go("/settings" + name.replace("-", "/")))
+          for name in ("", "-keys", "-groups", "-devices", "-appearance", "-node", "-about")),
+        ("settings-link", link), ("settings-kit", kit),
     ]
 
 

@@ -1,5 +1,5 @@
-// QR codes (ISO/IEC 18004) of texts in capitals: what is printed for people with a camera. Alphanumeric mode, error correction
-// level M, any version that the text needs. How the squares are drawn is decided by the caller.
+// QR codes (ISO/IEC 18004): what is printed for people with a camera. Alphanumeric mode for texts in capitals and byte mode for others,
+// error correction level M, any version that the text needs. How the squares are drawn is decided by the caller.
 
 /// A square of modules.
 package struct QRCode: Sendable {
@@ -17,14 +17,20 @@ package struct QRCode: Sendable {
     /// Nil when the text has other characters than `alphabet`, or too many of them.
     package init?(_ text: [UInt8]) {
         let values = text.compactMap { Self.alphabet.firstIndex(of: $0) }
-        guard values.count == text.count,
-            let version = (1...40).first(where: { Self.bitCount(values.count, $0) <= QRBlocks.dataBytes($0) * 8 })
-        else { return nil }
+        guard values.count == text.count else { return nil }
+        self.init(.letters(values))
+    }
+
+    /// Of any text in ASCII, which takes a half more room. Nil when it is too long.
+    package init?(ascii text: [UInt8]) { self.init(.octets(text)) }
+
+    private init?(_ content: Content) {
+        guard let version = (1...40).first(where: { content.bitCount($0) <= QRBlocks.dataBytes($0) * 8 }) else { return nil }
         size = 17 + 4 * version
         modules = [Bool](repeating: false, count: size * size)
         fixed = modules
         drawFixed(version)
-        place(QRBlocks.interleaved(Self.data(values, version), version))
+        place(QRBlocks.interleaved(Self.data(content, version), version))
         let masks = (0..<8).map { mask in
             var trial = self
             trial.apply(mask)
@@ -36,20 +42,42 @@ package struct QRCode: Sendable {
 
     // MARK: Data
 
-    private static func countBits(_ version: Int) -> Int { version < 10 ? 9 : version < 27 ? 11 : 13 }
+    private enum Content {
+        /// Places in the alphabet.
+        case letters([Int])
+        case octets([UInt8])
 
-    private static func bitCount(_ characters: Int, _ version: Int) -> Int {
-        4 + countBits(version) + characters / 2 * 11 + characters % 2 * 6
+        /// Table 3.
+        func countBits(_ version: Int) -> Int {
+            switch self {
+            case .letters: version < 10 ? 9 : version < 27 ? 11 : 13
+            case .octets: version < 10 ? 8 : 16
+            }
+        }
+
+        func bitCount(_ version: Int) -> Int {
+            switch self {
+            case .letters(let values): 4 + countBits(version) + values.count / 2 * 11 + values.count % 2 * 6
+            case .octets(let bytes): 4 + countBits(version) + bytes.count * 8
+            }
+        }
     }
 
     /// Mode, count, characters, end and padding (7.4).
-    private static func data(_ values: [Int], _ version: Int) -> [UInt8] {
+    private static func data(_ content: Content, _ version: Int) -> [UInt8] {
         var bits: [Bool] = []
         func append(_ value: Int, _ count: Int) { bits += (0..<count).map { value >> (count - 1 - $0) & 1 == 1 } }
-        append(2, 4)
-        append(values.count, countBits(version))
-        for index in stride(from: 0, to: values.count - 1, by: 2) { append(values[index] * 45 + values[index + 1], 11) }
-        if let last = values.last, values.count % 2 == 1 { append(last, 6) }
+        switch content {
+        case .letters(let values):
+            append(2, 4)
+            append(values.count, content.countBits(version))
+            for index in stride(from: 0, to: values.count - 1, by: 2) { append(values[index] * 45 + values[index + 1], 11) }
+            if let last = values.last, values.count % 2 == 1 { append(last, 6) }
+        case .octets(let bytes):
+            append(4, 4)
+            append(bytes.count, content.countBits(version))
+            for byte in bytes { append(Int(byte), 8) }
+        }
         let capacity = QRBlocks.dataBytes(version)
         append(0, min(4, capacity * 8 - bits.count))
         append(0, (8 - bits.count % 8) % 8)

@@ -15,6 +15,16 @@ import Testing
         }
     }
 
+    /// Byte mode; the lengths are those after which table 7 takes the next version.
+    @Test(arguments: [(1, 14), (2, 26), (4, 62), (6, 106), (8, 152), (9, 180), (10, 213), (20, 666), (40, 2331)])
+    func otherTexts_areReadBackToo(_ version: Int, _ count: Int) throws {
+        let text = SeededRandom(seed: UInt64(count)).bytes(count).map { $0 & 0x7f }
+        let code = try #require(QRCode(ascii: text))
+        #expect(code.size == 17 + 4 * version)
+        #expect(try QRReader(code).text() == text)
+        #expect(QRCode(ascii: text + [0x61])?.size == (version == 40 ? nil : 21 + 4 * version))
+    }
+
     /// Table 7 for level M: so many characters fit, and one more takes the next version.
     @Test(arguments: [
         (1, 20), (2, 38), (3, 61), (4, 90), (5, 122), (6, 154), (7, 178), (8, 221), (9, 262), (10, 311), (20, 970), (27, 1637),
@@ -98,7 +108,12 @@ private struct QRReader {
             defer { bits = bits.dropFirst(count) }
             return bits.prefix(count).reduce(0) { $0 << 1 | Int($1) }
         }
-        guard take(4) == 2 else { throw Fault.mode }
+        let mode = take(4)
+        if mode == 4 {
+            let count = take(version < 10 ? 8 : 16)
+            return (0..<count).map { _ in UInt8(take(8)) }
+        }
+        guard mode == 2 else { throw Fault.mode }
         var rest = take(version < 10 ? 9 : version < 27 ? 11 : 13)
         var text: [UInt8] = []
         while rest >= 2 {

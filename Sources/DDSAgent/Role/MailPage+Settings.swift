@@ -194,7 +194,7 @@ extension MailPage: SettingsBackend {
         let (now, wall) = (agent.services.time.now, agent.services.time.wall)
         if let open = agent.openLink, now < open.until {
             let left = (open.until - now).components.seconds
-            let code = QRCode(Array(open.link.link.utf8))
+            let code = QRCode(ascii: Array(open.link.link.utf8))
             model.link = DevicesModel.Link(
                 text: open.link.link, picture: code?.drawing ?? "", pictureSize: code?.drawingSize ?? 0,
                 until: WallTime(milliseconds: wall.milliseconds + left * 1000))
@@ -264,7 +264,7 @@ extension MailPage {
         var facts = [
             SettingsFact("Address", account.host), SettingsFact("Key", WordPhrase.text(Array(account.nodeKeyHash.prefix(16)))),
             SettingsFact("Ports", "POP3S \(account.pop3sPort), submissions \(account.submissionsPort)"),
-            SettingsFact("Last fetch", status.fields["last_fetch"]?.string ?? "not yet"),
+            SettingsFact("Last fetch", agent.fetcher?.lastSuccess.map(Self.minute) ?? "not yet"),
             SettingsFact("Waiting to be sent", number("outbox")),
             SettingsFact("Messages here", "\(number("messages")), of which \(number("unread")) unread"),
             SettingsFact("On the disk", PageRenderer.size(Int(status.fields["store_bytes"]?.integer ?? 0))),
@@ -304,8 +304,14 @@ extension MailPage {
                 SettingsFact("GMime \(MailLibrary.version)", "LGPL-2.1-or-later"),
                 SettingsFact("libmicrohttpd \(HTTPLibrary.version)", "LGPL-2.1-or-later"), SettingsFact("Gumbo", "Apache-2.0"),
                 SettingsFact("ICU", "Unicode License"), SettingsFact("libsystemd", "LGPL-2.1-or-later"),
-                SettingsFact("Swift, swift-crypto, swift-log, swift-argument-parser, swift-mustache", "Apache-2.0"),
-                SettingsFact("TOMLKit", "MIT"),
+                SettingsFact("Swift", "Apache-2.0"), SettingsFact("swift-argument-parser", "Apache-2.0"),
+                SettingsFact("swift-crypto", "Apache-2.0"), SettingsFact("swift-log", "Apache-2.0"),
+                SettingsFact("swift-mustache", "Apache-2.0"), SettingsFact("TOMLKit", "MIT"),
             ])
+    }
+
+    /// `2026-11-28 18:33 UTC`.
+    private static func minute(_ time: WallTime) -> String {
+        CivilTime(secondsSinceEpoch: time.seconds).rfc3339.replacing("T", with: " ").prefix(16) + " UTC"
     }
 }

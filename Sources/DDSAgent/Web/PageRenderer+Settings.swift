@@ -7,8 +7,9 @@ extension PageRenderer {
     package func settings(
         _ context: Context, frame: FrameModel, _ model: SettingsModel, browsers: [BrowserModel] = []
     ) -> String {
-        // No reload under what somebody types.
-        var values = surroundings(.settings, kind: "settings", context, frame, current: nil, refreshes: false)
+        // No reload under a text.
+        var values = surroundings(
+            .settings, kind: "settings", context, frame, current: nil, refreshes: model.tab != .you)
         values["tabs"] = SettingsTab.allCases.map { tab -> [String: Any] in
             ["tabPath": Route.path(tab), "tabLabel": Self.label(tab), "isCurrentTab": tab == model.tab]
         }

@@ -47,10 +47,21 @@ extension PageRenderer {
     }
 
     /// A recovery kit to be printed, with everything that who finds it should know.
-    /// `file` is where it can be saved from.
-    package func kitPrint(_ context: Context, _ kit: RecoveryKitModel, back: String, file: String? = nil) -> String {
+    package func kitPrint(_ context: Context, _ kit: RecoveryKitModel, back: String) -> String {
+        kitPrint(context, kit, back: back, alone(context, nil))
+    }
+
+    /// The same for who is signed in, until the lock. `file` is where it can be saved from.
+    package func kitPrint(_ context: Context, _ kit: RecoveryKitModel, back: String, file: String) -> String {
         var values = alone(context, nil)
-        values["filePath"] = optional(file)
+        values.merge(head(.settings, refreshes: true, look: context.chosen.look)) { _, new in new }
+        values["filePath"] = file
+        values["liveToken"] = context.formToken
+        return kitPrint(context, kit, back: back, values)
+    }
+
+    private func kitPrint(_ context: Context, _ kit: RecoveryKitModel, back: String, _ values: [String: Any]) -> String {
+        var values = values
         values["pageKind"] = "print"
         values["back"] = back
         values.merge(kitValues(kit)) { _, new in new }
@@ -61,6 +72,8 @@ extension PageRenderer {
         var values = head(.welcome, refreshes: false)
         values["pageKind"] = "welcome"
         values["step"] = false
+        values["filePath"] = false
+        values["liveToken"] = false
         values["formToken"] = context.formToken
         values["problem"] = optional(problem.map { DisplayText.line($0).text })
         return values

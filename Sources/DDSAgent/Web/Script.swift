@@ -189,7 +189,7 @@ enum Script {
               compose.requestSubmit(one('#send'));
               return;
             }
-            if (!token || field || event.ctrlKey || event.altKey || event.metaKey || (on && !on.checked) || (help && help.open)) return;
+            if (!token || field || event.ctrlKey || event.altKey || event.metaKey || !on?.checked || (help && help.open)) return;
             if (Date.now() - went < 1500 && Object.hasOwn(places, event.key)) { went = 0; location.assign(places[event.key]); return; }
             const action = Object.hasOwn(actions, event.key) ? actions[event.key] : null;
             if (action) { event.preventDefault(); action(); }

@@ -159,11 +159,12 @@ enum Style {
         .divider{display:flex;align-items:center;gap:12px;color:var(--accent);font-size:13px;font-weight:600;margin:8px 0}
         .divider::before,.divider::after{content:"";flex:1;border-top:1px solid currentColor;opacity:.5}
 
-        .tabs{display:flex;flex-wrap:wrap;gap:0 20px;margin-bottom:20px}
+        .tabs{display:flex;flex-wrap:wrap;gap:0 20px}
+        .tabs,.foot{margin:12px 0}
         .tabs a{padding:8px 0;color:var(--soft)}
         .tabs [aria-current]{color:var(--ink);box-shadow:0 2px var(--accent)}
-        fieldset{border:0;padding:0;margin:0 0 16px}
-        .foot{margin-top:20px}
+        fieldset,legend{border:0;padding:0;margin:0 0 12px}
+        .person input{max-width:420px}
         [data-keys=off] :is(a,button)>kbd{display:none}
         .person section{margin:0 0 24px}
         .person h2{font-size:16px;margin:0 0 4px}

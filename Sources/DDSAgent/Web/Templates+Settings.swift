@@ -95,10 +95,10 @@ extension Templates {
         "settingsGroups": #"""
             {{>settingsTop}}
             {{>settingsForm}}
-            <p class="hint">What comes to a muted group stays out of the inbox and is not counted. It is all under the group.</p>
+            <p>What comes to a muted group stays out of the inbox and is not counted. It is all under the group.</p>
             {{#memberships}}<section>
             <h2><span class="hue {{hue}}" aria-hidden="true"></span> <a href="{{groupPath}}"><bdi dir="auto">{{groupName}}</bdi></a></h2>
-            <p class="hint">{{groupWords}}. Who wants to leave asks {{#owners}}an owner, <bdi dir="auto">{{owners}}</bdi>, or {{/owners}}the keepers of the node.</p>
+            <p class="hint">{{groupWords}}. To leave it, ask {{#owners}}an owner, <bdi dir="auto">{{owners}}</bdi>, or {{/owners}}the keepers of the node.</p>
             <p><input type="checkbox" name="muted" id="g-{{groupID}}" value="{{groupID}}"{{#isMutedGroup}} checked{{/isMutedGroup}} autocomplete="off"> <label for="g-{{groupID}}">Muted<span class="sr">: {{groupName}}</span></label></p>
             </section>
             {{/memberships}}
@@ -184,7 +184,7 @@ extension Templates {
             <h2>This computer</h2>
             <ul class="files">{{#findings}}<li>{{#factWords}}<span class="warn">⚠ <bdi dir="auto">{{factName}}</bdi></span> <bdi dir="auto">{{factWords}}</bdi>{{/factWords}}{{^factWords}}<span aria-hidden="true">✓</span> <bdi dir="auto">{{factName}}</bdi>{{/factWords}}</li>
             {{/findings}}</ul>
-            <p class="hint">More of it says <code>ddsnode doctor</code>.</p>
+            <p class="hint"><code>ddsnode doctor</code> looks at more.</p>
             </section>
             {{>settingsBottom}}
             """#,

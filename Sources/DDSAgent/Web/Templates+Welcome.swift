@@ -4,7 +4,7 @@ extension Templates {
     static let welcomeTexts = [
         "welcomeTop": #"""
             {{>head}}
-            <body class="alone" data-page="{{pageKind}}">
+            <body class="alone" data-page="{{pageKind}}"{{#liveToken}} data-token="{{liveToken}}"{{/liveToken}}>
             <main class="card" id="main">
             <p class="brand"><span class="gem" aria-hidden="true">◆</span> DDS</p>
             {{#step}}<p class="hint">{{step}}</p>{{/step}}
