@@ -90,7 +90,8 @@ let package = Package(
         .executableTarget(
             name: "ddsbench",
             dependencies: [
-                "COpenSSL", "CSodium", "DDSCore", "DDSLoop", "DDSTLS", "DDSSeal", "DDSMail", "DDSNode", "DDSServer",
+                "COpenSSL", "CSodium", "CSQLite", "DDSCore", "DDSLoop", "DDSTLS", "DDSSeal", "DDSMail", "DDSSearch", "DDSNode",
+                "DDSServer",
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             path: "Tests/Bench/ddsbench", swiftSettings: dialect),

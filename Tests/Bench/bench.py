@@ -466,6 +466,17 @@ def measure_agent(agent, count, passphrase):
     row("processor at rest, unlocked", idle * 100, "%", "promised", 0.1)
 
 
+def figure_search():
+    """Searching 100,000 messages of 2 KB in memory, beside one table of SQLite's own with the same texts."""
+    found = bench("search", "--count", os.environ.get("BENCH_SEARCH", "100000"), timeout=600)
+    messages = f"{found['messages']:,} messages"
+    row(f"search {messages}, p95", found["p95_us"] / 1000, "ms", "one table of SQLite's", found["bare_p95_us"] / 1000)
+    row(f"search {messages}, every match, p95", found["all_p95_us"] / 1000, "ms", "", None)
+    row(f"index of {messages}", found["rss_kib"] / 1024, "MiB", "its image", found["image_kib"] / 1024)
+    row("index made", found["indexed_per_second"], "messages/s", "", None)
+    row("index put back from its images", found["load_ms"], "ms", "", None)
+
+
 def table():
     lines = [("figure", "value", "", "the machine's own", "", "ratio")]
     for entry in ROWS:

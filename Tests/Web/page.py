@@ -198,6 +198,7 @@ def with_javascript(checks, world, browser):
     world.shot(tab, "js-newmail")
     tab.click("#live a")
     checks.ok("the bar leads to it", tab.wait(subject), page.text()[:300])
+    searching(checks, world, page, subject, "")
     for attribute in ("form", "input", "textarea"):
         for address in ("/", "/w"):
             tab.go(page.base + address)
@@ -237,6 +238,15 @@ def with_javascript(checks, world, browser):
     finished(checks, world, page, "with JavaScript")
 
 
+def searching(checks, world, page, subject, how):
+    """What is looked for, found or not, is a marker like others."""
+    for words, found in ((subject, True), (world.secret(), False)):
+        page.tab.type("#q", words)
+        page.tab.keys("Enter")
+        checks.ok(f"{how}a search that finds {'something' if found else 'nothing'}",
+                  page.tab.wait("<mark>" if found else "Nothing found") and '/s/' in page.tab.url, page.text()[:300])
+
+
 def without_javascript(checks, world, browser):
     page = story_in(checks, world, browser, False)
     tab = page.tab
@@ -246,6 +256,7 @@ def without_javascript(checks, world, browser):
     checks.ok("without JavaScript: new mail is there after a reload", found)
     checks.ok("without JavaScript: the page leaves by itself after the idle lock",
         "<noscript><meta http-equiv=\"refresh\"" in tab.html())
+    searching(checks, world, page, subject, "without JavaScript: ")
     tab.go(page.base + "/w")
     checks.ok("without JavaScript: the form for writing does not", "http-equiv=\"refresh\"" not in tab.html())
     tab.click("#lock button")

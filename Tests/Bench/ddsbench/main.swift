@@ -92,6 +92,7 @@ struct Options {
                 rounds: options.number("rounds", 15)))
     case "opening":
         Report.line(try Opening.spool(folder: try options.text("folder"), records: options.number("records", 0)))
+    case "search": Report.line(try SearchBench.run(count: options.number("count", 100_000)))
     case "scrypt": Report.line(try await Opening.scrypt())
     case "chacha": Report.line(try await Machine.chacha(seconds: options.seconds(1)))
     case "serve": try await Machine.serve()
