@@ -53,6 +53,8 @@ let package = Package(
         source("DDSLock"),
         source("DDSCore", settings: fast),
         source("DDSLoop", ["CUV", "DDSLock", "DDSCore"]),
+        source("DDSSystemd", ["CSystemd", "DDSCore", "DDSLoop"]),
+        source("DDSDesktop", ["DDSCore", "DDSLoop", "DDSSystemd"]),
         source("DDSTLS", ["COpenSSL", "DDSCore"]),
         source("DDSSeal", ["CSodium", "DDSLock", "DDSCore", .product(name: "Crypto", package: "swift-crypto")]),
         source("DDSSpool", ["DDSCore"], settings: fast),
@@ -66,16 +68,23 @@ let package = Package(
         source(
             "DDSNode",
             [
-                "CSystemd", "DDSLock", "DDSCore", "DDSLoop", "DDSTLS", "DDSSeal", "DDSSpool", "DDSBus", "DDSWire", "DDSMail",
+                "CSystemd", "DDSLock", "DDSCore", "DDSLoop", "DDSDesktop", "DDSTLS", "DDSSeal", "DDSSpool", "DDSBus", "DDSWire",
+                "DDSMail",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ]),
         source("DDSServer", ["DDSNode"]),
-        source("DDSAgent", ["DDSNode", "DDSHTTP", "DDSUnicode", "DDSHTML", .product(name: "Mustache", package: "swift-mustache")]),
+        source(
+            "DDSAgent",
+            [
+                "DDSNode", "DDSHTTP", "DDSUnicode", "DDSHTML", "DDSSystemd", "DDSDesktop",
+                .product(name: "Mustache", package: "swift-mustache"),
+            ]),
         .executableTarget(
             name: "ddsnode",
             dependencies: [
-                "DDSServer", "DDSAgent", "DDSTorture", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "DDSServer", "DDSAgent", "DDSDesktop", "DDSTorture",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: dialect),
 
@@ -91,6 +100,7 @@ let package = Package(
         source("DDSTestKit", ["DDSLock", "DDSCore", "DDSLoop", "DDSSpool", "DDSBus", "DDSWire", "DDSTorture"]),
         tests("DDSCoreTests", ["DDSCore", "DDSTestKit"]),
         tests("DDSLoopTests", ["DDSLoop", "DDSTestKit"]),
+        tests("DDSDesktopTests", ["DDSDesktop", "DDSSystemd", "DDSTestKit"]),
         tests("DDSTLSTests", ["DDSTLS", "DDSTestKit"]),
         tests("DDSSealTests", ["DDSSeal", "DDSTestKit", .product(name: "Crypto", package: "swift-crypto")]),
         tests("DDSSpoolTests", ["DDSSpool", "DDSTestKit"]),

@@ -12,6 +12,9 @@ import Testing
     static let passphrase = "correct horse"
 
     var screen: WelcomeScreen? = .invite
+    private(set) var offers: [WebSessionID: String] = [:]
+    func offer(_ invite: String, to browser: WebSessionID) { offers[browser] = invite }
+    func offered(to browser: WebSessionID) -> String { offers[browser] ?? "" }
     var problem: String?
     var isUnfinished = false
     var greeting: String?
