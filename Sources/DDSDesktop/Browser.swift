@@ -1,5 +1,5 @@
-// Which browser shows the page, and how it is asked for an ordinary window, a private one, or one of its own. Addresses that are
-// handed to it work once and for this user only, so that they may stand in the process list for a moment (WEB.md rule 7).
+// Which browser shows the page, and how it is asked for an ordinary window, a private one, or one of its own. Addresses that
+// are handed to it work once and for this user only, so that they may stand in the process list for a moment (WEB.md rule 7).
 
 package import DDSCore
 import Glibc
@@ -45,8 +45,8 @@ package struct Browser: Hashable, Sendable {
         package var environment: [String: String] = [:]
     }
 
-    /// How to open `url`. `preferred` is the desktop entry of the person's own browser, such as `firefox.desktop`; `find` gives the
-    /// path of a program, nil where it is not installed. Throws with the names that were looked for.
+    /// How to open `url`. `preferred` is the desktop entry of the person's own browser, such as `firefox.desktop`; `find` gives
+    /// the path of a program, nil where it is not installed. Throws with the names that were looked for.
     package static func start(
         _ url: String, in window: Window, preferred: String?, find: (String) -> String?
     ) throws(Failure) -> Start {
@@ -64,7 +64,8 @@ package struct Browser: Hashable, Sendable {
         let names = fitting.map(\.name).joined(separator: ", ")
         throw Failure(
             .unavailable,
-            "none of the browsers whose options are known is installed (\(names)); use: ddsnode open, or ddsnode open --print-url")
+            "none of the browsers whose options are known is installed (\(names)); use: ddsnode open, or ddsnode open --print-url"
+        )
     }
 
     private func start(_ url: String, in window: Window, program: String) -> Start {
@@ -78,7 +79,9 @@ package struct Browser: Hashable, Sendable {
             ]
             // Its libraries write beside the profile too: keys of NSS, caches of fonts and of drivers, sockets.
             var environment = ["HOME": folder, "TMPDIR": folder]
-            for name in ["CONFIG", "CACHE", "DATA", "STATE"] { environment["XDG_\(name)_HOME"] = "\(folder)/\(name.lowercased())" }
+            for name in ["CONFIG", "CACHE", "DATA", "STATE"] {
+                environment["XDG_\(name)_HOME"] = "\(folder)/\(name.lowercased())"
+            }
             return Start(program: program, words: words, environment: environment)
         }
     }

@@ -1,5 +1,5 @@
-// The one notification there is at a time: shown, replaced by the next, closed when its mail was read. Calls to the server are in
-// flight one after the other, since its number of the bubble is known only with its answer.
+// The one notification there is at a time: shown, replaced by the next, closed when its mail was read. Calls to the server are
+// in flight one after the other, since its number of the bubble is known only with its answer.
 
 package import DDSSystemd
 

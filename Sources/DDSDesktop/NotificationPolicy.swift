@@ -88,8 +88,8 @@ package struct Bubble: Hashable, Sendable {
     private static let lettersMax = 4
     private static let charactersMax = 100
 
-    /// Nil when there is nothing to show. `abilities` are what the server says that it can do. The summary is always ours, for not
-    /// every server shows it as the plain text that it is.
+    /// Nil when there is nothing to show. `abilities` are what the server says that it can do. The summary is always ours, for
+    /// not every server shows it as the plain text that it is.
     package init?(_ mail: NewMail, content: NotificationContent, abilities: Set<String>) {
         guard content != .none, mail.count > 0 else { return nil }
         summary = mail.count == 1 ? "New message" : "\(mail.count) new messages"

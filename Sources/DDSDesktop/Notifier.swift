@@ -108,16 +108,18 @@ package import DDSSystemd
         case "ActionInvoked":
             guard number == book.number, number != 0 else { return }
             onOpen?(onlyLetter)
-            if book.closed(number) { onSeen?() }
+            putAway(number)
             // Not every server closes what was clicked.
             bus.send(NotificationBook.Step.close(number).call)
-        case "NotificationClosed":
-            if book.closed(number) {
-                mail = .letters([])
-                onSeen?()
-            }
+        case "NotificationClosed": putAway(number)
         default: break
         }
+    }
+
+    private func putAway(_ number: UInt32) {
+        guard book.closed(number) else { return }
+        mail = .letters([])
+        onSeen?()
     }
 
     private var onlyLetter: String? {

@@ -21,17 +21,15 @@ import Glibc
     private let user: UInt32
     /// Locks; returns true when this process's memory goes only when it executes its program anew, which comes next.
     private let lock: @LoopActor (Reason) -> Bool
-    private let holdsSleep: Bool
+    private var holdsSleep = false
     /// While it is open sleep waits. Closed by exec too, which is when the memory of before is gone.
     private var inhibitor: Int32?
     private var isTaking = false
 
     /// `user` is whose sessions count: an agent that the user's service manager runs belongs to none of them.
-    /// With `holdsSleep` sleep waits for `lock`.
-    package init(bus: BusConnection, user: UInt32, holdsSleep: Bool, lock: @escaping @LoopActor (Reason) -> Bool) {
+    package init(bus: BusConnection, user: UInt32, lock: @escaping @LoopActor (Reason) -> Bool) {
         self.bus = bus
         self.user = user
-        self.holdsSleep = holdsSleep
         self.lock = lock
         let from = "type='signal',sender='\(Self.login)'"
         bus.watch("\(from),interface='\(Self.manager)',member='PrepareForSleep'") { [weak self] in self?.sleep($0) }
@@ -56,11 +54,17 @@ import Glibc
 
     package func close() { release() }
 
+    /// Whether sleep is to wait for `lock`.
+    package func holdSleep(_ holds: Bool) {
+        holdsSleep = holds
+        if holds { takeInhibitor() } else { release() }
+    }
+
     /// Sleep will wait for this process.
     package var holdsInhibitor: Bool { inhibitor != nil }
 
     private func takeInhibitor() {
-        guard holdsSleep, inhibitor == nil, !isTaking else { return }
+        guard holdsSleep, bus.isConnected, inhibitor == nil, !isTaking else { return }
         isTaking = true
         Loop.spawn(name: "session") { [self] in
             let answer = try? await bus.call(
@@ -70,7 +74,7 @@ import Glibc
             isTaking = false
             // Refused while the machine goes to sleep already; the signal after it brings the next try.
             guard case .descriptor(let descriptor)? = answer?.first, descriptor >= 0 else { return }
-            if bus.isConnected { inhibitor = descriptor } else { Glibc.close(descriptor) }
+            if bus.isConnected, holdsSleep { inhibitor = descriptor } else { Glibc.close(descriptor) }
         }
     }
 

@@ -60,8 +60,8 @@ package import DDSSystemd
     private func registered() async -> Bool {
         do throws(BusError) {
             guard try await bus.call(.bus("NameHasOwner", [.string(Self.watcher)])).first?.flag == true else { return false }
-            // Flag 4: fail rather than wait; the name is ours already when this is done again.
-            _ = try await bus.call(.bus("RequestName", [.string(name), .uint32(4)]))
+            // Without flags it waits for a name that the program of before is just about to lose.
+            _ = try await bus.call(.bus("RequestName", [.string(name), .uint32(0)]))
             _ = try await bus.call(
                 BusCall(
                     Self.watcher, path: Self.watcherPath, interface: Self.watcher, member: "RegisterStatusNotifierItem",

@@ -1,5 +1,5 @@
-// The icon in the tray as pixels: the gem of the page, a badge with the count, a padlock while locked. Drawn here, because a tray
-// may know no image format and no theme.
+// The icon in the tray as pixels: the gem of the page, a badge with the count, a padlock while locked. Drawn here, because a
+// tray may know no image format and no theme.
 
 /// Square pixels as a StatusNotifierItem carries them.
 package struct TrayIcon: Hashable, Sendable {

@@ -45,7 +45,8 @@ package struct TrayMenu: Hashable, Sendable {
                 Line(id: 5, label: state.isLocked ? "Unlock" : "Lock", action: state.isLocked ? .unlock : .lock),
                 Line(id: 6, label: "Fetch now", action: .fetch),
                 Line(
-                    id: 7, label: state.pausedUntil.map { "Resume notifications (paused until \($0))" } ?? "Pause notifications 1 h",
+                    id: 7,
+                    label: state.pausedUntil.map { "Resume notifications (paused until \($0))" } ?? "Pause notifications 1 h",
                     action: state.pausedUntil == nil ? .pause : .resume),
                 Line(id: 8, label: state.fetchWords),
             ]

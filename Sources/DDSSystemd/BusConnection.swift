@@ -1,9 +1,9 @@
 // One connection to a message bus, on the loop: calls, signals, objects of ours, and coming back when the bus was away. What is
 // said over it is not decided here. A bus that is missing or dies is a state and never an error of the program.
 
+import CSystemd
 package import DDSCore
 package import DDSLoop
-import CSystemd
 import Glibc
 
 /// A connection to the session's or the system's bus. Never blocks: the greeting and every answer come on a later turn.
@@ -167,7 +167,10 @@ import Glibc
         guard events >= 0 else { return fail() }
         poll?.update(readable: events & POLLIN != 0, writable: events & POLLOUT != 0)
         var deadline: UInt64 = .max
-        guard unsafe sd_bus_get_timeout(current, &deadline) >= 0, deadline != .max else { timer?.cancel(); return }
+        guard unsafe sd_bus_get_timeout(current, &deadline) >= 0, deadline != .max else {
+            timer?.cancel()
+            return
+        }
         // Microseconds of the clock that the loop counts by; far ones would overflow.
         timer?.schedule(at: Instant(nanoseconds: min(deadline, .max / 1000) * 1000))
     }
@@ -378,7 +381,8 @@ extension BusMessage {
         func text(_ field: UnsafePointer<CChar>?) -> String { unsafe field.map { unsafe String(cString: $0) } ?? "" }
         unsafe self.init(
             sender: text(sd_bus_message_get_sender(message.pointer)), path: text(sd_bus_message_get_path(message.pointer)),
-            interface: text(sd_bus_message_get_interface(message.pointer)), member: text(sd_bus_message_get_member(message.pointer)),
+            interface: text(sd_bus_message_get_interface(message.pointer)),
+            member: text(sd_bus_message_get_member(message.pointer)),
             arguments: arguments)
     }
 }

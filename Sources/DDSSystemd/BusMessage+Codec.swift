@@ -52,7 +52,9 @@ enum BusCodec {
         }
     }
 
-    private static func basic<Number: BitwiseCopyable>(_ type: Unicode.Scalar, _ number: Number, _ message: RawMessage) throws(BusError) {
+    private static func basic<Number: BitwiseCopyable>(_ type: Unicode.Scalar, _ number: Number, _ message: RawMessage)
+        throws(BusError)
+    {
         var number = number
         try check(unsafe sd_bus_message_append_basic(message.pointer, code(type), &number), "append a number")
     }
@@ -132,13 +134,16 @@ enum BusCodec {
     private static func entered(
         _ type: UInt8, _ contents: String, _ message: RawMessage, _ depth: Int
     ) throws(BusError) -> [BusValue] {
-        try check(unsafe sd_bus_message_enter_container(message.pointer, CChar(bitPattern: type), contents), "enter a container")
+        try check(
+            unsafe sd_bus_message_enter_container(message.pointer, CChar(bitPattern: type), contents), "enter a container")
         let inner = try values(in: message, depth: depth + 1)
         try check(unsafe sd_bus_message_exit_container(message.pointer), "leave a container")
         return inner
     }
 
-    private static func read<Number: BitwiseCopyable>(_ type: UInt8, _ zero: Number, _ message: RawMessage) throws(BusError) -> Number {
+    private static func read<Number: BitwiseCopyable>(_ type: UInt8, _ zero: Number, _ message: RawMessage) throws(BusError)
+        -> Number
+    {
         var number = zero
         try check(unsafe sd_bus_message_read_basic(message.pointer, CChar(bitPattern: type), &number), "read a number")
         return number

@@ -9,7 +9,7 @@ import threading
 import dbus
 import dbus.bus
 
-from nodekit import _processes, path, program, until, write
+from nodekit import owned, path, spawn, until, write
 
 MOCK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "desktopmock.py")
 ITEM_PATH, ITEM = "/StatusNotifierItem", "org.kde.StatusNotifierItem"
@@ -24,13 +24,11 @@ class MessageBus:
         self.address = f"unix:path={self.socket}"
         self.process = None
 
-    def start(self):
+    def start(self, environment=None):
+        """`environment` is that of what the bus starts."""
         if os.path.exists(self.socket):
             os.unlink(self.socket)
-        self.process = subprocess.Popen(
-            ["dbus-daemon", "--session", "--nofork", f"--address={self.address}"], stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        _processes.append(self.process)
+        self.process = spawn(["dbus-daemon", "--session", "--nofork", f"--address={self.address}"], env=environment)
         if not until(lambda: os.path.exists(self.socket)):
             raise AssertionError("the bus did not start")
         return self
@@ -49,9 +47,8 @@ class Mock:
     def __init__(self, kind, bus, *words):
         self.said = []
         self.passed = {}
-        self.process = subprocess.Popen(
-            [sys.executable, MOCK, kind, bus.address, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        _processes.append(self.process)
+        self.process = owned(subprocess.Popen(
+            [sys.executable, MOCK, kind, bus.address, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
         threading.Thread(target=self.read, daemon=True).start()
         self.heard("ready")
 
@@ -163,8 +160,3 @@ class Opened:
         if not until(lambda: len(self.all()) >= count):
             raise AssertionError(f"only {len(self.all())} of {count} were opened")
         return self.all()[count - 1]
-
-
-def complete():
-    """What of it is not installed."""
-    return [name for name in ("dbus-daemon",) if not program(name)]

@@ -162,7 +162,11 @@ def port():
 def spawn(command, log=None, **options):
     """Starts a process that ends with this program at the latest."""
     out = open(log, "ab") if log else subprocess.DEVNULL
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **options)
+    return owned(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **options))
+
+
+def owned(process):
+    """The same process, which ends with this program from now on."""
     _processes.append(process)
     return process
 

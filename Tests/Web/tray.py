@@ -13,7 +13,7 @@ import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../Support"))
 import nodekit
-from nodekit import DOMAIN, ROOT, Agent, Node, below, path, requires, run, spawn, token, until, write
+from nodekit import DOMAIN, ROOT, Agent, Node, below, holds, path, requires, run, spawn, token, until, write
 
 ALARM = bytes([255, 200, 60, 40])
 GEM = bytes([255, 47, 91, 208])
@@ -258,12 +258,15 @@ def silence(checks, world, server):
     agent.must("notify", "pause", "10m")
     checks.equal("a pause takes away what is shown", server.next("closed", lambda line: line["closed"] == shown["shown"])["closed"],
                  shown["shown"])
+    began = len(server.all("shown"))
     unseen("paused,", "paused")
     agent.must("notify", "resume")
     world.configure(content='"count"', quiet='["00:00-12:00", "12:00-00:00"]')
     unseen("in quiet hours", "quiet")
     world.configure(content='"none"')
     unseen("with the level none", "silent")
+    strangers = [line for line in server.all("shown")[began:] if line["summary"] != "Notifications work"]
+    checks.equal("nor later", strangers, [])
     world.configure(content='"subject"')
     world.read_all()
 
@@ -308,7 +311,189 @@ def session(checks, world):
     checks.ok("without logind the agent runs", until(lambda: not agent.status()["agent"]["sleep_waits"]), agent.status())
 
 
-PARTS = [no_tray, icon, menu, bus_dies, notifications, session]
+def trouble(checks, world):
+    """The icon says what is wrong, and no more when it is over."""
+    agent = world.alice
+    watcher, = world.at_desk("watcher")
+    icon = world.icon(watcher)
+    world.node.stop()
+    checks.ok("a node that is gone is told", until(lambda: "Not fetched: " in icon.tip()), icon.tip())
+    checks.equal("for attention", str(icon.properties()["Status"]), "NeedsAttention")
+    world.node.start()
+    checks.ok("and no more when it is back", until(lambda: (icon.choose("Fetch now"), "Fetched at" in icon.tip())[1], pause=0.5), icon.tip())
+    watcher.stop()
+
+
+def unit(checks, world):
+    """Desktop entry, unit, and who opens a browser for an agent that is a service."""
+    if requires(checks, "the desktop entry", "desktop-file-validate"):
+        done = run("desktop-file-validate", f"{ROOT}/etc/ddsnode.desktop")
+        checks.ok("the desktop entry is valid", done.code == 0 and not done.out, done.all)
+    entry = open(f"{ROOT}/etc/ddsnode.desktop").read()
+    checks.ok("dds: links are its own", "MimeType=x-scheme-handler/dds;" in entry and "open %u" in entry)
+    words = re.findall(r"^Exec=/usr/bin/ddsnode (\w+)(?: (--\w+))?", entry, re.M)
+    for command, option in sorted(set(words)):
+        done = run(nodekit.BINARY, command, "--help")
+        checks.ok(f"ddsnode {command} {option} of the entry exists", done.code == 0 and option in done.text, done.all)
+    # Under a service manager it is asked to start the browser, which then has none of the unit's restrictions.
+    agent = world.alice
+    agent.stop()
+    asked = path("opened", "service")
+    script = os.path.join(os.path.dirname(world.opened.file), "bin", "systemd-run")
+    write(script, f"#!/bin/sh\necho \"$@\" >> {asked}\n", 0o755)
+    os.environ["INVOCATION_ID"] = "1"
+    watcher, = world.at_desk("watcher", unlocked=False)
+    world.icon(watcher).choose("Open")
+    checks.ok("a service opens by the user's service manager", until(lambda: os.path.exists(asked)) and re.match(
+        r"--user --collect --quiet -- \S+/xdg-open http://ddsnode.localhost:\d+/open/[0-9a-f]+$", open(asked).read()),
+        os.path.exists(asked) and open(asked).read())
+    del os.environ["INVOCATION_ID"]
+    os.unlink(script)
+    watcher.stop()
+    agent.stop()
+
+
+def links(checks, world):
+    """dds: links, before joining and after."""
+    agent = Agent("carol").start()
+    invite = world.node.invite("carol")
+    for words in ((invite,), ("open", invite)):
+        before = len(world.opened.all())
+        agent.must(*words)
+        address = world.opened.next(before + 1)
+        checks.ok("a link opens the page, and is in no address", "dds" not in address.split("/open/")[1], address)
+        status, where, cookie = visit(address)
+        checks.equal("which leads through joining", (status, where), (303, "/welcome"))
+        place = urllib.parse.urlsplit(address)
+        connection = http.client.HTTPConnection("127.0.0.1", place.port)
+        connection.request("GET", "/welcome", headers={"Host": place.netloc, "Cookie": cookie.split(";")[0]})
+        checks.ok("with the link in its field", f">{invite}</textarea>" in connection.getresponse().read().decode())
+    damaged = agent.cli("open", "dds://node.test/short")
+    checks.ok("a damaged link is refused", damaged.code == 65 and b"no whole invite" in damaged.err, damaged.all)
+    agent.stop()
+    world.at_desk(unlocked=False)
+    refused = world.alice.cli(invite)
+    checks.ok("who has joined is told what can be done", refused.code == 73 and b"second account" in refused.err, refused.all)
+    checks.ok("no secret is in a log", invite.split("#")[1] not in agent.log_text() + world.alice.log_text())
+
+
+def browser(checks, world):
+    """C9: a window of its own leaves nothing outside of the runtime folder; --print-url and paths."""
+    agent = world.alice
+    world.at_desk()
+    address = agent.must("open", "/w", "--print-url").text.strip()
+    checks.equal("a path is kept in memory and not in the address", visit(address)[:2], (303, "/w"))
+    for wrong in ("/nothing", "http://evil.test/", "//evil.test", "/do", "/lock"):
+        refused = agent.cli("open", wrong, "--print-url")
+        checks.equal(f"{wrong} is no page", refused.code, 64)
+    checks.equal("two ways at once are refused", agent.cli("open", "--app", "--private").code, 64)
+    if not requires(checks, "the page in a window of its own", "chromium"):
+        return
+    home, runtime, tmp = (os.path.dirname(path(name, "x")) for name in ("home", "xdg", "tmp"))
+    os.chmod(runtime, 0o700)
+    # The test runs as anybody, also as root and without a screen: options that only stand before what ddsnode says.
+    real = nodekit.program("chromium")
+    folder = os.path.dirname(path("browsers", "x"))
+    seen = path("browsers", "words")
+    write(os.path.join(folder, "chromium"),
+          f"#!/bin/sh\necho \"$@\" > {seen}\nexec {real} --headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage \"$@\"\n", 0o755)
+    marker = os.path.join(tmp, "mark")
+    write(marker, "")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("XDG_", "DISPLAY"))}
+    environment.update(HOME=home, XDG_RUNTIME_DIR=runtime, TMPDIR=tmp, PATH=f"{folder}:{os.environ['PATH']}")
+    before = set(os.listdir("/tmp"))
+    process = spawn([nodekit.BINARY, "--config", agent.config, "open", "--app"], log=path("browsers", "log"), env=environment)
+    profile = lambda: [name for name in below(runtime) if "/profile/" in name]
+    checks.ok("the browser writes into the runtime folder", until(lambda: len(profile()) > 20), below(runtime)[:5])
+    words = open(seen).read()
+    checks.ok("without tabs, at a one-time address", re.search(r"--app=http://ddsnode.localhost:\d+/open/[0-9a-f]{64}( |$)", words), words)
+    checks.ok("which it has shown", until(lambda: holds(profile(), [b"ddsnode.localhost"]), pause=0.5), len(profile()))
+    process.send_signal(signal.SIGTERM)
+    checks.ok("the command ends with its window", until(lambda: process.poll() is not None), words)
+    checks.equal("then the runtime folder is empty", os.listdir(os.path.join(runtime, "ddsnode")), [])
+    checks.equal("HOME was not touched", below(home), [])
+    checks.equal("nor the folder for temporary files", below(tmp), [marker])
+    mine = {name for name in set(os.listdir("/tmp")) - before if "chrom" in name.lower()}
+    checks.equal("nor /tmp", mine, set())
+    log = path("browsers", "private")
+    write(os.path.join(folder, "chromium"), f"#!/bin/sh\necho \"$@\" > {log}\n", 0o755)
+    done = run(nodekit.BINARY, "--config", agent.config, "open", "--private", env=environment)
+    checks.ok("a private window is one", done.code == 0 and until(
+        lambda: os.path.exists(log) and re.match(r"--incognito http://ddsnode.localhost", open(log).read())), done.all)
+    bare = run(nodekit.BINARY, "--config", agent.config, "open", "--private", env={**environment, "PATH": home})
+    checks.ok("without a known browser it says which it looked for",
+              bare.code == 69 and b"Chromium" in bare.err and b"Firefox" in bare.err, bare.all)
+
+
+def real(checks, world):
+    """The icon in xfce4-panel on a screen of memory; its colours are on the picture of that screen."""
+    if not requires(checks, "a real tray", "Xvfb", "xfce4-panel", "import", "convert"):
+        return
+    agent = world.alice
+    agent.stop()
+    home = os.path.dirname(path("panel", "home", "x"))
+    config = path("panel", "home", ".config", "xfce4", "xfconf", "xfce-perchannel-xml", "xfce4-panel.xml")
+    write(config, PANEL)
+    runtime = os.path.dirname(path("panel", "run", "x"))
+    os.chmod(runtime, 0o700)
+    # Its settings are a service that the bus starts, with the bus's environment.
+    environment = {**os.environ, "HOME": home, "XDG_CONFIG_HOME": os.path.join(home, ".config"), "XDG_RUNTIME_DIR": runtime,
+                   "DISPLAY": ":97"}
+    world.session.kill()
+    world.session.start(environment)
+    screen = spawn(["Xvfb", ":97", "-screen", "0", "640x200x24", "-nolisten", "tcp"])
+    if not checks.ok("there is a screen", until(lambda: os.path.exists("/tmp/.X11-unix/X97")), screen.poll()):
+        return
+    panel = spawn(["xfce4-panel", "--disable-wm-check"], log=path("panel", "log"), env=environment)
+    agent.start()
+    agent.unlock()
+    world.read_all()
+    checks.ok("the panel is a tray", until(lambda: agent.status()["agent"]["tray"]), agent.status()["agent"])
+    picture = os.path.join(world.screenshots or os.path.dirname(path("panel", "x")), "tray.png")
+
+    def colours():
+        shot = run("import", "-display", ":97", "-window", "root", picture)
+        if shot.code:
+            raise AssertionError(shot.all)
+        pixels = run("convert", picture, "-depth", "8", "rgb:-").out
+        found = [pixels[place:place + 3] for place in range(0, len(pixels), 3)]
+        return found.count(GEM[1:]), found.count(ALARM[1:])
+
+    checks.ok("the gem is on the screen", until(lambda: colours()[0] > 20, pause=0.5), colours())
+    checks.equal("without a badge", colours()[1], 0)
+    world.bob.send("on the screen", "text\n", f"alice@{DOMAIN}")
+    checks.ok("then with one", until(lambda: colours()[1] > 5, pause=0.5), colours())
+    agent.lock()
+    checks.ok("and dull when it is locked", until(lambda: colours()[0] == 0, pause=0.5), colours())
+    for process in (panel, screen):
+        process.terminate()
+        process.wait()
+
+
+PANEL = """<?xml version="1.0" encoding="UTF-8"?>
+<channel name="xfce4-panel" version="1.0">
+  <property name="configver" type="int" value="2"/>
+  <property name="panels" type="array">
+    <value type="int" value="1"/>
+    <property name="panel-1" type="empty">
+      <property name="position" type="string" value="p=6;x=0;y=0"/>
+      <property name="length" type="uint" value="100"/>
+      <property name="size" type="uint" value="30"/>
+      <property name="position-locked" type="bool" value="true"/>
+      <property name="plugin-ids" type="array">
+        <value type="int" value="1"/>
+        <value type="int" value="2"/>
+      </property>
+    </property>
+  </property>
+  <property name="plugins" type="empty">
+    <property name="plugin-1" type="string" value="clock"/>
+    <property name="plugin-2" type="string" value="systray"/>
+  </property>
+</channel>
+"""
+
+PARTS = [no_tray, icon, menu, bus_dies, trouble, notifications, session, unit, links, browser, real]
 
 
 def main():

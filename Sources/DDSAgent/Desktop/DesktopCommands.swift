@@ -47,7 +47,8 @@ import DDSNode
         var target = OpenTarget()
         if let path = request.arguments["path"]?.string {
             guard Route.isPage(path) else {
-                throw Failure(.usage, "the page has no such path; it has / /l /p /f /r /x /d /w, /g/ID for groups and /t/ID for threads")
+                throw Failure(
+                    .usage, "the page has no such path; it has / /l /p /f /r /x /d /w, /g/ID for groups and /t/ID for threads")
             }
             target.path = path
         }

@@ -57,13 +57,9 @@ import Logging
             self?.notifier.serverChanged()
             self?.tray?.busChanged(isConnected)
         }
-        if settings.lock.onSuspend || settings.lock.onScreenLock {
-            let watch = SessionWatch(bus: system, user: getuid(), holdsSleep: settings.lock.onSuspend) { [weak self] in
-                self?.personLeft($0) ?? false
-            }
-            system.onChange = { [weak watch] in watch?.busChanged($0) }
-            self.watch = watch
-        }
+        let watch = SessionWatch(bus: system, user: getuid()) { [weak self] in self?.personLeft($0) ?? false }
+        system.onChange = { [weak watch] in watch?.busChanged($0) }
+        self.watch = watch
         pauseTimer = LoopTimer { [weak self] in self?.refresh() }
         apply(settings)
         loadPause()
@@ -74,7 +70,10 @@ import Logging
 
     /// There is an agent now, or another.
     func changed() {
-        if let agent = role?.agent, let page = role?.mailPage { mail = DesktopMail(agent: agent, page: page) }
+        if let agent = role?.agent, let page = role?.mailPage {
+            mail = DesktopMail(agent: agent, page: page)
+            agent.fetcher?.onSettled = { [weak self] in self?.refresh() }
+        }
         refresh()
     }
 
@@ -86,6 +85,7 @@ import Logging
     private func apply(_ settings: Config.Agent) {
         notifier.policy.content = settings.notify.content
         notifier.policy.quiet = settings.notify.quiet.compactMap(QuietHours.init)
+        watch?.holdSleep(settings.lock.onSuspend)
     }
 
     func stop() {
@@ -113,7 +113,8 @@ import Logging
         status.fields = .object(fields)
         if settings.tray == .on, !hasTray {
             status.problems.append(
-                "agent.tray.enabled is \"on\", and there is no tray here; start one, or use \"auto\"; ddsnode open does the same")
+                "agent.tray.enabled is \"on\", and there is no tray here; start one, or use \"auto\"; ddsnode open does the same"
+            )
         }
     }
 
@@ -121,7 +122,8 @@ import Logging
         guard tray != nil, !hasSaidThatThereIsNoTray else { return }
         hasSaidThatThereIsNoTray = true
         services.log.notice(
-            "there is no tray here: the icon comes when there is one, and ddsnode open, lock, fetch and stop do all that it does")
+            "there is no tray here: the icon comes when there is one, and ddsnode open, lock, fetch and stop do all that it does"
+        )
     }
 
     // MARK: From the agent
@@ -260,7 +262,8 @@ extension DesktopDesk {
             try await notifier.test()
         } catch {
             throw Failure(
-                .unavailable, "no notification server answers on this desktop's session bus (\(error)); start one such as dunst")
+                .unavailable, "no notification server answers on this desktop's session bus (\(error)); start one such as dunst"
+            )
         }
     }
 }

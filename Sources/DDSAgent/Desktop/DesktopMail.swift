@@ -1,5 +1,5 @@
-// What the desktop hears of the mail: how much is unread, and what has come since somebody last looked. The only place where tray
-// and notifications touch the store.
+// What the desktop hears of the mail: how much is unread, and what has come since somebody last looked. The only place where
+// tray and notifications touch the store.
 
 import DDSCore
 import DDSDesktop

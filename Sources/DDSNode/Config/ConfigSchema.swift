@@ -180,7 +180,7 @@ package enum ConfigSchema {
         ConfigKey(
             "agent.notify.content", .word(\.agent.notify.content), .value(.text("count")),
             "What a notification of new mail says: nothing at all, how much came, from whom, or what it is about as well. While "
-                + "the agent is locked it is never more than how much."),
+                + "the agent is locked it is never more than how much. The desktop's notification server may keep what it is told."),
         ConfigKey(
             "agent.notify.quiet",
             .texts("hours of the day", example: "22:00-07:00", \.agent.notify.quiet) { QuietHours($0) != nil },

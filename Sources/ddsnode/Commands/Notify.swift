@@ -35,7 +35,8 @@ struct NotifyCommand: ParsableCommand {
 
         func perform(_ context: Context) async throws(Failure) -> Int32 {
             guard let length = ConfigDuration.parse(duration) else {
-                throw Failure(.usage, "\"\(SafeWord.text(duration))\" is no duration; say for example: ddsnode notify pause 45m")
+                throw Failure(
+                    .usage, "\"\(SafeWord.text(duration))\" is no duration; say for example: ddsnode notify pause 45m")
             }
             let config = try context.config(for: AgentRole.name)
             let request = ControlRequest("agent.notify.pause", ["seconds": .number(length.components.seconds)])
