@@ -449,6 +449,7 @@ def real(checks, world):
     agent.unlock()
     world.read_all()
     checks.ok("the panel is a tray", until(lambda: agent.status()["agent"]["tray"]), agent.status()["agent"])
+    os.makedirs(world.screenshots or ".", exist_ok=True)
     picture = os.path.join(world.screenshots or os.path.dirname(path("panel", "x")), "tray.png")
 
     def colours():
