@@ -19,8 +19,11 @@ SYSUSERS := $(DESTDIR)$(PREFIX)/lib/sysusers.d
 TMPFILES := $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 EXAMPLES := $(DESTDIR)$(PREFIX)/share/doc/ddsnode/examples
 COMPLETIONS := $(DESTDIR)$(PREFIX)/share
+APPLICATIONS := $(DESTDIR)$(PREFIX)/share/applications
+ICONS := $(DESTDIR)$(PREFIX)/share/icons
 
 RELEASE := .build/release/ddsnode
+ICON_FILES := $(patsubst etc/icons/%,%,$(wildcard etc/icons/hicolor/*/apps/*.svg))
 PAGES := $(wildcard man/*.1 man/*.5 man/*.7 man/*.8)
 SWIFT_FILES := Package.swift Sources Tests
 
@@ -122,7 +125,7 @@ fmt: swift ## Format the source.
 	swift format --in-place --parallel --recursive $(SWIFT_FILES)
 
 .PHONY: install
-install: ## Install program, pages, units, completions and samples: make install PREFIX=/usr DESTDIR=...
+install: ## Install program, pages, units, desktop entry, completions and samples: make install PREFIX=/usr DESTDIR=...
 	@[ -x $(RELEASE) ] || { echo "there is no $(RELEASE) yet; run: make build" >&2; exit 66; }
 	install -D -s -m 755 $(RELEASE) "$(BINDIR)/ddsnode"
 	for page in $(PAGES); do install -D -m 644 $$page "$(MANDIR)/man$${page##*.}/$${page##*/}"; done
@@ -133,6 +136,10 @@ install: ## Install program, pages, units, completions and samples: make install
 	install -m 644 etc/sysusers.d/ddsnode.conf "$(SYSUSERS)/ddsnode.conf"
 	install -m 644 etc/tmpfiles.d/ddsnode.conf "$(TMPFILES)/ddsnode.conf"
 	install -m 644 etc/server.toml etc/agent.toml "$(EXAMPLES)"
+	install -d "$(APPLICATIONS)"
+	sed 's,/usr/bin/ddsnode,$(PREFIX)/bin/ddsnode,' etc/ddsnode.desktop > "$(APPLICATIONS)/ddsnode.desktop"
+	chmod 644 "$(APPLICATIONS)/ddsnode.desktop"
+	for icon in $(ICON_FILES); do install -D -m 644 etc/icons/$$icon "$(ICONS)/$$icon"; done
 	install -d "$(COMPLETIONS)/bash-completion/completions" "$(COMPLETIONS)/zsh/site-functions" \
 	    "$(COMPLETIONS)/fish/vendor_completions.d"
 	$(RELEASE) completion bash > "$(COMPLETIONS)/bash-completion/completions/ddsnode"
@@ -144,6 +151,7 @@ uninstall: ## Remove what install put there. State, keys and mail stay.
 	rm -f "$(BINDIR)/ddsnode" $(foreach page,$(PAGES),"$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page))")
 	rm -f "$(SYSTEMD)/system/ddsnode-server.service" "$(SYSTEMD)/user/ddsnode-agent.service"
 	rm -f "$(SYSUSERS)/ddsnode.conf" "$(TMPFILES)/ddsnode.conf"
+	rm -f "$(APPLICATIONS)/ddsnode.desktop" $(foreach icon,$(ICON_FILES),"$(ICONS)/$(icon)")
 	rm -f "$(EXAMPLES)/server.toml" "$(EXAMPLES)/agent.toml"
 	rm -f "$(COMPLETIONS)/bash-completion/completions/ddsnode" "$(COMPLETIONS)/zsh/site-functions/_ddsnode" \
 	    "$(COMPLETIONS)/fish/vendor_completions.d/ddsnode.fish"

@@ -54,6 +54,8 @@ let package = Package(
         source("DDSLock"),
         source("DDSCore", settings: fast),
         source("DDSLoop", ["CUV", "DDSLock", "DDSCore"]),
+        source("DDSSystemd", ["CSystemd", "DDSCore", "DDSLoop"]),
+        source("DDSDesktop", ["DDSCore", "DDSLoop", "DDSSystemd"]),
         source("DDSTLS", ["COpenSSL", "DDSCore"]),
         source("DDSSeal", ["CSodium", "DDSLock", "DDSCore", .product(name: "Crypto", package: "swift-crypto")]),
         source("DDSSpool", ["DDSCore"], settings: fast),
@@ -68,7 +70,8 @@ let package = Package(
         source(
             "DDSNode",
             [
-                "CSystemd", "DDSLock", "DDSCore", "DDSLoop", "DDSTLS", "DDSSeal", "DDSSpool", "DDSBus", "DDSWire", "DDSMail",
+                "CSystemd", "DDSLock", "DDSCore", "DDSLoop", "DDSDesktop", "DDSTLS", "DDSSeal", "DDSSpool", "DDSBus", "DDSWire",
+                "DDSMail",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ]),
@@ -76,13 +79,14 @@ let package = Package(
         source(
             "DDSAgent",
             [
-                "DDSNode", "DDSHTTP", "DDSUnicode", "DDSHTML", "DDSSearch",
+                "DDSNode", "DDSHTTP", "DDSUnicode", "DDSHTML", "DDSSearch", "DDSSystemd", "DDSDesktop",
                 .product(name: "Mustache", package: "swift-mustache"),
             ]),
         .executableTarget(
             name: "ddsnode",
             dependencies: [
-                "DDSServer", "DDSAgent", "DDSTorture", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "DDSServer", "DDSAgent", "DDSDesktop", "DDSTorture",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: dialect),
 
@@ -99,6 +103,7 @@ let package = Package(
         source("DDSTestKit", ["DDSLock", "DDSCore", "DDSLoop", "DDSSpool", "DDSBus", "DDSWire", "DDSTorture"]),
         tests("DDSCoreTests", ["DDSCore", "DDSTestKit"]),
         tests("DDSLoopTests", ["DDSLoop", "DDSTestKit"]),
+        tests("DDSDesktopTests", ["DDSDesktop", "DDSSystemd", "DDSTestKit"]),
         tests("DDSTLSTests", ["DDSTLS", "DDSTestKit"]),
         tests("DDSSealTests", ["DDSSeal", "DDSTestKit", .product(name: "Crypto", package: "swift-crypto")]),
         tests("DDSSpoolTests", ["DDSSpool", "DDSTestKit"]),

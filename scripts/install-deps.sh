@@ -36,6 +36,15 @@ test=(
     "procps|looking at processes"
     "zbar-tools|reading QR codes"
     "systemd|checking the units"
+    "dbus|message buses of one's own for tray and notifications"
+    "python3-dbus|a tray, a notification server and logind that the tests play"
+    "python3-gi|the loop that these run on"
+    "desktop-file-utils|checking the desktop entry"
+    "xdg-utils|opening the page as a desktop does"
+    "xvfb|a screen for the panel that shows the icon"
+    "xfce4-panel|a real tray"
+    "xfconf|the settings of that panel"
+    "imagemagick|looking at the pixels of the screen"
     "fiu-utils|a disk that returns errors"
 )
 

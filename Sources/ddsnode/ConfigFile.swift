@@ -1,6 +1,7 @@
 // Which configuration file is meant, and how it is read.
 
 import DDSCore
+import DDSDesktop
 import DDSLoop
 import DDSNode
 import Glibc
@@ -63,16 +64,7 @@ struct ConfigFile: Sendable {
     }
 }
 
-enum Environment {
-    static func value(_ name: String) -> String? {
-        unsafe getenv(name).map { unsafe String(cString: $0) }
-    }
-
-    /// Relative paths in such variables are to be ignored (XDG Base Directory Specification).
-    static func folder(_ name: String) -> String? {
-        value(name).flatMap { $0.hasPrefix("/") ? $0 : nil }
-    }
-
+extension Environment {
     /// The variables that name folders.
     static var folders: [String: String] {
         var found: [String: String] = [:]

@@ -1,6 +1,7 @@
 // What a command works with: options, output, terminal, and the configuration that they name.
 
 import DDSCore
+import DDSDesktop
 import DDSLoop
 import DDSNode
 import DDSSeal

@@ -1,6 +1,7 @@
 // How results look: tables and sentences for people, one JSON object for scripts. Errors go to standard error.
 
 import DDSCore
+import DDSDesktop
 import DDSMail
 import DDSNode
 import Glibc

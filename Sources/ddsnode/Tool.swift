@@ -15,7 +15,7 @@ enum Tool {
         _ = ProcessHygiene.hardenCommand()
         let command: any ParsableCommand
         do {
-            command = try Root.parseAsRoot(arguments)
+            command = try Root.parseAsRoot(CommandWords.opening(arguments))
         } catch {
             return refuse(error, arguments)
         }
@@ -66,6 +66,21 @@ enum Tool {
 
 /// Finds the word that was meant to be a command and is none.
 enum CommandWords {
+    /// A link in the place of a command is opened: what a desktop does with one that was clicked.
+    static func opening(_ arguments: [String]) -> [String] {
+        var isValue = false
+        for (place, argument) in arguments.enumerated() {
+            if isValue {
+                isValue = false
+            } else if argument.hasPrefix("-") {
+                isValue = optionsWithValue.contains(argument)
+            } else {
+                return argument.hasPrefix("dds:") ? arguments[..<place] + ["open"] + arguments[place...] : arguments
+            }
+        }
+        return arguments
+    }
+
     private static let optionsWithValue: Set = ["-c", "--config", "--role", "--color"]
 
     /// Nil when every word in a command's place is one. `guess` is the whole command that is nearest.

@@ -35,7 +35,8 @@ def install(checks):
     pages = [f"share/man/man{name[-1]}/{name}" for name in os.listdir(f"{ROOT}/man") if name[-1].isdigit()]
     wanted = pages + [
         "bin/ddsnode", SERVER, AGENT, "lib/sysusers.d/ddsnode.conf", "lib/tmpfiles.d/ddsnode.conf",
-        "share/bash-completion/completions/ddsnode", "share/doc/ddsnode/examples/agent.toml", "share/doc/ddsnode/examples/server.toml",
+        "share/applications/ddsnode.desktop", "share/icons/hicolor/scalable/apps/ddsnode.svg",
+        "share/icons/hicolor/symbolic/apps/ddsnode-symbolic.svg", "share/bash-completion/completions/ddsnode", "share/doc/ddsnode/examples/agent.toml", "share/doc/ddsnode/examples/server.toml",
         "share/fish/vendor_completions.d/ddsnode.fish", "share/zsh/site-functions/_ddsnode"]
     checks.equal("it installs each file and no other", files(), sorted(wanted))
     code, text = run(f"{folder()}/usr/bin/ddsnode", "--version")

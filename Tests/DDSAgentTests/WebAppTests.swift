@@ -156,6 +156,23 @@ extension HTTPResponse {
         #expect(browser.app.gate.refusals[.openTokenUnknown] == 1)
     }
 
+    /// What it leads to is kept in memory: while locked until the key is open.
+    @Test @LoopActor func openAddress_leadsToTheWantedPage() async {
+        let browser = Browser()
+        let prefix = "http://ddsnode.localhost:7381".count
+        browser.backend.isLocked = false
+        let open = String(browser.app.makeOpenAddress(for: OpenTarget(path: "/w")).dropFirst(prefix))
+        #expect(!open.contains("/w"))
+        #expect(await browser.get(open).location == "/w")
+        browser.cookie = nil
+        browser.backend.isLocked = true
+        let locked = String(browser.app.makeOpenAddress(for: OpenTarget(path: "/w")).dropFirst(prefix))
+        #expect(await browser.get(locked).location == "/unlock")
+        #expect(browser.app.gate.sessions.signedInCount == 1, "a locked agent signs nobody in")
+        _ = await browser.get("/unlock")
+        #expect(await browser.post("/unlock", [HTTPField("passphrase", "correct horse")]).location == "/w")
+    }
+
     @Test @LoopActor func lock_endsSessionsAndStreams() async {
         let browser = Browser()
         await browser.signIn()

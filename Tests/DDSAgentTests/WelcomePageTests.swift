@@ -12,6 +12,9 @@ import Testing
     static let passphrase = "correct horse"
 
     var screen: WelcomeScreen? = .invite
+    private(set) var offers: [WebSessionID: String] = [:]
+    func offer(_ invite: String, to browser: WebSessionID) { offers[browser] = invite }
+    func offered(to browser: WebSessionID) -> String { offers[browser] ?? "" }
     var problem: String?
     var isUnfinished = false
     var greeting: String?
@@ -95,6 +98,19 @@ extension WelcomeScreen {
         #expect(await browser.get(path).location == "/welcome")
         #expect(await browser.get(path).status == 403)
         #expect(browser.app.gate.sessions.signedInCount == 0)
+    }
+
+    /// A link that was clicked stands in the field, for who was opened with it and nobody else, and in no address.
+    @Test @LoopActor func anOpenAddressWithALink_fillsTheField() async {
+        let browser = Browser(hasMail: false)
+        let link = "dds://node.test/7Q2KM4VX9TREA1ZPC3HD8NWY5B#H6CW0JNB4RTX<\"&"
+        let address = browser.app.makeOpenAddress(for: OpenTarget(invite: Redacted(link)))
+        #expect(!address.contains("dds:"))
+        #expect(await browser.get(String(address.dropFirst("http://ddsnode.localhost:7381".count))).location == "/welcome")
+        let page = await browser.get("/welcome").text
+        #expect(page.contains(">dds://node.test/7Q2KM4VX9TREA1ZPC3HD8NWY5B#H6CW0JNB4RTX&lt;&quot;&amp;</textarea>"))
+        browser.cookie = nil
+        #expect(await !browser.get("/welcome").text.contains("H6CW0JNB4RTX"))
     }
 
     @Test @LoopActor func everyForm_endsIn303AndRepeatsNothing() async {

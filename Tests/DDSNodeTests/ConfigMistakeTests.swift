@@ -23,7 +23,7 @@ import Testing
         Broken("agent.lock . idel = 1", #"1:14: unknown key "idel", did you mean "idle"?"#),
         Broken("server = { limits = { conections = 1 } }", #"1:23: unknown key "conections", did you mean "connections"?"#),
         Broken("[agent]\nidle = \"1m\"", #"2:1: unknown key "idle", did you mean "agent.lock.idle"?"#),
-        Broken("[agent.lock]\non_suspend = true", #"2:1: unknown key "on_suspend""#),
+        Broken("[agent.lock]\nlid_closed = true", #"2:1: unknown key "lid_closed""#),
         Broken("[agent.gateway]\npop3 = \"\"", #"1:8: unknown key "gateway""#),
         Broken("[metrics]\nlisten = \"\"", #"1:2: unknown key "metrics""#),
         Broken("\"log.level\" = \"info\"", #"1:1: unknown key "log.level""#),
@@ -40,6 +40,9 @@ import Testing
         Broken("[agent.lock]\nidle = 15", #"2:8: "idle" must be a duration such as "15m" or "24h", not the integer 15"#),
         Broken("agent.lock.idle = \"31d\"", #"1:19: "idle" must be from 1s to 30d, not "31d""#),
         Broken("agent.lock = 5", #"1:14: "lock" must be a table, not the integer 5"#),
+        Broken("agent.notify.quiet = [\"22-7\"]", #"1:22: "quiet" must be a list such as ["22:00-07:00"], and has "22-7""#),
+        Broken(
+            "agent.notify.quiet = [\"22:00-07:00\", \"22:00-07:00\"]", #"1:22: "quiet" names "22:00-07:00" twice"#),
         Broken("[[server]]", #"1:3: "server" must be a table, not a list"#),
         Broken("[log.level]\nx = 1", #"1:6: "level" must be "error" or "notice" or "info" or "debug", not a table"#),
         Broken(

@@ -28,6 +28,8 @@ AGEFILE_PYTHON = os.path.join(ROOT, ".build/test-python/bin/python")
 RAGEFILE = os.path.join(ROOT, "Tests/Support/ragefile.py")
 # A machine that also builds is slow; a healthy run needs a fraction of it.
 PATIENCE = 30.0
+# No agent of a test shows itself on the desktop of whoever runs it; desktop.py has buses of its own.
+os.environ.update(DBUS_SESSION_BUS_ADDRESS="unix:path=/nonexistent", DBUS_SYSTEM_BUS_ADDRESS="unix:path=/nonexistent")
 
 
 class Checks:
@@ -160,7 +162,11 @@ def port():
 def spawn(command, log=None, **options):
     """Starts a process that ends with this program at the latest."""
     out = open(log, "ab") if log else subprocess.DEVNULL
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **options)
+    return owned(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **options))
+
+
+def owned(process):
+    """The same process, which ends with this program from now on."""
     _processes.append(process)
     return process
 

@@ -21,6 +21,8 @@ struct WelcomeWay: Sendable {
     }
 
     var stage = Stage.invite
+    /// What the browser was opened with, for the field of the invite.
+    var offered = ""
     var goal: Goal?
     var card: WelcomeCard?
     /// The person's name, or the device's.

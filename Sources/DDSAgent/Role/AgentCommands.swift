@@ -28,10 +28,6 @@ import Logging
             return ["locked": true, "renewing": .bool(role.services.handover.isUnderWay)]
         }
         commands.register("agent.fetch") { [self] request, _ throws(Failure) in try await fetch(request) }
-        commands.register("agent.open") { [self] _, _ throws(Failure) in
-            guard let page = role.page else { throw Failure(.unavailable, "there is no page while the agent starts or stops") }
-            return ["url": .text(page.makeOpenAddress()), "address": .text(page.gate.site.address)]
-        }
         for (name, action) in AgentMailCommands.everything {
             commands.register(name) { [self] request, _ throws(Failure) in try await action(agent(), request) }
         }

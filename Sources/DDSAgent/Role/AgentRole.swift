@@ -23,7 +23,9 @@ import Logging
     private(set) var agent: Agent?
     private(set) var page: WebApp?
     private(set) var pagePort: UInt16?
-    private var mailPage: MailPage?
+    private(set) var mailPage: MailPage?
+    /// Tray, notifications and sleep, in a process that stays.
+    private(set) var desktop: DesktopDesk?
     private(set) var isJoining = false
     /// What a passphrase costs to try; nil is measured, tests lower it.
     var workFactor: Int?
@@ -36,6 +38,7 @@ import Logging
 
     package func start() async throws(Failure) {
         AgentCommands(role: self).register(in: services.control)
+        DesktopCommands(role: self).register(in: services.control)
         let folder = AgentFolder(stateDir: services.config.node.stateDirectory)
         guard let account = try folder.loadAccount() else {
             services.log.notice("nobody has joined yet; open the page with: ddsnode open, or run: ddsnode join INVITE")
@@ -62,6 +65,7 @@ import Logging
         try await agent.start()
         // A page that served nobody until now goes on as this agent's.
         if page != nil { showMail(agent) }
+        desktop?.changed()
     }
 
     private func startPage(name: String) throws(Failure) {
@@ -158,7 +162,13 @@ import Logging
         return (agent, lost)
     }
 
-    package func reload(_ config: Config) async {}
+    package func serving() {
+        let desktop = DesktopDesk(role: self)
+        self.desktop = desktop
+        desktop.start()
+    }
+
+    package func reload(_ config: Config) async { desktop?.reload(config) }
 
     package func drain() async {
         agent?.lock()
@@ -166,6 +176,8 @@ import Logging
     }
 
     package func stop() async {
+        desktop?.stop()
+        desktop = nil
         if services.handover.isUnderWay {
             services.handover.leave(Self.pageSockets, page?.surrender() ?? [])
         } else {
@@ -181,10 +193,15 @@ import Logging
     package func status() async -> RoleStatus {
         guard let agent else {
             return RoleStatus(
-                fields: ["joined": false, "page": page.map { .text($0.gate.site.address) } ?? .null],
+                fields: [
+                    "joined": false, "page": page.map { .text($0.gate.site.address) } ?? .null,
+                    "tray": .bool(desktop?.hasTray ?? false),
+                ],
                 problems: ["nobody has joined from here; run: ddsnode open, or ddsnode join INVITE"])
         }
-        return await agent.status(page: page?.gate.site.address)
+        var status = await agent.status(page: page?.gate.site.address)
+        desktop?.add(to: &status)
+        return status
     }
 }
 

@@ -78,6 +78,16 @@ import Logging
 
     // MARK: Doing
 
+    /// A browser that is on its way already is left where it is.
+    func offer(_ invite: String, to browser: WebSessionID) {
+        guard role?.agent == nil, ways[browser].map({ $0.stage == .invite }) ?? true else { return }
+        var way = WelcomeWay()
+        way.offered = invite
+        keep(way, of: browser)
+    }
+
+    func offered(to browser: WebSessionID) -> String { ways[browser]?.offered ?? "" }
+
     func act(_ action: WelcomeAction, of browser: WebSessionID) async {
         guard let role, role.agent == nil || ways[browser] != nil, !role.isJoining else { return }
         var way = ways[browser] ?? WelcomeWay()

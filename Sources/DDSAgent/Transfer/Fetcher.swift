@@ -41,6 +41,8 @@ import Logging
     private(set) var lastSuccess: WallTime?
     private(set) var lastTrouble: String?
     private(set) var fetchedCount = 0
+    /// A round has ended, whatever came of it.
+    var onSettled: (@LoopActor () -> Void)?
 
     init(
         spool: any SpoolEngine, services: Services, account: AgentAccount, link: NodeLink, watch: NodeWatch,
@@ -154,6 +156,7 @@ import Logging
         }
         if let lastTrouble { services.log.info("fetch", metadata: ["trouble": "\(lastTrouble)"]) }
         finishRound(outcome)
+        onSettled?()
         guard !isStopped else { return }
         let next = pace.next(after: outcome, couldWait: couldWait)
         if !waitingForNextRound.isEmpty { return runSoon() }

@@ -3,13 +3,17 @@
 import DDSCore
 
 extension PageRenderer {
-    /// The next screen of a browser on its way, with what was wrong with its last form.
-    package func welcome(_ context: Context, _ screen: WelcomeScreen, problem: String?) -> String {
+    /// The next screen of a browser on its way, with what was wrong with its last form. `offered` stands in the field for the
+    /// invite.
+    package func welcome(
+        _ context: Context, _ screen: WelcomeScreen, problem: String?, offered: String = ""
+    ) -> String {
         var values = alone(context, problem)
         let template: String
         switch screen {
         case .invite:
             (template, values["step"]) = ("welcomeInvite", Self.step(1))
+            values["offered"] = offered
         case .kitEntry:
             (template, values["step"]) = ("welcomeKitEntry", Self.step(1))
         case .card(let card):

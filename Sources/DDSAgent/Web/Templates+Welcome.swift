@@ -44,7 +44,7 @@ extension Templates {
             <form method="post" action="/welcome" autocomplete="off">
             {{>welcomeToken}}
             <p><label for="invite">Invite</label>
-            <textarea name="invite" id="invite" rows="4" required autofocus autocomplete="off" autocapitalize="none" spellcheck="false" translate="no"></textarea></p>
+            <textarea name="invite" id="invite" rows="4" required autofocus autocomplete="off" autocapitalize="none" spellcheck="false" translate="no">{{offered}}</textarea></p>
             <button class="primary wide" name="action" value="invite">Continue</button>
             </form>
             <p class="hint">This page is on your own computer. The node is asked what the invite is for; nothing is created yet. The link that another device of yours has made goes here too.</p>

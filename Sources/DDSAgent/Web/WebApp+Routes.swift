@@ -14,7 +14,7 @@ extension WebApp {
         case (.health, false): return .text("ok\n")
         case (.unlock, false): return unlockPage(request, visit)
         case (.unlock, true): return await unlock(request, visit)
-        case (.open(let token), false): return open(token, request)
+        case (.open(let token), false): return open(token, request, visit)
         case (.welcome, false): return welcomePage(request, visit)
         case (.welcome, true): return await welcome(request, visit)
         case (.welcomePrint, false): return kitPrint(request, visit)
@@ -128,13 +128,22 @@ extension WebApp {
         }
     }
 
-    private func open(_ token: String, _ request: HTTPRequest) -> HTTPResponse {
-        guard gate.maySetCookie(request), gate.sessions.redeem(openToken: token, now: configuration.time.now) else {
+    private func open(_ token: String, _ request: HTTPRequest, _ visit: WebGate.Visit?) -> HTTPResponse {
+        guard gate.maySetCookie(request), let target = gate.sessions.redeem(openToken: token, now: configuration.time.now) else {
             gate.count(.openTokenUnknown)
             return page(for: .openTokenUnknown)
         }
-        guard hasMail else { return .redirect(to: "/welcome") }
-        return isLocked ? .redirect(to: "/unlock") : signIn(to: "/", notice: limiter.takeFailed())
+        if hasMail, !isLocked { return signIn(to: target.path, notice: limiter.takeFailed()) }
+        var response = HTTPResponse.redirect(to: hasMail ? "/unlock" : "/welcome")
+        // What it was opened for waits in memory until the key is open, or for the first field of joining.
+        guard target != OpenTarget() else { return response }
+        let (visit, cookie) = visiting(request, visit)
+        if let visit {
+            if hasMail { gate.sessions.remember(wanted: target.path, for: visit.id) }
+            if let invite = target.invite { welcome.offer(invite.exposed, to: visit.id) }
+        }
+        if let cookie { response.headers.set("Set-Cookie", cookie) }
+        return response
     }
 
     private func signIn(to path: String, notice failed: (count: Int, since: WallTime)?) -> HTTPResponse {

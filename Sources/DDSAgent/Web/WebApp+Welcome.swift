@@ -13,7 +13,9 @@ extension WebApp {
         guard let visit else { return page(for: .sessionMissing, status: 403) }
         var response: HTTPResponse
         if let (screen, problem) = seen(by: visit) {
-            response = .html(pages.welcome(context(request, visit), screen, problem: problem))
+            response = .html(
+                pages.welcome(
+                    context(request, visit), screen, problem: problem, offered: welcome.offered(to: visit.id)))
         } else {
             response = .redirect(to: "/")
         }

@@ -139,9 +139,9 @@ package final class WebApp {
         streams = []
     }
 
-    /// The address that signs a browser in once within a minute, for `ddsnode open` over the control socket.
-    package func makeOpenAddress() -> String {
-        gate.site.address + "/open/" + gate.sessions.makeOpenToken(now: configuration.time.now)
+    /// The address that signs a browser in once within a minute, for `ddsnode open` over the control socket and for the desktop.
+    package func makeOpenAddress(for target: OpenTarget = OpenTarget()) -> String {
+        gate.site.address + "/open/" + gate.sessions.makeOpenToken(for: target, now: configuration.time.now)
     }
 
     /// What the backend has to say, to every open tab. After a lock nobody is signed in.

@@ -121,6 +121,10 @@ package enum WelcomeAction: Sendable {
     /// What the browser sees now, with what was wrong with its last form; nil when there is nothing to lead through for it.
     func screen(for browser: WebSessionID, isSignedIn: Bool) -> (screen: WelcomeScreen, problem: String?)?
     func act(_ action: WelcomeAction, of browser: WebSessionID) async
+    /// A link that this browser was opened with: it stands in the field for the invite, and a person goes on from there.
+    func offer(_ invite: String, to browser: WebSessionID)
+    /// What was offered and not asked for yet; empty when nothing was.
+    func offered(to browser: WebSessionID) -> String
     /// True while the next thing for this browser is to type the passphrase once more.
     func awaitsCheck(of browser: WebSessionID) -> Bool
     /// Reads the key back from the disk, and begins to prove the account when it opens. Nil when that was not awaited.

@@ -47,7 +47,7 @@ package struct WebSessions {
     private let random: any RandomSource
     private let hash: WebHash
     private var sessions: [WebSessionID: Session] = [:]
-    private var openTokens: [WebSessionID: Instant] = [:]
+    private var openTokens: [WebSessionID: (made: Instant, target: OpenTarget)] = [:]
 
     package init(random: any RandomSource, hash: @escaping WebHash) {
         self.random = random
@@ -143,21 +143,21 @@ package struct WebSessions {
         return sessions[id]?.notice
     }
 
-    /// A token for `/open/<token>`: signs in once within a minute. Given out over the control socket only.
-    package mutating func makeOpenToken(now: Instant) -> String {
-        openTokens = openTokens.filter { now - $0.value < Self.openTokenLifetime }
-        if openTokens.count >= Self.openTokensMax, let oldest = openTokens.min(by: { $0.value < $1.value }) {
+    /// A token for `/open/<token>`: signs in once within a minute. Given out over the control socket and to the desktop only.
+    package mutating func makeOpenToken(for target: OpenTarget = OpenTarget(), now: Instant) -> String {
+        openTokens = openTokens.filter { now - $0.value.made < Self.openTokenLifetime }
+        if openTokens.count >= Self.openTokensMax, let oldest = openTokens.min(by: { $0.value.made < $1.value.made }) {
             openTokens[oldest.key] = nil
         }
         let token = Hex.encode(random.bytes(32))
-        openTokens[id(token)] = now
+        openTokens[id(token)] = (now, target)
         return token
     }
 
-    /// Uses a token up; true when it was good.
-    package mutating func redeem(openToken token: String, now: Instant) -> Bool {
-        guard let made = openTokens.removeValue(forKey: id(token)) else { return false }
-        return now - made < Self.openTokenLifetime
+    /// Uses a token up; what it was made for, nil when it is not good.
+    package mutating func redeem(openToken token: String, now: Instant) -> OpenTarget? {
+        guard let found = openTokens.removeValue(forKey: id(token)), now - found.made < Self.openTokenLifetime else { return nil }
+        return found.target
     }
 
     package var count: Int { sessions.count }
@@ -169,6 +169,19 @@ package struct WebSessions {
 
     private mutating func dropExpired(now: Instant) {
         sessions = sessions.filter { now - $0.value.begun < Self.lifetime }
+    }
+}
+
+/// What a one-time address leads to. Kept in memory beside its token, so that the address says nothing of it.
+package struct OpenTarget: Hashable, Sendable {
+    /// A page's path.
+    package var path: String
+    /// For the first field of joining: an invite or the link of another device.
+    package var invite: Redacted<String>?
+
+    package init(path: String = "/", invite: Redacted<String>? = nil) {
+        self.path = path
+        self.invite = invite
     }
 }
 

@@ -2,6 +2,7 @@
 // becomes this value is in ConfigLoader.
 
 import DDSCore
+package import DDSDesktop
 
 /// Effective settings. Two are equal when every setting is, wherever each came from.
 package struct Config: Sendable, Equatable {
@@ -106,6 +107,20 @@ package struct Config: Sendable, Equatable {
     package struct Agent: Sendable, Equatable {
         package struct Lock: Sendable, Equatable {
             package var idle = Duration.zero
+            package var onSuspend = true
+            package var onScreenLock = true
+        }
+
+        package enum Tray: String, Sendable, CaseIterable {
+            case auto
+            case on
+            case off
+        }
+
+        package struct Notify: Sendable, Equatable {
+            package var content = NotificationContent.count
+            /// Each such as `22:00-07:00`.
+            package var quiet: [String] = []
         }
 
         package struct Web: Sendable, Equatable {
@@ -123,6 +138,8 @@ package struct Config: Sendable, Equatable {
         package var fetchEvery = Duration.zero
         package var lock = Lock()
         package var web = Web()
+        package var tray = Tray.auto
+        package var notify = Notify()
     }
 
     /// Whether the page shows the formatted version of a message.

@@ -183,6 +183,27 @@ package struct ConfigKind: Sendable {
         }
     }
 
+    /// Any texts that satisfy `isValid`, each at most once; `name` and `example` as for `text`.
+    static func texts(
+        _ name: String, example: String, _ field: any Field<[String]>, where isValid: @escaping @Sendable (String) -> Bool
+    ) -> ConfigKind {
+        ConfigKind(name: "list of \(name)", constraint: "\"\(example)\"") { value, config in
+            guard case .list(let items) = value else { return "must be a list such as [\"\(example)\"], not \(value.spoken)" }
+            var chosen: [String] = []
+            for item in items {
+                guard case .text(let text) = item, isValid(text) else {
+                    return "must be a list such as [\"\(example)\"], and has \(item.spoken)"
+                }
+                guard !chosen.contains(text) else { return "names \(item.spoken) twice" }
+                chosen.append(text)
+            }
+            config[keyPath: field] = chosen
+            return nil
+        } read: {
+            .list($0[keyPath: field].map { .text($0) })
+        }
+    }
+
     // MARK: - Wording
 
     private static func choice(_ words: [String]) -> String { words.map { "\"\($0)\"" }.joined(separator: " or ") }

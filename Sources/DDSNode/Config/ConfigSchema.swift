@@ -1,6 +1,7 @@
 // Every key there is, once: the loader, `config print`, the samples in etc/, the manual's test and the suggestions read this table.
 
 import DDSCore
+import DDSDesktop
 
 package enum ConfigSchema {
     /// In the order of samples and manual: keys of one table stand together.
@@ -149,6 +150,12 @@ package enum ConfigSchema {
             "agent.lock.idle", .duration(\.agent.lock.idle, .seconds(1)...days(30)), .value(.text("15m")),
             "After how long without use the agent forgets its keys."),
         ConfigKey(
+            "agent.lock.on_suspend", .flag(\.agent.lock.onSuspend), .value(.flag(true)),
+            "Forget the keys before the machine sleeps. Sleep waits for that, for as long as logind lets it."),
+        ConfigKey(
+            "agent.lock.on_screen_lock", .flag(\.agent.lock.onScreenLock), .value(.flag(true)),
+            "Forget the keys when the screen is locked."),
+        ConfigKey(
             "agent.web.listen", .endpoint(\.agent.web.listen, isLocal: true, isOptional: false),
             .value(.text("127.0.0.1:7381")),
             restart: true,
@@ -166,6 +173,19 @@ package enum ConfigSchema {
         ConfigKey(
             "agent.web.html", .word(\.agent.web.html), .value(.text("on-request")), restart: true,
             "Whether the formatted version of a message can be asked for on the page. Nothing is ever loaded for it."),
+        ConfigKey(
+            "agent.tray.enabled", .word(\.agent.tray), .value(.text("auto")), restart: true,
+            "The icon in the desktop's tray: \"auto\" shows it where there is a tray; with \"on\" status says so where there is "
+                + "none; \"off\" shows none."),
+        ConfigKey(
+            "agent.notify.content", .word(\.agent.notify.content), .value(.text("count")),
+            "What a notification of new mail says: nothing at all, how much came, from whom, or what it is about as well. While "
+                + "the agent is locked it is never more than how much. The desktop's notification server may keep what it is told."),
+        ConfigKey(
+            "agent.notify.quiet",
+            .texts("hours of the day", example: "22:00-07:00", \.agent.notify.quiet) { QuietHours($0) != nil },
+            .value(.list([])),
+            "Hours of the local day without notifications. They may go over midnight."),
     ]
 
     private static let log = [

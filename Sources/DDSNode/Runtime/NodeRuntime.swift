@@ -64,6 +64,7 @@ package import Logging
             throw error
         }
         handover.closeRest()
+        for role in roles { role.serving() }
         ServiceManager.ready("serving as \(config.roles.joined(separator: " and "))")
         let watchdog = startWatchdog()
         onReady(self)

@@ -15,6 +15,9 @@ package import Logging
     init(services: Services) throws(Failure)
     /// Opens state and listeners. After it returns the role serves. Throws what keeps it from starting, with the remedy.
     func start() async throws(Failure)
+    /// Every role of a process that runs until it is stopped serves now. Not called where a command does its work with a role in
+    /// its own process.
+    func serving()
     /// SIGHUP: takes over every key that does not need a restart.
     func reload(_ config: Config) async
     /// Stops accepting and finishes what is half done; the runtime escalates to `stop` after a deadline.
@@ -27,6 +30,8 @@ package import Logging
 
 extension Role {
     package static var mayBeRenewed: Bool { false }
+
+    package func serving() {}
 }
 
 package struct RoleStatus: Sendable {

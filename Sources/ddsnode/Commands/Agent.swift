@@ -1,4 +1,4 @@
-// `open`, `lock`, `unlock`, `fetch`: what a person asks of their agent besides mail itself.
+// `lock`, `unlock`, `fetch`: what a person asks of their agent besides mail itself.
 
 import ArgumentParser
 import DDSAgent
@@ -6,27 +6,6 @@ import DDSCore
 import DDSLoop
 import DDSNode
 import DDSServer
-
-struct OpenCommand: NodeCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "open", abstract: "Open the page in the browser.",
-        discussion: "The address works once, within a minute, and for your own user only.")
-
-    @Flag(help: "Print the address and open nothing.") var printURL = false
-    @OptionGroup(title: "Global options") var globals: GlobalOptions
-
-    func perform(_ context: Context) async throws(Failure) -> Int32 {
-        let config = try context.config(for: AgentRole.name)
-        let result = try await Dispatch.runningDaemon(config, ControlRequest("agent.open"))
-        guard let url = result["url"]?.string else { throw Failure(.protocolError, "the agent did not say where the page is") }
-        if printURL || context.output.isJSON {
-            context.output.result(result) { url }
-        } else if !Browser.open(url) {
-            throw Failure(.unavailable, "no browser could be started here; use: ddsnode open --print-url")
-        }
-        return 0
-    }
-}
 
 struct LockCommand: NodeCommand {
     static let configuration = CommandConfiguration(

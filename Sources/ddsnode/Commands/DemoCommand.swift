@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import DDSCore
+import DDSDesktop
 import DDSLoop
 import DDSNode
 import Glibc
@@ -51,7 +52,7 @@ struct DemoCommand: NodeCommand {
         // Whoever asked for the end knows why something is missing.
         if stop.isRequested { return 0 }
         context.output.result(demo.description) { demo.words }
-        if !noBrowser, !globals.noInput, let url = demo.members.first?.openURL { _ = Browser.open(url) }
+        if !noBrowser, !globals.noInput, let url = demo.members.first?.openURL { _ = await PageOpener.open(url) }
         try await demo.waitForStop()
         context.output.progress("stopping")
         return 0

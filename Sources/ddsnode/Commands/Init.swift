@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import DDSCore
+import DDSDesktop
 import DDSLoop
 import DDSNode
 import DDSSeal

@@ -3,6 +3,7 @@
 import ArgumentParser
 import DDSAgent
 import DDSCore
+import DDSDesktop
 import DDSLoop
 import DDSNode
 import DDSSeal
@@ -87,6 +88,6 @@ extension Context {
         else {
             return output.next("\(program) --role agent, then \(program) open")
         }
-        if !Browser.open(url) { output.next("\(program) open --print-url") }
+        if await !PageOpener.open(url) { output.next("\(program) open --print-url") }
     }
 }

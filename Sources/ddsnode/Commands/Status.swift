@@ -100,7 +100,7 @@ struct StatusCommand: NodeCommand {
             ["agent", state + "   up \(uptime)"],
             ["fetch", "\(lastFetch.isEmpty ? "not yet" : lastFetch), \(SafeWord.text(fields["fetched"])) new since the start"],
             ["outbox", "\(SafeWord.text(fields["outbox"]))   store \(size(fields["store_bytes"]?.integer ?? 0))"],
-            ["web", SafeWord.text(fields["page"])],
+            ["web", "\(SafeWord.text(fields["page"]))   tray \(fields["tray"]?.boolean == true ? "yes" : "no")"],
         ]
     }
 

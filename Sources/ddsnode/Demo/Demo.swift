@@ -3,6 +3,7 @@
 
 import DDSAgent
 import DDSCore
+import DDSDesktop
 import DDSLoop
 import DDSNode
 import DDSSeal
@@ -135,6 +136,10 @@ import Glibc
             runtime_dir = "\(state)/run"
             [agent]
             fetch_every = "5s"
+            [agent.tray]
+            enabled = "off"
+            [agent.notify]
+            content = "none"
 
             """)
         var member = Member(

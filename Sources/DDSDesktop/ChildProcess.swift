@@ -1,14 +1,17 @@
 // A process of this one's own, started without a shell and ended by its id.
 
-import DDSCore
-import Glibc
+package import DDSCore
+package import Glibc
 
 /// Output goes to a file, input is empty, no other descriptor is inherited that was opened close-on-exec.
-final class ChildProcess: Sendable {
-    let pid: pid_t
+package final class ChildProcess: Sendable {
+    package let pid: pid_t
 
-    /// Starts `program` with these words, the first of which is its name. Throws when it cannot be started.
-    init(_ words: [String], program: String, output: String) throws(Failure) {
+    /// Starts `program` with these words, the first of which is its name. Throws when it cannot be started. `environment` has
+    /// `NAME=value` each; nil is that of this process.
+    package init(
+        _ words: [String], program: String, output: String = "/dev/null", environment: [String]? = nil
+    ) throws(Failure) {
         var actions = unsafe posix_spawn_file_actions_t()
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
@@ -25,26 +28,36 @@ final class ChildProcess: Sendable {
         unsafe posix_spawnattr_setsigdefault(&attributes, &defaults)
         // A group of its own: Ctrl-C reaches the parent, which ends its children in order.
         unsafe posix_spawnattr_setpgroup(&attributes, 0)
-        unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
+        // Whatever the caller's thread holds back.
+        var mask = sigset_t()
+        unsafe sigemptyset(&mask)
+        unsafe posix_spawnattr_setsigmask(&attributes, &mask)
+        unsafe posix_spawnattr_setflags(
+            &attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK))
         var arguments: [UnsafeMutablePointer<CChar>?] = unsafe words.map { unsafe strdup($0) } + [nil]
         defer { unsafe arguments.forEach { unsafe free($0) } }
         var pid: pid_t = 0
-        let status = unsafe posix_spawn(&pid, program, &actions, &attributes, &arguments, environ)
+        var variables: [UnsafeMutablePointer<CChar>?] = unsafe (environment ?? []).map { unsafe strdup($0) } + [nil]
+        defer { unsafe variables.forEach { unsafe free($0) } }
+        let status =
+            environment == nil
+            ? unsafe posix_spawn(&pid, program, &actions, &attributes, &arguments, environ)
+            : unsafe posix_spawn(&pid, program, &actions, &attributes, &arguments, &variables)
         guard status == 0 else { throw Failure(.system, "\(program) cannot be started: error \(status)") }
         self.pid = pid
     }
 
-    func signal(_ number: Int32) { kill(pid, number) }
+    package func signal(_ number: Int32) { kill(pid, number) }
 
     /// The exit status when the process has ended, nil while it runs. Once it has answered, not to be asked again.
-    func poll() -> Int32? {
+    package func poll() -> Int32? {
         var status: Int32 = 0
         guard unsafe waitpid(pid, &status, WNOHANG) != 0 else { return nil }
         return Self.code(status)
     }
 
     /// Waits for the end.
-    func waitForEnd() -> Int32 {
+    package func waitForEnd() -> Int32 {
         var status: Int32 = 0
         while unsafe waitpid(pid, &status, 0) < 0, errno == EINTR {}
         return Self.code(status)
