@@ -135,6 +135,18 @@ import Testing
         #expect(table.message(signedBy: "abcd", as: "s2") == nil)
     }
 
+    @Test func arrivedAfter_isWhatCameSinceAndIsStillThere() {
+        var table = SummaryTable((0..<1100).map { number in
+            var summary = Self.plain
+            summary.id = "id\(number)"
+            return summary
+        })
+        #expect(table.newestRecord == 2 * 1099 + 1)
+        table.remove("id1098")
+        #expect(table.arrived(after: 2 * 1000 + 1).map { table.id($0) } == (1001..<1100).filter { $0 != 1098 }.map { "id\($0)" })
+        #expect(table.arrived(after: 0).count == 1099 && table.arrived(after: table.newestRecord).isEmpty)
+    }
+
     @Test func removedText_isNotInMemory() {
         var table = SummaryTable([Self.plain, Self.full])
         table.remove(Self.full.id)

@@ -70,13 +70,11 @@ import DDSSpool
 
     /// Takes note of what has come since the last time.
     private func note(_ store: MessageStore) {
-        func record(_ id: String) -> UInt64 { store.items[id]?.messageRecord.rawValue ?? 0 }
-        let newest = store.order.last.map(record) ?? 0
+        let items = store.items
         if let mark {
-            let fresh = store.order.reversed().prefix { record($0) > mark }.reversed()
-            announced += fresh.filter { store.items[$0]?.summary.isOwn == false }
+            announced += items.arrived(after: mark).filter { !items.marks($0).contains(.own) }.map { items.id($0) }
         }
-        mark = max(mark ?? 0, newest)
+        mark = max(mark ?? 0, items.newestRecord)
     }
 
     private func letter(_ summary: StoredSummary) -> NewLetter {

@@ -102,6 +102,21 @@ struct SummaryTable: Sendable {
 
     func messageRecord(_ place: Place) -> SpoolUID { SpoolUID(rawValue: chunks[place.chunk].messageRecords[place.row]) }
 
+    /// The record of the message that came last, of those that have ever been here; 0 for none.
+    var newestRecord: UInt64 { chunks.last?.messageRecords.last ?? 0 }
+
+    /// What came after the message of that record, oldest first.
+    func arrived(after record: UInt64) -> [Place] {
+        var found: [Place] = []
+        for (index, chunk) in chunks.enumerated().reversed() {
+            for row in (0..<chunk.count).reversed() {
+                guard chunk.messageRecords[row] > record else { return found.reversed() }
+                if chunk.marks[row] != .gone { found.append(Place(chunk: index, row: row)) }
+            }
+        }
+        return found.reversed()
+    }
+
     /// The messages that this person wrote, oldest first.
     var own: [StoredSummary] { all.filter { marks($0).contains(.own) }.map { summary($0) } }
 
