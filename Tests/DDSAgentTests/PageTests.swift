@@ -266,7 +266,7 @@ import Testing
 
 /// A search as a page.
 @Suite struct SearchPageTests {
-    private let pages = PageRenderer(hash: testHash, showsUnreadInTitle: false, refreshSeconds: 905, offset: { _ in 0 })
+    private let pages = PageRenderer(hash: testHash, refreshSeconds: 905, offset: { _ in 0 })
     private let frame = PageTests.model("x").0
 
     @Test func numbersTimesAndProgress_areSaid() {
