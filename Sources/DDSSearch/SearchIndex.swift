@@ -26,6 +26,8 @@ package final class SearchIndex: Sendable {
         struct State {
             var shard: SearchShard?
             var count: Int
+            /// No message of it has a higher number.
+            var newest: UInt64
             /// Since the image was taken.
             var isChanged: Bool
         }
@@ -33,20 +35,20 @@ package final class SearchIndex: Sendable {
         let number: Int
         let state: Lock<State>
 
-        init(_ number: Int, _ shard: sending SearchShard, count: Int, isChanged: Bool) {
+        init(_ number: Int, _ shard: sending SearchShard, count: Int = 0, newest: UInt64 = 0, isChanged: Bool) {
             self.number = number
-            state = Lock(State(shard: shard, count: count, isChanged: isChanged))
+            state = Lock(State(shard: shard, count: count, newest: newest, isChanged: isChanged))
         }
 
         /// What `work` makes of the shard; nothing after the index was closed.
         func use<Value: Sendable>(
-            changing: Bool, _ work: (SearchShard, inout Int) throws(SearchError) -> Value
+            changing: Bool, _ work: (SearchShard, inout State) throws(SearchError) -> Value
         ) throws(SearchError) -> Value? {
             let result = state.withLock { state -> Result<Value?, SearchError> in
                 guard let shard = state.shard else { return .success(nil) }
                 if changing { state.isChanged = true }
                 do throws(SearchError) {
-                    return .success(try work(shard, &state.count))
+                    return .success(try work(shard, &state))
                 } catch {
                     return .failure(error)
                 }
@@ -83,8 +85,8 @@ package final class SearchIndex: Sendable {
     /// Puts a part back; throws when it is no such image. Parts are put back before anything is added.
     package func load(_ image: [UInt8], part number: Int) throws(SearchError) {
         let shard = try SearchShard(image: image)
-        let count = try shard.numbers().count
-        let part = Part(number, shard, count: count, isChanged: false)
+        let numbers = try shard.numbers()
+        let part = Part(number, shard, count: numbers.count, newest: numbers.last ?? 0, isChanged: false)
         parts.withLock { parts in
             parts?.append(part)
             parts?.sort { $0.number < $1.number }
@@ -126,11 +128,12 @@ package final class SearchIndex: Sendable {
         while !rest.isEmpty {
             guard let part = try open() else { return }
             let full = partMessages
-            let taken = try part.use(changing: true) { shard, count throws(SearchError) -> Int in
-                let some = rest.prefix(full - count)
+            let taken = try part.use(changing: true) { shard, state throws(SearchError) -> Int in
+                let some = rest.prefix(full - state.count)
                 try shard.add(some.map { ($0.number, SearchTokens.all(of: $0)) })
-                count += some.count
-                if count == full { try shard.compact() }
+                state.count += some.count
+                state.newest = max(state.newest, some.map(\.number).max() ?? 0)
+                if state.count == full { try shard.compact() }
                 return some.count
             }
             rest = rest.dropFirst(taken ?? rest.count)
@@ -141,7 +144,7 @@ package final class SearchIndex: Sendable {
     private func open() throws(SearchError) -> Part? {
         let last = all.last
         if let last, last.state.withLock({ $0.count }) < partMessages { return last }
-        let part = Part((last?.number ?? -1) + 1, try SearchShard(), count: 0, isChanged: true)
+        let part = Part((last?.number ?? -1) + 1, try SearchShard(), isChanged: true)
         return parts.withLock { parts in
             parts?.append(part)
             return parts == nil ? nil : part
@@ -153,9 +156,9 @@ package final class SearchIndex: Sendable {
         for part in all {
             let had = try part.use(changing: false) { shard, _ throws(SearchError) in numbers.intersection(try shard.numbers()) }
             guard let had, !had.isEmpty else { continue }
-            _ = try part.use(changing: true) { shard, count throws(SearchError) in
+            _ = try part.use(changing: true) { shard, state throws(SearchError) in
                 try shard.remove(had)
-                count -= had.count
+                state.count -= had.count
             }
         }
     }
@@ -174,16 +177,19 @@ package final class SearchIndex: Sendable {
                 matches.isComplete = false
                 break
             }
-            let found = try part.use(changing: false) { shard, _ throws(SearchError) in
-                try Self.find(expression, limit: limit, in: shard)
+            let kept = matches.numbers
+            let found = try part.use(changing: false) { shard, state throws(SearchError) in
+                // Of a part of which nothing is new enough only the count is of interest.
+                let isOlder = kept.count == limit && kept.last.map { state.newest < $0 } ?? true
+                return try Self.find(expression, limit: isOlder ? 0 : limit, in: shard)
             }
             guard let found else { continue }
             matches.numbers += found.numbers
             matches.count += found.count
+            // A part that was made anew after damage holds older messages than those before it.
+            if !zip(matches.numbers, matches.numbers.dropFirst()).allSatisfy({ $0 > $1 }) { matches.numbers.sort(by: >) }
+            if matches.numbers.count > limit { matches.numbers.removeLast(matches.numbers.count - limit) }
         }
-        // Parts that were made anew after damage hold older messages than those before them.
-        if !zip(matches.numbers, matches.numbers.dropFirst()).allSatisfy({ $0 > $1 }) { matches.numbers.sort(by: >) }
-        if matches.numbers.count > limit { matches.numbers.removeLast(matches.numbers.count - limit) }
         return matches
     }
 

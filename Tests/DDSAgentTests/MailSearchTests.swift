@@ -27,8 +27,8 @@ import Testing
         #expect(model.rows.map(\.row.subject) == ["Something else", "Résumé of the year"])
         #expect(model.rows.map(\.matches) == [1, 2])
         #expect(model.rows[1].snippet == [.init("Which "), .init("BARN", isMatch: true), .init("?")])
-        #expect(try await results(open, "barn burns").rows[0].snippet.map(\.text).joined() == "The old barn <b>burns</b>.")
-        #expect(try await results(open, "resume").rows[0].subject.contains(.init("Résumé", isMatch: true)))
+        #expect(try await results(open, "barn burns").rows.first?.snippet.map(\.text).joined() == "The old barn <b>burns</b>.")
+        #expect(try await results(open, "resume").rows.first?.subject.contains(.init("Résumé", isMatch: true)) == true)
         #expect(model.choices.map(\.adds) == ["from:bob@node.test", "from:carol@node.test"])
         // What a choice adds finds what it says.
         for choice in model.choices { #expect(try await results(open, "barn \(choice.adds)").total == choice.count) }

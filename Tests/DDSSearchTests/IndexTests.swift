@@ -83,7 +83,10 @@ import Testing
         try index.add((11...20).map { document($0, "word w\($0)") })
         try index.add([document(3, "word w3")])
         #expect(try found(index, "word") == (11...20).reversed() + [3])
-        #expect(try index.find(SearchQuery("word"), limit: 3) == .init(numbers: [20, 19, 18], count: 11))
+        for limit in 0...12 {
+            let newest = Array(([20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 3] as [UInt64]).prefix(limit))
+            #expect(try index.find(SearchQuery("word"), limit: limit) == .init(numbers: newest, count: 11), "\(limit)")
+        }
         #expect(try found(index, "w3") == [3] && found(index, "w13") == [13])
         #expect(try index.numbers() == [3] + (11...20))
         var parts = 0
