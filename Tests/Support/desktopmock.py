@@ -124,6 +124,11 @@ class Login(dbus.service.Object):
         super().__init__(bus, "/org/freedesktop/login1")
         self.mine, self.others = Session(bus, "own", os.getuid()), Session(bus, "other", os.getuid() + 1)
         self.sleeping = False
+        self.process = None
+
+    def look_at(self, process):
+        """Whose program it is that is to be gone when it gives its inhibitor back."""
+        self.process = process
 
     @dbus.service.method(LOGIN + ".Manager", in_signature="ssss", out_signature="h")
     def Inhibit(self, what, who, why, mode):
@@ -138,9 +143,18 @@ class Login(dbus.service.Object):
         return descriptor
 
     def released(self, descriptor, condition):
-        say(released=True)
+        say(released=True, gone=self.is_gone())
         os.close(descriptor)
         return False
+
+    def is_gone(self):
+        """Whether the process has executed its program anew: that has left listening sockets to itself, or its environment is not
+        written yet."""
+        if self.process is None:
+            return None
+        with open(f"/proc/{self.process}/environ", "rb") as file:
+            environment = file.read()
+        return not environment or b"DDSNODE_LISTENERS=" in environment
 
     @dbus.service.signal(LOGIN + ".Manager", signature="b")
     def PrepareForSleep(self, coming):

@@ -21,6 +21,18 @@ DEBIAN = "/usr/bin/python3"
 NO_TRAY = "there is no tray here"
 
 
+# A member whose agent takes no notice of the desktop.
+AWAY = """\
+[agent.tray]
+enabled = "off"
+[agent.notify]
+content = "none"
+[agent.lock]
+on_suspend = false
+on_screen_lock = false
+"""
+
+
 class World:
     """A node with two members. Alice sits at the desktop; Bob writes to her."""
 
@@ -34,7 +46,7 @@ class World:
         self.node = Node().init()
         self.node.start()
         self.node.must("group", "add", "board", "--title", "Board")
-        self.alice, self.bob = Agent("alice"), Agent("bob", extra='[agent.tray]\nenabled = "off"\n[agent.notify]\ncontent = "none"\n')
+        self.alice, self.bob = Agent("alice"), Agent("bob", extra=AWAY)
         for agent in (self.alice, self.bob):
             agent.join(self.node.invite(agent.name, ["board"]))
         self.bob.start()
@@ -287,15 +299,18 @@ def behind_the_lock(checks, world, server):
 def session(checks, world):
     """D8 of sleep and of the screen."""
     agent = world.alice
+    # A process that has not executed its program anew yet, so that it can be told when it has.
+    agent.stop()
     login, = world.at_desk("logind")
+    login.tell("look_at", agent.process.pid)
     held = login.heard("inhibited")
     checks.equal("sleep is to wait for the lock", (held["inhibited"], held["who"], held["mode"]), ("sleep", "ddsnode", "delay"))
     checks.ok("status says that it would", until(lambda: agent.status()["agent"]["sleep_waits"]), agent.status())
     asleep = len(login.all("released"))
     login.tell("sleep")
-    login.heard("released", asleep + 1)
     # logind goes on as soon as it is released: at that moment the key must be gone.
-    checks.ok("sleep waits until the program of before is gone", until(lambda: locked(agent)), agent.status())
+    checks.equal("sleep waits until the program of before is gone", login.heard("released", asleep + 1)["gone"], True)
+    checks.ok("and the agent is locked", until(lambda: locked(agent)), agent.status())
     checks.ok("the log says why", "about to sleep" in agent.log_text(), agent.log_text()[-400:])
     login.tell("wake")
     checks.ok("after it sleep waits again", until(lambda: agent.status()["agent"]["sleep_waits"]), agent.status())
@@ -307,6 +322,7 @@ def session(checks, world):
     login.tell("lock_other")
     login.tell("hint")
     checks.ok("other users' sessions are theirs", until(lambda: locked(agent)) and agent.log_text().count("screen was locked") == 3)
+    checks.equal("an agent that is told to stays open all the while", world.bob.status()["agent"]["locked"], False)
     login.stop()
     checks.ok("without logind the agent runs", until(lambda: not agent.status()["agent"]["sleep_waits"]), agent.status())
 
@@ -450,9 +466,9 @@ def real(checks, world):
     world.read_all()
     checks.ok("the panel is a tray", until(lambda: agent.status()["agent"]["tray"]), agent.status()["agent"])
     os.makedirs(world.screenshots or ".", exist_ok=True)
-    picture = os.path.join(world.screenshots or os.path.dirname(path("panel", "x")), "tray.png")
 
-    def colours():
+    def colours(name="open"):
+        picture = os.path.join(world.screenshots or os.path.dirname(path("panel", "x")), f"tray-{name}.png")
         shot = run("import", "-display", ":97", "-window", "root", picture)
         if shot.code:
             raise AssertionError(shot.all)
@@ -463,9 +479,9 @@ def real(checks, world):
     checks.ok("the gem is on the screen", until(lambda: colours()[0] > 20, pause=0.5), colours())
     checks.equal("without a badge", colours()[1], 0)
     world.bob.send("on the screen", "text\n", f"alice@{DOMAIN}")
-    checks.ok("then with one", until(lambda: colours()[1] > 5, pause=0.5), colours())
+    checks.ok("then with one", until(lambda: colours("unread")[1] > 5, pause=0.5), colours("unread"))
     agent.lock()
-    checks.ok("and dull when it is locked", until(lambda: colours()[0] == 0, pause=0.5), colours())
+    checks.ok("and dull when it is locked", until(lambda: colours("locked")[0] == 0, pause=0.5), colours("locked"))
     for process in (panel, screen):
         process.terminate()
         process.wait()
