@@ -64,6 +64,8 @@ import Testing
         #expect(first.settings == PageSettings() && first.trouble == nil)
         try await first.change { $0.signature = "MARKER" }
         try await first.change { $0.look.theme = .dark }
+        // Not only when it is opened anew.
+        #expect(try await fixture.spool.count(AgentMailbox.settings) == 1)
         let again = try await book(fixture)
         #expect(again.settings == first.settings && again.settings.signature == "MARKER" && again.settings.look.theme == .dark)
         let entry = try #require(try await fixture.spool.entries(in: AgentMailbox.settings).first)

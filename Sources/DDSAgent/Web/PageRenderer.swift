@@ -19,7 +19,7 @@ package struct PageRenderer: Sendable {
         package var formatted: String?
         /// `agent.web.html`: whether messages may be.
         package var showsFormatted = true
-        /// The defaults for who is not signed in.
+        /// The defaults while locked.
         package var chosen = PageSettings()
 
         package init(formToken: String, here: String, notice: WebNotice? = nil, now: WallTime) {

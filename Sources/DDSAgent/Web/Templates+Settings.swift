@@ -31,7 +31,7 @@ extension Templates {
             {{>settingsTop}}
             {{>settingsForm}}
             <section>
-            <p><label for="name">Your name, as it stands in what you write</label>
+            <p><label for="name">Your name, as it stands in what you write</label><br>
             <input type="text" name="name" id="name" value="{{name}}" required maxlength="100" dir="auto" autocomplete="off" spellcheck="false" writingsuggestions="false"></p>
             <p class="hint">Your address is <bdi dir="auto">{{address}}</bdi>, which the node has given you. In its lists of members you have the name of your invite; its keepers can change that one.</p>
             </section>
@@ -46,7 +46,7 @@ extension Templates {
             <p class="hint">Off at first: some browsers send what you type to a service on the internet for it.</p>
             </section>
             <section>
-            <p><label for="undo">Seconds in which a sent message can be taken back, 0 to 60</label>
+            <p><label for="undo">Seconds in which a sent message can be taken back, 0 to 60</label><br>
             <input type="number" name="undo" id="undo" value="{{undo}}" min="0" max="60" placeholder="{{configuredUndo}}" autocomplete="off"></p>
             <p class="hint">Empty means {{configuredUndo}}, as the configuration has it.</p>
             </section>
@@ -70,11 +70,11 @@ extension Templates {
             <section>
             <h2>Passphrase</h2>
             {{>settingsForm}}
-            <p><label for="old">The one you have</label>
+            <p><label for="old">The one you have</label><br>
             <input type="password" name="old" id="old" required autocomplete="off" autocapitalize="none" spellcheck="false"></p>
-            <p><label for="new">A new one</label>
+            <p><label for="new">A new one</label><br>
             <input type="password" name="new" id="new" required autocomplete="off" autocapitalize="none" spellcheck="false"></p>
-            <p><label for="again">The new one again</label>
+            <p><label for="again">The new one again</label><br>
             <input type="password" name="again" id="again" required autocomplete="off" autocapitalize="none" spellcheck="false"></p>
             <p><button name="action" value="passphrase">Change the passphrase</button></p>
             <p class="hint">Several words that do not belong together. Copies of the key file in backups still open with the one you have now.</p>
@@ -84,7 +84,7 @@ extension Templates {
             <h2>Recovery kit</h2>
             <p>A page to print that brings back who you are on another computer when this one is lost. It needs no passphrase there: whoever has it can become you.</p>
             {{>settingsForm}}
-            <p><label for="passphrase">Your passphrase</label>
+            <p><label for="passphrase">Your passphrase</label><br>
             <input type="password" name="passphrase" id="passphrase" required autocomplete="off" autocapitalize="none" spellcheck="false"></p>
             <p><button name="action" value="kit">Make a kit</button></p>
             </form>
@@ -95,7 +95,7 @@ extension Templates {
         "settingsGroups": #"""
             {{>settingsTop}}
             {{>settingsForm}}
-            <p>What comes to a muted group stays out of the inbox and is not counted. It is all under the group.</p>
+            <p>What comes to a muted group stays out of the inbox and is not counted. You find it all under the group itself.</p>
             {{#memberships}}<section>
             <h2><span class="hue {{hue}}" aria-hidden="true"></span> <a href="{{groupPath}}"><bdi dir="auto">{{groupName}}</bdi></a></h2>
             <p class="hint">{{groupWords}}. To leave it, ask {{#owners}}an owner, <bdi dir="auto">{{owners}}</bdi>, or {{/owners}}the keepers of the node.</p>

@@ -67,8 +67,7 @@ extension WebApp {
             now: configuration.time.wall)
         context.links = links.names
         context.showsFormatted = configuration.showsFormatted
-        // Nothing of what somebody has chosen is shown to who is not signed in.
-        if let visit, visit.level == .signedIn, !isLocked { context.chosen = backend.settings.chosen }
+        if hasMail { context.chosen = backend.settings.chosen }
         return context
     }
 
