@@ -81,6 +81,7 @@ def screens(tab, base, demo, alice):
         go("/")
         tab.evaluate("document.querySelector('#help').showModal()")
 
+<<<<<<< HEAD
     def link():
         go("/settings/devices")
         if not tab.find("#link"):
@@ -92,8 +93,17 @@ def screens(tab, base, demo, alice):
         tab.type("#passphrase", alice["passphrase"])
         tab.click('[value="kit"]')
         tab.wait("DDS-RECOVERY")
+=======
+    def search(words):
+        go("/s")
+        tab.type("#q", words)
+        tab.keys("Enter")
+        tab.wait("</mark>" if words else "How to search")
+        tab.settled()
+>>>>>>> search
 
     return [
+        ("search", lambda: search("budget")), ("searching", lambda: search("")),
         ("inbox", lambda: go("/")), ("menu", menu), ("undo", undo), ("keys", keys), ("private", lambda: go("/p")),
         ("starred", lambda: go("/f")), ("archive", lambda: go("/r")), ("drafts", lambda: go("/d")), ("sent", lambda: go("/x")),
         ("lists", lambda: (go("/"), tab.go(base + group(tab, "#lists")), tab.settled())),

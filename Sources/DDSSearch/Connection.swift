@@ -60,7 +60,7 @@ final class Connection {
     }
 
     deinit {
-        for unsafe statement in unsafe statements.values { unsafe sqlite3_finalize(statement) }
+        unsafe statements.values.forEach { _ = unsafe sqlite3_finalize($0) }
         unsafe sqlite3_close_v2(handle)
     }
 

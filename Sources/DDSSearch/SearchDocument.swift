@@ -22,7 +22,8 @@ package struct SearchDocument: Hashable, Sendable {
         self.subject = subject
         self.from = from
         self.to = to
-        self.body = body.utf8.count <= Self.bodyOctetsMax ? body : String(decoding: body.utf8.prefix(Self.bodyOctetsMax), as: UTF8.self)
+        self.body =
+            body.utf8.count <= Self.bodyOctetsMax ? body : String(decoding: body.utf8.prefix(Self.bodyOctetsMax), as: UTF8.self)
         self.files = files
     }
 
@@ -55,7 +56,9 @@ enum SearchTokens {
             case .word: tokens += cut(word.text)
             case .character:
                 tokens += word.text
-                if place + 1 < words.count, words[place + 1].kind == .character(follows: true) { tokens += words[place + 1].text }
+                if place + 1 < words.count, words[place + 1].kind == .character(follows: true) {
+                    tokens += words[place + 1].text
+                }
             }
             tokens += " "
         }

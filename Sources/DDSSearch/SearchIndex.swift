@@ -154,7 +154,8 @@ package final class SearchIndex: Sendable {
     /// Removes messages without leaving a word of them.
     package func remove(_ numbers: Set<UInt64>) throws(SearchError) {
         for part in all {
-            let had = try part.use(changing: false) { shard, _ throws(SearchError) in numbers.intersection(try shard.numbers()) }
+            let had = try part.use(changing: false) { shard, _ throws(SearchError) in numbers.intersection(try shard.numbers())
+            }
             guard let had, !had.isEmpty else { continue }
             _ = try part.use(changing: true) { shard, state throws(SearchError) in
                 try shard.remove(had)

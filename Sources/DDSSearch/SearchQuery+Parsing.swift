@@ -1,5 +1,5 @@
-// How a query is written: words, `word*`, `"phrases"`, `-not`, and `name:value`. What is written wrongly gives a sentence with a
-// remedy and finds nothing; names that are none of these are words like others.
+// How a query is written: words, `word*`, `"phrases"`, `-not`, and `name:value`. What is written wrongly gives a sentence with
+// a remedy and finds nothing; names that are none of these are words like others.
 
 import DDSCore
 import DDSUnicode
@@ -34,7 +34,9 @@ extension SearchQuery {
             return
         }
         for piece in pieces where problem == nil { add(piece) }
-        if problem == nil, isEmpty, !pieces.isEmpty { problem = "There is no letter or digit in that; type a word to look for." }
+        if problem == nil, isEmpty, !pieces.isEmpty {
+            problem = "There is no letter or digit in that; type a word to look for."
+        }
     }
 
     private static func isQuote(_ character: Character) -> Bool { "\"“”„‟".contains(character) }
@@ -141,7 +143,8 @@ extension SearchQuery {
     /// When a year, month or day begins, in UTC; nil for what is none.
     static func start(of date: String) -> Int64? {
         let parts = date.split(separator: "-", omittingEmptySubsequences: false)
-        guard (1...3).contains(parts.count), parts[0].utf8.count == 4, parts.dropFirst().allSatisfy({ (1...2).contains($0.utf8.count) })
+        guard (1...3).contains(parts.count), parts[0].utf8.count == 4,
+            parts.dropFirst().allSatisfy({ (1...2).contains($0.utf8.count) })
         else { return nil }
         let numbers = parts.compactMap { part in part.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int(part) : nil }
         guard numbers.count == parts.count else { return nil }

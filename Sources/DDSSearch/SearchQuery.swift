@@ -186,7 +186,8 @@ extension [String] {
             guard self[start] == first || (isPrefix && words.count == 1) else { return false }
             return words.indices.allSatisfy { place in
                 let isLast = place == words.count - 1
-                return self[start + place] == words[place] || (isPrefix && isLast && self[start + place].hasPrefix(words[place]))
+                return self[start + place] == words[place]
+                    || (isPrefix && isLast && self[start + place].hasPrefix(words[place]))
             }
         }
     }

@@ -88,8 +88,11 @@ final class SearchShard {
 
     /// Messages that an expression of FTS5 matches, the newest `limit` of them and how many there are.
     func find(_ expression: String, limit: Int) throws(SearchError) -> (numbers: [UInt64], count: Int) {
-        let found = limit == 0 ? [] : try connection.numbers(
-            "SELECT rowid FROM words WHERE words MATCH ?1 ORDER BY rowid DESC", .text(expression), limit: limit)
+        let found =
+            limit == 0
+            ? []
+            : try connection.numbers(
+                "SELECT rowid FROM words WHERE words MATCH ?1 ORDER BY rowid DESC", .text(expression), limit: limit)
         guard found.count == limit else { return (found.map { UInt64(bitPattern: $0) }, found.count) }
         let count = try connection.numbers("SELECT count(*) FROM words WHERE words MATCH ?1", .text(expression))
         return (found.map { UInt64(bitPattern: $0) }, Int(count.first ?? 0))

@@ -1,5 +1,5 @@
-// What of a text counts as the same when somebody looks for it: no case, no accents, no points of Arabic and Hebrew, one form of
-// each character; and where its words are. How words are kept and found is not decided here.
+// What of a text counts as the same when somebody looks for it: no case, no accents, no points of Arabic and Hebrew, one form
+// of each character; and where its words are. How words are kept and found is not decided here.
 
 import CICU
 
@@ -49,7 +49,9 @@ package struct FoldedWord: Hashable, Sendable {
                 followsCharacter = false
                 continue
             }
-            while index < scalars.endIndex, goesOn(scalars[index], isCharacter: isCharacter) { scalars.formIndex(after: &index) }
+            while index < scalars.endIndex, goesOn(scalars[index], isCharacter: isCharacter) {
+                scalars.formIndex(after: &index)
+            }
             for var word in words(of: String(line[start..<index])) {
                 if case .character(let follows) = word.kind { word.kind = .character(follows: follows || followsCharacter) }
                 found.append((word, start..<index))

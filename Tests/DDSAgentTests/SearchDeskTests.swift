@@ -49,14 +49,17 @@ import Testing
 
     func subjects(_ query: String, limit: Int = 100) async throws -> [String] {
         let store = try #require(desk.session?.store)
-        return try #require(try await desk.find(SearchQuery(query), limit: limit)).ids.compactMap { store.items[$0]?.summary.subject }
+        return try #require(try await desk.find(SearchQuery(query), limit: limit)).ids.compactMap {
+            store.items[$0]?.summary.subject
+        }
     }
 
     /// What can be found in the files.
     func kept(_ query: String) throws -> Int {
         let index = SearchIndex()
         let snapshot = SearchSnapshot(
-            disk: try PosixDisk(path: folder + "/search", createFolder: true), storeKey: agent.keys.storeKey, random: SystemRandom())
+            disk: try PosixDisk(path: folder + "/search", createFolder: true), storeKey: agent.keys.storeKey,
+            random: SystemRandom())
         #expect(try snapshot.load(into: index).isEmpty)
         return try index.find(SearchQuery(query)).count
     }
@@ -101,7 +104,9 @@ import Testing
         await fixture.lock()
         #expect(try fixture.kept("quetzalfeather") == 1)
         let bytes = try HostFiles.read(fixture.folder + "/search/part-0")
-        for needle in ["etzalfeather", "words", "SQLite"] { #expect(bytes.firstRange(of: Array(needle.utf8)) == nil, "\(needle)") }
+        for needle in ["etzalfeather", "words", "SQLite"] {
+            #expect(bytes.firstRange(of: Array(needle.utf8)) == nil, "\(needle)")
+        }
         await fixture.end()
     }
 
@@ -218,9 +223,12 @@ import Testing
         let fixture = try DeskFixture()
         let store = try await fixture.agent.store()
         for (subject, group, body) in [
-            ("One", "board", "the old red barn"), ("Two", "board", "red and old"), ("Three", nil, "the old red roof"), ("Four", nil, "barn"),
+            ("One", "board", "the old red barn"), ("Two", "board", "red and old"), ("Three", nil, "the old red roof"),
+            ("Four", nil, "barn"),
         ] {
-            try await fixture.agent.deliver(mail(to: group == nil ? "alice@node.test" : "board@node.test", subject: subject, body: body + "\r\n"), group: group)
+            try await fixture.agent.deliver(
+                mail(to: group == nil ? "alice@node.test" : "board@node.test", subject: subject, body: body + "\r\n"),
+                group: group)
         }
         try await store.importFetched()
         let ids = store.order
@@ -228,10 +236,14 @@ import Testing
         try await store.update([ids[2]]) { $0.isStarred = true }
         await fixture.open(store)
         for (query, subjects) in [
-            ("\"old red\"", ["Three", "One"]), ("\"old red\" in:board", ["One"]), ("old red -\"old red\"", ["Two"]), ("in:board", ["Two", "One"]),
-            ("is:unread", ["Four", "Three", "One"]), ("-is:unread", ["Two"]), ("is:starred", ["Three"]), ("in:private barn", ["Four"]),
-            ("old after:2026-11-23 before:2026-11-24", ["Three", "Two", "One"]), ("old before:2026-11-23", []), ("-old", ["Four"]),
-            ("from:bob -barn", ["Three", "Two"]), ("to:board", ["Two", "One"]), ("in:sent", []), ("has:attachment", []), ("in:inbox barn", ["Four", "One"]),
+            ("\"old red\"", ["Three", "One"]), ("\"old red\" in:board", ["One"]), ("old red -\"old red\"", ["Two"]),
+            ("in:board", ["Two", "One"]),
+            ("is:unread", ["Four", "Three", "One"]), ("-is:unread", ["Two"]), ("is:starred", ["Three"]),
+            ("in:private barn", ["Four"]),
+            ("old after:2026-11-23 before:2026-11-24", ["Three", "Two", "One"]), ("old before:2026-11-23", []),
+            ("-old", ["Four"]),
+            ("from:bob -barn", ["Three", "Two"]), ("to:board", ["Two", "One"]), ("in:sent", []), ("has:attachment", []),
+            ("in:inbox barn", ["Four", "One"]),
         ] {
             #expect(try await fixture.subjects(query) == subjects, "\(query)")
         }

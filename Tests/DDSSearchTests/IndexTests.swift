@@ -21,7 +21,8 @@ import Testing
         ("الْمُهَنْدِسُ يَكْتُبُ", ["المهندس", "يكتب", "المهنـــدس", "المه*"]), ("أحمد إلى آخر", ["احمد", "أحمد", "الى", "اخر"]),
         ("שָׁלוֹם לְכוּלָּם", ["שלום", "לכולם"]), ("नमस्ते दुनिया", ["नमस्ते", "दुनिया", "दुनि*"]),
         ("Office ﬁle №5 ½ x²", ["file", "no5", "x2"]), ("soft\u{ad}hyphen zero\u{200b}width", ["softhyphen", "zerowidth"]),
-        ("don't write to bob.miller@node.test", ["don't", "don", "bob.miller@node.test", "miller"]), ("2026年11月", ["2026", "年", "11", "11月"]),
+        ("don't write to bob.miller@node.test", ["don't", "don", "bob.miller@node.test", "miller"]),
+        ("2026年11月", ["2026", "年", "11", "11月"]),
         ("👍 ok 🇨🇭", ["ok"]), ("Nguyễn Việt", ["nguyen", "viet", "Nguyễn"]),
     ])
     func words_areFoundAsPeopleTypeThem(text: String, queries: [String]) throws {
@@ -49,7 +50,9 @@ import Testing
 
     @Test func phrases_standInOneField() {
         let text = document(1, "The old\nred barn burns", subject: "Sum of the parts", from: ["Old Barn"])
-        for query in ["\"old red\"", "\"OLD, red barn\"", "\"old barn\"", "-\"red old\"", "\"of the\" \"red barn\"", "\"barn\""] {
+        for query in [
+            "\"old red\"", "\"OLD, red barn\"", "\"old barn\"", "-\"red old\"", "\"of the\" \"red barn\"", "\"barn\"",
+        ] {
             #expect(SearchQuery(query).admits(text), "\(query)")
         }
         for query in ["\"red old\"", "\"old burns\"", "\"parts the\"", "\"old red bar\"", "-\"old red\"", "\"burns sum\""] {
@@ -130,7 +133,8 @@ import Testing
         let markers = ["quetzalfeather", "東雲", "雲朝", "朝焼", "f=xylophonist"].map { Array($0.utf8.dropFirst(2)) }
         let index = SearchIndex(partMessages: 64)
         let secret = SearchDocument(
-            number: 40, subject: "quetzalfeather", from: ["Xylophonist"], to: [], body: "the 東雲朝焼 common words", files: ["quetzalfeather.pdf"])
+            number: 40, subject: "quetzalfeather", from: ["Xylophonist"], to: [], body: "the 東雲朝焼 common words",
+            files: ["quetzalfeather.pdf"])
         func add(_ numbers: ClosedRange<UInt64>) throws {
             for number in numbers { try index.add([document(number, "common words of message w\(number)")]) }
         }
@@ -157,9 +161,13 @@ import Testing
         let letters = (0..<26).map { UInt8(0x61 + $0) }
         try index.add(
             (1...2048).map { number in
-                document(number, (0..<100).map { word in
-                    String(decoding: [letters[Int(number + word) % 26], letters[Int(number * 7 + word * word) % 26]], as: UTF8.self) + "\(word)x\(number)"
-                }.joined(separator: " "))
+                document(
+                    number,
+                    (0..<100).map { word in
+                        String(
+                            decoding: [letters[Int(number + word) % 26], letters[Int(number * 7 + word * word) % 26]],
+                            as: UTF8.self) + "\(word)x\(number)"
+                    }.joined(separator: " "))
             })
         let query = (0..<SearchQuery.partsMax).map { "a\(Character(Unicode.Scalar(0x61 + UInt8($0))))*" }.joined(separator: " ")
         let clock = ContinuousClock()
@@ -175,7 +183,9 @@ import Testing
         return 1...max(1, environment["DDSNODE_RUNS"].flatMap { UInt64($0) } ?? 20)
     }
 
-    private static let vocabulary = ["barn", "barns", "bärn", "roof", "東京", "東京都", "京都", "red", "Red", "x1", "ζεύς", "שלום", "f", "t"]
+    private static let vocabulary = [
+        "barn", "barns", "bärn", "roof", "東京", "東京都", "京都", "red", "Red", "x1", "ζεύς", "שלום", "f", "t",
+    ]
 
     @Test(arguments: SearchRandomTests.seeds) func randomOperations_agreeWithTheModel(seed: UInt64) throws {
         let random = SeededRandom(seed: seed)
@@ -189,7 +199,8 @@ import Testing
                 case 0, 1, 2:
                     let added = (0..<(1 + pick(5))).map { _ -> SearchDocument in
                         next += UInt64(1 + pick(3))
-                        let body = (0..<pick(6)).map { _ in Self.vocabulary[pick(Self.vocabulary.count)] }.joined(separator: " ")
+                        let body = (0..<pick(6)).map { _ in Self.vocabulary[pick(Self.vocabulary.count)] }.joined(
+                            separator: " ")
                         return document(next, body, from: [Self.vocabulary[pick(Self.vocabulary.count)]])
                     }
                     try index.add(added)
@@ -208,9 +219,13 @@ import Testing
                     let query = SearchQuery(text)
                     let wanted = model.values.filter { Self.has($0, query.terms[0]) }.map(\.number).sorted(by: >)
                     let found = try index.find(query)
-                    #expect(found.numbers == wanted && found.count == wanted.count, "\(text); replay: DDSNODE_SEED=\(seed) swift test --filter SearchRandomTests")
+                    #expect(
+                        found.numbers == wanted && found.count == wanted.count,
+                        "\(text); replay: DDSNODE_SEED=\(seed) swift test --filter SearchRandomTests")
                 }
-                #expect(try index.numbers() == model.keys.sorted(), "replay: DDSNODE_SEED=\(seed) swift test --filter SearchRandomTests")
+                #expect(
+                    try index.numbers() == model.keys.sorted(),
+                    "replay: DDSNODE_SEED=\(seed) swift test --filter SearchRandomTests")
             }
         }
     }
@@ -224,7 +239,9 @@ import Testing
         // The pairs of a word may stand apart; that is looked at in the text.
         let isThere: Bool
         if term.words.count == 3 {
-            isThere = ["東京", "京都"].allSatisfy { pair in words.contains { $0.contains(sequence: pair.map { String($0) }, isPrefix: false) } }
+            isThere = ["東京", "京都"].allSatisfy { pair in
+                words.contains { $0.contains(sequence: pair.map { String($0) }, isPrefix: false) }
+            }
         } else {
             isThere = words.contains { $0.contains(sequence: term.words.map(\.text), isPrefix: false) }
         }

@@ -29,7 +29,8 @@ import Testing
         ("in:Board", SearchQuery.Condition.group("board")), ("in:#board", .group("board")), ("in:inbox", .inbox),
         ("in:ARCHIVE", .archive), ("in:sent", .sent), ("in:private", .privateMail), ("has:attachment", .attachment),
         ("is:unread", .unread), ("is:read", .read), ("is:starred", .starred), ("before:1970", .before(0)),
-        ("after:1970-02", .after(31 * 86400)), ("after:2000-03-01", .after(951_868_800)), ("in:\"Éva's group\"", .group("eva s group")),
+        ("after:1970-02", .after(31 * 86400)), ("after:2000-03-01", .after(951_868_800)),
+        ("in:\"Éva's group\"", .group("eva s group")),
     ])
     func conditions(text: String, condition: SearchQuery.Condition) {
         #expect(SearchQuery(text).filters == [SearchQuery.Filter(condition: condition)])
@@ -41,7 +42,8 @@ import Testing
         ("is:", "unread, read or starred"), ("is:new", "unread, read or starred"), ("has:wings", "attachment"),
         ("in:", "group's name"), ("before:", "2026-11-28"), ("after:yesterday", "2026-11-28"), ("before:2026-13", "2026-11-28"),
         ("before:2026-02-29", "2026-11-28"), ("before:26", "2026-11-28"), ("after:2026-11-28-1", "2026-11-28"),
-        ("after:2026-+1", "2026-11-28"), ("from:", "from:bob"), ("to:\"\"", "to:bob"), ("a*", "2 letters"), ("!!", "type a word"),
+        ("after:2026-+1", "2026-11-28"), ("from:", "from:bob"), ("to:\"\"", "to:bob"), ("a*", "2 letters"),
+        ("!!", "type a word"),
         ("\"\"", "type a word"),
     ])
     func mistakes_haveARemedy(text: String, remedy: String) {
@@ -80,13 +82,17 @@ import Testing
         guard case .words(let expression) = SearchQuery("kind " + text).expression else { return }
         let inQuotes = expression.split(separator: "\"", omittingEmptySubsequences: false).enumerated()
         for (place, part) in inQuotes where place.isMultiple(of: 2) {
-            #expect(part.allSatisfy { " ()*".contains($0) } || ["AND", "OR", "NOT"].contains(part.filter { $0.isLetter }), "\(part)")
+            #expect(
+                part.allSatisfy { " ()*".contains($0) } || ["AND", "OR", "NOT"].contains(part.filter { $0.isLetter }), "\(part)"
+            )
         }
     }
 
     @Test func facts_decideFilters() {
         let fact = SearchFacts(group: "Board", date: 1000, isUnread: true, hasAttachments: true)
-        for text in ["in:board", "is:unread has:attachment", "-is:read", "in:inbox", "before:1971", "-in:private", "after:1970"] {
+        for text in [
+            "in:board", "is:unread has:attachment", "-is:read", "in:inbox", "before:1971", "-in:private", "after:1970",
+        ] {
             #expect(SearchQuery(text).admits(fact), "\(text)")
         }
         for text in ["in:other", "is:read", "is:starred", "in:archive", "in:sent", "in:private", "before:1970", "-in:board"] {
@@ -106,6 +112,7 @@ import Testing
     }
 }
 
-func document(_ number: UInt64, _ body: String, subject: String = "", from: [String] = [], to: [String] = []) -> SearchDocument {
+func document(_ number: UInt64, _ body: String, subject: String = "", from: [String] = [], to: [String] = []) -> SearchDocument
+{
     SearchDocument(number: number, subject: subject, from: from, to: to, body: body)
 }

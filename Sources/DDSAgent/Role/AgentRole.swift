@@ -243,7 +243,8 @@ extension Agent {
             fields["unread"] = .number(store.unreadCount)
             if let session = search.session {
                 fields["search"] = [
-                    "indexed": .number(session.indexed), "kept": .number(search.keptAtUnlock), "complete": .bool(session.isSettled),
+                    "indexed": .number(session.indexed), "kept": .number(search.keptAtUnlock),
+                    "complete": .bool(session.isSettled),
                 ]
                 if let trouble = session.trouble { problems.append(trouble) }
             }

@@ -4,8 +4,8 @@
 import DDSCore
 import DDSLoop
 import DDSNode
-import DDSSearch
 import DDSSeal
+import DDSSearch
 import Logging
 
 @LoopActor final class SearchDesk {
@@ -158,7 +158,8 @@ import Logging
         switch loaded {
         case .success(let lost):
             for part in lost {
-                services.log.notice("a part of the search index is made anew", metadata: ["part": "\(part.name)", "why": "\(part.why)"])
+                services.log.notice(
+                    "a part of the search index is made anew", metadata: ["part": "\(part.name)", "why": "\(part.why)"])
             }
         case .failure(let error): services.log.error("the search index cannot be read", metadata: ["error": "\(error)"])
         }
@@ -204,15 +205,18 @@ import Logging
             await save(session)
             return
         }
-        let messages = SearchableMessages(session.store)
         var batch: [(number: UInt64, summary: StoredSummary, message: [UInt8]?)] = []
         var octets = 0
         let numbers = Array(session.pending.prefix(Self.batchMessages))
+<<<<<<< HEAD
         for place in messages.places(of: numbers.reversed()).reversed() where octets < Self.batchOctets {
             let summary = messages.summary(at: place)
+=======
+        for (number, summary) in Self.summaries(numbers, SearchableMessages(session.store)) where octets < Self.batchOctets {
+>>>>>>> search
             let message = try? await session.store.message(summary.id)
             guard self.session === session else { return }
-            batch.append((messages.number(at: place), summary, message))
+            batch.append((number, summary, message))
             octets += summary.size
             await Loop.giveWay()
         }
@@ -228,6 +232,13 @@ import Logging
         session.pending.removeAll { number in last.map { number <= $0 } ?? true }
         // A part that is full will not change soon.
         if await Loop.offload({ [index = session.index] in index.changed.count > 1 }) { await save(session, onlyFull: true) }
+    }
+
+    /// Of those that are there. Whoever holds the whole table while others change it makes them copy it.
+    private static func summaries(_ numbers: [UInt64], _ messages: SearchableMessages) -> [(UInt64, StoredSummary)] {
+        messages.places(of: numbers.reversed()).reversed().compactMap { place in
+            messages.summary(at: place).map { (messages.number(at: place), $0) }
+        }
     }
 
     private func remove(_ numbers: Set<UInt64>, from session: Session) async {

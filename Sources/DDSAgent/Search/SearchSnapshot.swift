@@ -3,8 +3,8 @@
 
 import DDSCore
 import DDSLock
-import DDSSearch
 import DDSSeal
+import DDSSearch
 
 /// One folder. May be used on any thread but the loop's.
 final class SearchSnapshot: Sendable {
@@ -24,7 +24,9 @@ final class SearchSnapshot: Sendable {
     private static func binding(_ part: Int) -> [UInt8] { Array("ddsnode/v1/search\0\(SearchIndex.version)\0\(part)".utf8) }
 
     private static func number(_ name: String) -> Int? {
-        guard name.hasPrefix(prefix), let number = Int(name.dropFirst(prefix.count)), name == prefix + "\(number)" else { return nil }
+        guard name.hasPrefix(prefix), let number = Int(name.dropFirst(prefix.count)), name == prefix + "\(number)" else {
+            return nil
+        }
         return number
     }
 

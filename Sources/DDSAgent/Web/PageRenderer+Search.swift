@@ -7,7 +7,8 @@ extension PageRenderer {
     static let searchExamples = [
         ("budget roof", "both words, anywhere: subject, text, names of people and files"),
         ("budg*", "words that begin so"), ("\"annual meeting\"", "these words side by side"),
-        ("from:bob has:attachment", "by Bob, with a file"), ("in:board is:unread -draft", "unread in the group board, without the word draft"),
+        ("from:bob has:attachment", "by Bob, with a file"),
+        ("in:board is:unread -draft", "unread in the group board, without the word draft"),
         ("after:2026-01 before:2026-07", "of the first half of 2026"),
     ]
 
@@ -22,7 +23,9 @@ extension PageRenderer {
         values["problem"] = optional((model?.problem ?? model?.trouble).map { DisplayText.line($0).text })
         values["foundText"] = model.map { foundText($0) } ?? ""
         values["indexingText"] = optional(
-            model?.indexing.map { "Still indexing: \(Self.number($0.done)) of \(Self.number($0.count)). Search again in a while for the rest." })
+            model?.indexing.map {
+                "Still indexing: \(Self.number($0.done)) of \(Self.number($0.count)). Search again in a while for the rest."
+            })
         values["hasChoices"] = !(model?.choices.isEmpty ?? true)
         values["choices"] = (model?.choices ?? []).map {
             [

@@ -54,7 +54,8 @@ enum Style {
         .brand{font-weight:700;letter-spacing:.02em;color:var(--ink)}
         .brand:hover{text-decoration:none}
         .gem{color:var(--accent)}
-        .find{flex:1;min-width:0;max-width:480px;margin:0 auto}
+        .find{flex:1;min-width:0;max-width:480px;margin:0 auto;padding-left:8px}
+        .actions+.rows{margin-top:12px}
         .bar .find input{min-height:36px;padding:5px 12px}
         mark{background:var(--tint);color:var(--ink);font-weight:600;border-radius:2px}
         dt button{text-align:left}

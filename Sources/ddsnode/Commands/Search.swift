@@ -28,7 +28,8 @@ struct SearchCommand: NodeCommand {
         let messages = result["results"]?.array ?? []
         context.output.result(result) {
             guard !messages.isEmpty else { return "nothing found" + Self.progress(result) }
-            let table = context.output.table(messages.map(ListCommand.row), emphasis: { messages[$0]["unread"]?.boolean ?? false })
+            let table = context.output.table(
+                messages.map(ListCommand.row), emphasis: { messages[$0]["unread"]?.boolean ?? false })
             return table + "\n" + Self.summary(result, shown: messages.count) + Self.progress(result)
         }
         return 0
@@ -46,7 +47,9 @@ struct SearchCommand: NodeCommand {
 
     private static func summary(_ result: JSONValue, shown: Int) -> String {
         let total = result["total"]?.integer ?? 0
-        let found = (result["exact"]?.boolean == false ? "at least " : "") + "\(total) found in \(result["milliseconds"]?.integer ?? 0) ms"
+        let found =
+            (result["exact"]?.boolean == false ? "at least " : "")
+            + "\(total) found in \(result["milliseconds"]?.integer ?? 0) ms"
         return total > shown ? "the newest \(shown) of " + found : found
     }
 

@@ -100,7 +100,8 @@ enum SearchBench {
         defer { unsafe fclose(file) }
         var text = [CChar](repeating: 0, count: 200)
         guard unsafe fgets(&text, 200, file) != nil else { return 0 }
-        let fields = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self).split(separator: " ")
+        let fields = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self).split(
+            separator: " ")
         return fields.count > 1 ? (Int(fields[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE))) : 0
     }
 
@@ -108,10 +109,14 @@ enum SearchBench {
     private static func bareTimes(count: Int, _ asked: [String]) throws -> [Duration] {
         var texts = Texts()
         var opened: OpaquePointer?
-        guard unsafe sqlite3_open(":memory:", &opened) == SQLITE_OK, let database = unsafe opened else { throw BenchError("SQLite does not open") }
+        guard unsafe sqlite3_open(":memory:", &opened) == SQLITE_OK, let database = unsafe opened else {
+            throw BenchError("SQLite does not open")
+        }
         defer { unsafe sqlite3_close_v2(database) }
         func run(_ sql: String) throws {
-            guard unsafe sqlite3_exec(database, sql, nil, nil, nil) == SQLITE_OK else { throw BenchError("SQLite: \(sql.prefix(60))") }
+            guard unsafe sqlite3_exec(database, sql, nil, nil, nil) == SQLITE_OK else {
+                throw BenchError("SQLite: \(sql.prefix(60))")
+            }
         }
         try run("CREATE VIRTUAL TABLE words USING fts5(text, content = '', detail = none, columnsize = 0)")
         for start in stride(from: 0, to: count, by: 64) {
@@ -120,7 +125,8 @@ enum SearchBench {
         }
         try run("INSERT INTO words(words) VALUES('optimize')")
         return try asked.map { text in
-            let words = text.split(separator: " ").map { $0.hasSuffix("*") ? "\"\($0.dropLast())\" *" : "\"\($0)\"" }.joined(separator: " AND ")
+            let words = text.split(separator: " ").map { $0.hasSuffix("*") ? "\"\($0.dropLast())\" *" : "\"\($0)\"" }.joined(
+                separator: " AND ")
             return try ContinuousClock().measure {
                 try run("SELECT rowid FROM words WHERE words MATCH '\(words)' ORDER BY rowid DESC LIMIT 1000")
                 try run("SELECT count(*) FROM words WHERE words MATCH '\(words)'")
