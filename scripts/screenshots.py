@@ -81,7 +81,6 @@ def screens(tab, base, demo, alice):
         go("/")
         tab.evaluate("document.querySelector('#help').showModal()")
 
-<<<<<<< HEAD
     def link():
         go("/settings/devices")
         if not tab.find("#link"):
@@ -93,14 +92,13 @@ def screens(tab, base, demo, alice):
         tab.type("#passphrase", alice["passphrase"])
         tab.click('[value="kit"]')
         tab.wait("DDS-RECOVERY")
-=======
+
     def search(words):
         go("/s")
         tab.type("#q", words)
         tab.keys("Enter")
         tab.wait("</mark>" if words else "How to search")
         tab.settled()
->>>>>>> search
 
     return [
         ("search", lambda: search("budget")), ("searching", lambda: search("")),

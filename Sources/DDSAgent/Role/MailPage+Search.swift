@@ -39,13 +39,7 @@ extension MailPage {
         var rows: [(thread: StoredThread, place: Int, matches: Int)] = []
         var kept: [StoredSummary] = []
         for id in entry.found.ids {
-<<<<<<< HEAD
             guard let thread = index.thread(id), let place = thread.messages.place(of: id) else { continue }
-=======
-            guard let thread = index.thread(id), let place = thread.messages.firstIndex(where: { $0.id == id }) else {
-                continue
-            }
->>>>>>> search
             kept.append(thread.messages[place])
             if let known = places[thread.id] {
                 rows[known].matches += 1

@@ -208,12 +208,7 @@ import Logging
         var batch: [(number: UInt64, summary: StoredSummary, message: [UInt8]?)] = []
         var octets = 0
         let numbers = Array(session.pending.prefix(Self.batchMessages))
-<<<<<<< HEAD
-        for place in messages.places(of: numbers.reversed()).reversed() where octets < Self.batchOctets {
-            let summary = messages.summary(at: place)
-=======
         for (number, summary) in Self.summaries(numbers, SearchableMessages(session.store)) where octets < Self.batchOctets {
->>>>>>> search
             let message = try? await session.store.message(summary.id)
             guard self.session === session else { return }
             batch.append((number, summary, message))
@@ -236,9 +231,7 @@ import Logging
 
     /// Of those that are there. Whoever holds the whole table while others change it makes them copy it.
     private static func summaries(_ numbers: [UInt64], _ messages: SearchableMessages) -> [(UInt64, StoredSummary)] {
-        messages.places(of: numbers.reversed()).reversed().compactMap { place in
-            messages.summary(at: place).map { (messages.number(at: place), $0) }
-        }
+        messages.places(of: numbers.reversed()).reversed().map { (messages.number(at: $0), messages.summary(at: $0)) }
     }
 
     private func remove(_ numbers: Set<UInt64>, from session: Session) async {
