@@ -155,6 +155,9 @@ def large_files(checks, world):
     attach(tab, file)
     tab.click("#send")
     checks.ok("a message with 16 MiB is taken", tab.wait("Sending in 10 s.", 60), page.text()[:400])
+    until(lambda: world.alice.find(subject)[0]["state"] != "waiting", 180, 1)
+    mine = world.alice.find(subject)[0]
+    checks.equal("the node takes it", (mine["state"], mine["note"]), ("sent", None))
     row = world.bob.waits_for(subject, 90)
     raw = world.bob.raw(row["id"])
     checks.ok("it arrives with its file", len(raw) > 16 << 20, len(raw))
@@ -235,6 +238,7 @@ def every_screen(checks, world):
     if link := re.search(r'href="(/o/\w+)"', tab.html()):
         tab.go(page.base + link.group(1))
         page.seen()
+    page.inbox()
     draft, words = world.secret(), world.secret()
     page.write("nobody" + world.secret() + f"@{DOMAIN}", draft, words)
     tab.click("#send")

@@ -56,6 +56,7 @@ import Logging
         session.onChange = { [weak self] isConnected in
             self?.notifier.serverChanged()
             self?.tray?.busChanged(isConnected)
+            if isConnected { self?.refresh() }
         }
         let watch = SessionWatch(bus: system, user: getuid()) { [weak self] in self?.personLeft($0) ?? false }
         system.onChange = { [weak watch] in watch?.busChanged($0) }
@@ -156,6 +157,8 @@ import Logging
     }
 
     private func look() async {
+        // Counting threads costs something, and without a bus nobody would see it.
+        guard session.isConnected else { return }
         let found = await mail?.look() ?? DesktopMail.Look()
         // What was seen before a lock or an unlock is not shown after it; that has brought a look of its own.
         guard !hasNews, !isStopped else { return }
