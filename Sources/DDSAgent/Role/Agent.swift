@@ -311,15 +311,12 @@ extension Agent {
             throw Failure(
                 .badInput, "\(recipient) is not at \(account.address.domain); this node serves its own members and groups only")
         }
-        guard message.count <= services.config.server.limits.messageSize else {
-            throw Failure(
-                .badInput,
-                "the message has \(message.count >> 20) MiB; the limit is \(services.config.server.limits.messageSize >> 20) MiB"
-            )
-        }
+        // A file grows by a third for the mail, and the sealed message by another third.
+        guard message.count <= services.config.server.limits.messageSize else { throw tooLarge(message.count) }
         let document = try Self.roster(for: recipients, unlocked.store.trust.groups)
         let (sealed, sealKey, prepared) = try await made(
             message, to: recipients, for: document, draft: draft, store: unlocked.store)
+        guard sealed.count <= services.config.server.limits.messageSize else { throw tooLarge(sealed.count) }
         let id = prepared.summary.id
         await storeGate.enter()
         defer { storeGate.leave() }
@@ -352,6 +349,14 @@ extension Agent {
         }
         services.bus.publish(.storeChanged(unread: unlocked.store.unreadCount))
         return id
+    }
+
+    private func tooLarge(_ octets: Int) -> Failure {
+        let limit = services.config.server.limits.messageSize
+        return Failure(
+            .badInput,
+            "the message has \(octets >> 20) MiB on its way, where files take nearly twice their size; the limit is \(limit >> 20) "
+                + "MiB. Send it in parts, with files of \(limit / 19 * 10 >> 20) MiB at most each")
     }
 
     /// What goes to the node and what stays here of a message.
