@@ -92,7 +92,9 @@ enum SummaryCodec {
             warning: summary.warning, reason: summary.signature?.reason, repeats: summary.signature?.repeats,
             isWanted: summary.signature?.isWanted)
         // Encoding fields of plain types cannot fail.
-        let rareBytes = rare == Rare() ? nil : (try? JSONEncoder().encode(rare)).map { [UInt8]($0) }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        let rareBytes = rare == Rare() ? nil : (try? encoder.encode(rare)).map { [UInt8]($0) }
         let subject = ThreadKey(summary.subject)
         var writer = SummaryWriter()
         writer.fixed(subjectKey(subject.subject))
@@ -171,6 +173,7 @@ enum SummaryCodec {
         let inReplyTo = reader.texts()
         let group = fields.contains(.group) ? reader.text() : nil
         let signature = fields.contains(.signature) ? signature(fields, &reader) : nil
+        guard (signature != nil) == fields.contains(.signature) else { return nil }
         let sendState: SendState? =
             fields.contains(.waiting) ? .waiting : fields.contains(.sent) ? .sent : fields.contains(.refused) ? .refused : nil
         let fromAddress = reader.text()
