@@ -68,9 +68,18 @@ import Testing
         try await store.update(Array(store.order[..<PackBook.staleMax])) { $0.isUnread = false }
         #expect(store.packs.worn == [0])
         try await store.tidyPacks()
-        #expect(try await packs(fixture) == 1)
+        #expect(try await packs(fixture) == 1 && store.packs.worn.isEmpty)
         let again = try await fixture.store()
         #expect(again.summaries == store.summaries && again.packs.worn.isEmpty)
+    }
+
+    @Test @LoopActor func removal_erasesThePackBeforeItIsReported() async throws {
+        let fixture = try AgentFixture()
+        let store = try await packed(50, in: fixture)
+        try await store.remove([store.order[3]])
+        #expect(try await packs(fixture) == 0 && store.packs.worn == [0])
+        try await store.tidyPacks()
+        #expect(try await packs(fixture) == 1)
     }
 
     /// What is removed is in no pack from then on, also when a stop comes in between.

@@ -148,7 +148,12 @@ import Testing
     }
 
     @Test func removedText_isNotInMemory() {
-        var table = SummaryTable([Self.plain, Self.full])
+        // Among so many others that nothing is put together anew for one.
+        var table = SummaryTable([Self.full] + (0..<9).map { number in
+            var other = Self.full
+            (other.id, other.fromName) = ("id\(number)", "Somebody with another name")
+            return other
+        })
         table.remove(Self.full.id)
         let bytes = table.chunks.flatMap(\.bytes)
         #expect(!String(decoding: bytes, as: UTF8.self).contains("Miller"))
