@@ -163,6 +163,20 @@ extension WebApp {
 
 // Reading and writing.
 extension WebApp {
+    /// What a turn of the loop may put onto a page.
+    static var rowsAtOnce: Int { 10 }
+
+    /// A page, made beside the loop when it is long. Nothing is shown that was made before a lock.
+    func shown(
+        _ request: HTTPRequest, _ visit: WebGate.Visit?, isLong: Bool,
+        _ make: @escaping @Sendable (PageRenderer, PageRenderer.Context) -> String
+    ) async -> HTTPResponse {
+        let context = context(request, visit)
+        let html = await Loop.offload(when: isLong) { [pages] in make(pages, context) }
+        guard !isLocked else { return await notFound(request, visit) }
+        return .html(html)
+    }
+
     private func list(_ folder: FolderReference, _ request: HTTPRequest, _ visit: WebGate.Visit?) async -> HTTPResponse {
         backend.noteActivity()
         guard let model = await backend.list(folder, cursor: request.parameter("c").flatMap { Route.isID($0) ? $0 : nil })
@@ -170,13 +184,15 @@ extension WebApp {
             return await notFound(request, visit)
         }
         let frame = await backend.frame()
-        return .html(pages.list(context(request, visit), frame: frame, folder: folder, model))
+        return await shown(request, visit, isLong: model.rows.count > Self.rowsAtOnce) {
+            $0.list($1, frame: frame, folder: folder, model)
+        }
     }
 
     private func printed(_ id: String, _ request: HTTPRequest, _ visit: WebGate.Visit?) async -> HTTPResponse {
         backend.noteActivity()
         guard let model = await backend.thread(id, .whole) else { return await notFound(request, visit) }
-        return .html(pages.printed(context(request, visit), model))
+        return await shown(request, visit, isLong: model.messages.count > Self.rowsAtOnce) { $0.printed($1, model) }
     }
 
     private func thread(_ id: String, _ request: HTTPRequest, _ visit: WebGate.Visit?) async -> HTTPResponse {
@@ -184,7 +200,9 @@ extension WebApp {
         guard let model = await backend.thread(id, window(request)) else { return await notFound(request, visit) }
         note(linksOf: model)
         let frame = await backend.frame()
-        return .html(pages.thread(context(request, visit), frame: frame, model))
+        return await shown(request, visit, isLong: model.messages.count > Self.rowsAtOnce) {
+            $0.thread($1, frame: frame, model)
+        }
     }
 
     func window(_ request: HTTPRequest) -> ThreadWindow {

@@ -27,6 +27,8 @@ extension WebApp {
         guard !isLocked else { return await notFound(request, visit) }
         let frame = await backend.frame()
         guard let model else { return .html(pages.searchGone(context(request, visit), frame: frame), status: 404) }
-        return .html(pages.search(context(request, visit), frame: frame, handle: handle, model))
+        return await shown(request, visit, isLong: model.rows.count > Self.rowsAtOnce) {
+            $0.search($1, frame: frame, handle: handle, model)
+        }
     }
 }
