@@ -144,6 +144,11 @@ import Testing
         #expect(table.newestRecord == 2 * 1099 + 1)
         table.remove("id1098")
         #expect(table.arrived(after: 2 * 1000 + 1).map { table.id($0) } == (1001..<1100).filter { $0 != 1098 }.map { "id\($0)" })
+        #expect((0..<1100).allSatisfy { number in
+            let place = table.place(of: SpoolUID(rawValue: UInt64(2 * number + 1)))
+            return place.map { table.id($0) } == (number == 1098 ? nil : "id\(number)")
+        })
+        #expect([0, 2, 2048, 2202].allSatisfy { table.place(of: SpoolUID(rawValue: $0)) == nil })
         #expect(table.arrived(after: 0).count == 1099 && table.arrived(after: table.newestRecord).isEmpty)
     }
 

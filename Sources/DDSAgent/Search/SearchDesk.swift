@@ -5,6 +5,7 @@ import DDSCore
 import DDSLoop
 import DDSNode
 import DDSSeal
+import DDSSpool
 import DDSSearch
 import Logging
 
@@ -208,7 +209,7 @@ import Logging
         var batch: [(number: UInt64, summary: StoredSummary, message: [UInt8]?)] = []
         var octets = 0
         let numbers = Array(session.pending.prefix(Self.batchMessages))
-        for (number, summary) in Self.summaries(numbers, SearchableMessages(session.store)) where octets < Self.batchOctets {
+        for (number, summary) in Self.summaries(numbers, session.store.items) where octets < Self.batchOctets {
             let message = try? await session.store.message(summary.id)
             guard self.session === session else { return }
             batch.append((number, summary, message))
@@ -230,8 +231,8 @@ import Logging
     }
 
     /// Of those that are there. Whoever holds the whole table while others change it makes them copy it.
-    private static func summaries(_ numbers: [UInt64], _ messages: SearchableMessages) -> [(UInt64, StoredSummary)] {
-        messages.places(of: numbers.reversed()).reversed().map { (messages.number(at: $0), messages.summary(at: $0)) }
+    private static func summaries(_ numbers: [UInt64], _ table: SummaryTable) -> [(UInt64, StoredSummary)] {
+        numbers.compactMap { number in table.place(of: SpoolUID(rawValue: number)).map { (number, table.summary($0)) } }
     }
 
     private func remove(_ numbers: Set<UInt64>, from session: Session) async {

@@ -102,6 +102,26 @@ struct SummaryTable: Sendable {
 
     func messageRecord(_ place: Place) -> SpoolUID { SpoolUID(rawValue: chunks[place.chunk].messageRecords[place.row]) }
 
+    /// The message with that record; nil when it is not here. Rows are in order of their records.
+    func place(of record: SpoolUID) -> Place? {
+        let chunk = Self.first(chunks.count) { (chunks[$0].messageRecords.last ?? 0) >= record.rawValue }
+        guard chunk < chunks.count else { return nil }
+        let records = chunks[chunk].messageRecords
+        let row = Self.first(records.count) { records[$0] >= record.rawValue }
+        guard row < records.count, records[row] == record.rawValue, chunks[chunk].marks[row] != .gone else { return nil }
+        return Place(chunk: chunk, row: row)
+    }
+
+    /// The first number below `count` of which `holds` says so, as of all behind it; `count` when there is none.
+    private static func first(_ count: Int, _ holds: (Int) -> Bool) -> Int {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if holds(middle) { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+
     /// The record of the message that came last, of those that have ever been here; 0 for none.
     var newestRecord: UInt64 { chunks.last?.messageRecords.last ?? 0 }
 
