@@ -69,13 +69,6 @@ package struct ParsedMessage: Hashable, Sendable {
     /// header only the subject is given, undecoded.
     package internal(set) var isRaw = false
 
-    /// What `Threader` needs; without a date the message counts as the oldest.
-    package var summary: MessageSummary {
-        MessageSummary(
-            messageID: messageID ?? "", inReplyTo: inReplyTo, references: references, subject: subject.text,
-            date: date?.seconds ?? 0)
-    }
-
     /// Parses the bytes of a message with any line ends.
     package init(_ bytes: [UInt8]) {
         guard let message = unsafe Self.construct(bytes) else {

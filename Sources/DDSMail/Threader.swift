@@ -1,82 +1,57 @@
-// Which messages belong to one conversation: by the ids they name, and by subject only where a reply names none. It reads
-// nothing but summaries and trusts none of them further than the grouping of a list.
+// Which messages belong to one conversation: by the ids they name, and by subject only where a reply names none. It knows messages
+// by number, and of ids and subjects only hashes, so that a hundred thousand cost no texts; what is hashed is the caller's to say.
 
-/// What threading needs to know of a message.
-package struct MessageSummary: Hashable, Sendable {
-    /// Without angle brackets; empty when the message has none.
-    package var messageID: String
-    package var inReplyTo: [String]
-    package var references: [String]
-    package var subject: String
-    /// Seconds since the epoch, as the sender says.
-    package var date: Int64
+/// Messages on their way to threads: sets that grow into one another.
+package struct Threader: Sendable {
+    private var parents: [Int32]
+    /// Who named a message first, by the hash of its id.
+    private var holders: [Int: Int32] = [:]
+    /// Replies that name no message.
+    private var orphans: Set<Int32> = []
+    private var subjects: [Int]
 
-    package init(messageID: String, inReplyTo: [String] = [], references: [String] = [], subject: String, date: Int64) {
-        self.messageID = messageID
-        self.inReplyTo = inReplyTo
-        self.references = references
-        self.subject = subject
-        self.date = date
+    /// For messages with numbers below `count`; each is alone.
+    package init(count: Int) {
+        parents = (0..<Int32(count)).map { $0 }
+        subjects = [Int](repeating: 0, count: count)
     }
-}
 
-/// Groups messages into threads.
-package enum Threader {
-    /// Indices of the messages by thread: inside a thread by date, threads by their newest message, latest first; equal dates
-    /// in the order given. Every index appears exactly once. Messages that name a common message which is not there belong
-    /// together all the same.
-    package static func group(_ messages: [MessageSummary]) -> [[Int]] {
-        var sets = DisjointSets(count: messages.count)
-        var holderOfID: [String: Int] = [:]
-        for (index, message) in messages.enumerated() {
-            for id in [message.messageID] + message.references + message.inReplyTo where !id.isEmpty {
-                if let holder = holderOfID[id] { sets.join(index, holder) } else { holderOfID[id] = index }
-            }
-        }
-        joinOrphanReplies(messages, &sets)
-        var threads: [Int: [Int]] = [:]
-        for index in messages.indices { threads[sets.root(index), default: []].append(index) }
-        let sorted = threads.values.map { $0.sorted { (messages[$0].date, $0) < (messages[$1].date, $1) } }
-        return sorted.sorted { left, right in
-            // No thread is empty, so both have a last message.
-            let newest = (messages[left[left.count - 1]].date, messages[right[right.count - 1]].date)
-            return newest.0 == newest.1 ? left[0] < right[0] : newest.0 > newest.1
+    /// Takes a message in. `names` are the hashes of its own id and of those that it refers to (RFC 5322 section 3.6.4): messages
+    /// that name a common message which is not there belong together all the same. `subject` is the hash of what it is about,
+    /// see `ThreadKey`, 0 for nothing; `isOrphan` says that it is a reply and names no message.
+    package mutating func add(_ message: Int32, names: some Sequence<Int>, subject: Int, isOrphan: Bool) {
+        subjects[Int(message)] = subject
+        if isOrphan { orphans.insert(message) }
+        for name in names {
+            if let holder = holders[name] { join(message, holder) } else { holders[name] = message }
         }
     }
 
-    /// A reply that names no message goes to the latest earlier message of its subject. Messages that are no replies are never
-    /// joined by subject: two people may both write "Lunch".
-    private static func joinOrphanReplies(_ messages: [MessageSummary], _ sets: inout DisjointSets) {
-        let keys = messages.map { ThreadKey($0.subject) }
-        var latest: [String: Int] = [:]
-        for index in messages.indices.sorted(by: { (messages[$0].date, $0) < (messages[$1].date, $1) }) {
-            let subject = keys[index].subject
-            guard !subject.isEmpty else { continue }
-            let isOrphan = keys[index].isReply && messages[index].references.isEmpty && messages[index].inReplyTo.isEmpty
-            if isOrphan, let earlier = latest[subject] { sets.join(index, earlier) }
-            latest[subject] = index
+    /// Once all are in: a reply that names no message goes to the latest earlier one of its subject, by the authors' dates.
+    /// Messages that are no replies are never joined by subject: two people may both write "Lunch".
+    package mutating func joinOrphans(_ dated: () -> [(date: Int64, message: Int32)]) {
+        guard !orphans.isEmpty else { return }
+        var latest: [Int: Int32] = [:]
+        for (_, message) in dated().sorted(by: { ($0.date, $0.message) < ($1.date, $1.message) }) {
+            let subject = subjects[Int(message)]
+            guard subject != 0 else { continue }
+            if orphans.contains(message), let earlier = latest[subject] { join(message, earlier) }
+            latest[subject] = message
         }
     }
-}
 
-private struct DisjointSets {
-    private var parents: [Int]
-
-    init(count: Int) {
-        parents = Array(0..<count)
-    }
-
-    mutating func root(_ element: Int) -> Int {
-        var element = element
-        while parents[element] != element {
-            parents[element] = parents[parents[element]]
-            element = parents[element]
+    /// The lowest number among those that a message belongs to.
+    package mutating func root(_ message: Int32) -> Int32 {
+        var message = message
+        while parents[Int(message)] != message {
+            parents[Int(message)] = parents[Int(parents[Int(message)])]
+            message = parents[Int(message)]
         }
-        return element
+        return message
     }
 
-    mutating func join(_ left: Int, _ right: Int) {
+    private mutating func join(_ left: Int32, _ right: Int32) {
         let (left, right) = (root(left), root(right))
-        parents[max(left, right)] = min(left, right)
+        parents[Int(max(left, right))] = min(left, right)
     }
 }

@@ -19,7 +19,7 @@ package final class SearchIndex: Sendable {
     /// What images are good for: those of another version are of no use.
     package static let version = "\(SearchShard.format) \(FoldedWord.version)"
 
-    /// Messages of one part. A power of two for no reason but its round name.
+    /// Messages of one part.
     package static let partMessages = 8192
 
     private final class Part: Sendable {

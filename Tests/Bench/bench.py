@@ -373,10 +373,8 @@ def figure_start():
         f"a process (`true` {true:.1f}, --version {version:.1f}) that reads and opens {records:,} slots", base)
 
 
-def figure_unlock():
-    """Unlocking an agent that keeps many messages, beside one scrypt as hard as the vault's."""
-    count = int(os.environ.get("BENCH_MESSAGES", "5000"))
-    folder = os.path.join(FOLDER, "agent")
+def agent_files(folder):
+    """The configuration of an agent and its passphrase, in files."""
     os.makedirs(folder)
     config, passphrase = os.path.join(folder, "agent.toml"), os.path.join(folder, "passphrase")
     with open(config, "w") as file:
@@ -389,6 +387,14 @@ listen = "127.0.0.1:0"
 """)
     with open(passphrase, "w") as file:
         file.write(PASSWORD)
+    return config, passphrase
+
+
+def figure_unlock():
+    """Unlocking an agent that keeps many messages, beside one scrypt as hard as the vault's."""
+    count = int(os.environ.get("BENCH_MESSAGES", "5000"))
+    folder = os.path.join(FOLDER, "agent")
+    config, passphrase = agent_files(folder)
     with Node("an agent fetches 5,000") as node:
         invite = node.command("user", "add", "reader")["invite"]
         subprocess.run([NODE, "--config", config, "join", invite, "--passphrase-file", passphrase, "--no-browser"],
@@ -410,18 +416,7 @@ def figure_agent():
     """The page of an agent with 100,000 messages (BENCH_MAIL): unlock, lists, a thread of 500, memory and rest."""
     count = int(os.environ.get("BENCH_MAIL", "100000"))
     folder = os.path.join(FOLDER, "much")
-    os.makedirs(folder)
-    config, passphrase = os.path.join(folder, "agent.toml"), os.path.join(folder, "passphrase")
-    with open(config, "w") as file:
-        file.write(f"""roles = ["agent"]
-[node]
-state_dir = "{folder}/state"
-runtime_dir = "{folder}/run"
-[agent.web]
-listen = "127.0.0.1:0"
-""")
-    with open(passphrase, "w") as file:
-        file.write(PASSWORD)
+    config, passphrase = agent_files(folder)
     mbox = os.path.join(folder, "mail.mbox")
     print(f"  making and importing {count:,} messages", file=sys.stderr)
     agentbench.Mail(count).write(mbox)

@@ -38,7 +38,6 @@ import Testing
         #expect(message.references == ["a@b", "id0@example.org"])
         #expect(message.listID?.text == "board.node.example")
         #expect(message.bestPlainText == "text")
-        #expect(message.summary.references == message.references)
     }
 
     static let charsets: [(String, [UInt8], String)] = [

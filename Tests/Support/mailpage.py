@@ -84,3 +84,12 @@ class MailPage:
         """The words of the page."""
         body = re.sub(r"<(script|style|head).*?</\1>", " ", self.tab.html(), flags=re.S)
         return re.sub(r"\s+", " ", markup.unescape(re.sub(r"<[^>]*>", " ", body)))
+
+
+def signed_in(browser, agent):
+    """A new tab with the inbox of an agent, unlocked where it was not."""
+    page = MailPage(browser.tab(), agent)
+    page.open()
+    if 'id="passphrase"' in page.tab.html():
+        page.unlock()
+    return page.inbox()

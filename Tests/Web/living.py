@@ -14,7 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "../Support"), HERE]
 import nodekit
 from chromium import Browser
-from mailpage import MailPage
+from mailpage import MailPage, signed_in
 from nodekit import DOMAIN, Agent, Node, below, holds, path, token, until
 
 HTML = """From: Bob <bob@{domain}>
@@ -55,11 +55,7 @@ class World:
         return self.alice.waits_for(subject)
 
     def page(self):
-        page = MailPage(self.browser.tab(), self.alice)
-        page.open()
-        if 'id="passphrase"' in page.tab.html():
-            page.unlock()
-        return page.inbox()
+        return signed_in(self.browser, self.alice)
 
 
 def whole_story_by_keys(checks, world):

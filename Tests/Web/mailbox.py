@@ -14,7 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "../Support"), HERE]
 import nodekit
 from chromium import Browser
-from mailpage import MailPage
+from mailpage import MailPage, signed_in
 from nodekit import DOMAIN, Agent, Node, path, token, until
 from page import FORM, ask
 
@@ -42,11 +42,7 @@ class World:
         return self.alice.waits_for(subject)
 
     def page(self):
-        page = MailPage(self.browser.tab(), self.alice)
-        page.open()
-        if 'id="passphrase"' in page.tab.html():
-            page.unlock()
-        return page.inbox()
+        return signed_in(self.browser, self.alice)
 
     def row(self, subject):
         return self.alice.find(subject)[0]

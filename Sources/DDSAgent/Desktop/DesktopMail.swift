@@ -61,7 +61,7 @@ import DDSSpool
         var letters: [NewLetter] = []
         for id in announced {
             guard let summary = store.items[id]?.summary, summary.isUnread, index.thread(id)?.isMuted != true,
-                !(summary.group.map { index.rules.mutedGroups.contains($0) } ?? false)
+                !index.rules.isMuted(summary.group)
             else { continue }
             letters.append(letter(summary))
         }

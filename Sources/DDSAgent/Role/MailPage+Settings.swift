@@ -245,15 +245,6 @@ extension MailPage: SettingsBackend {
     }
 }
 
-extension UnreadCounts {
-    /// The same without what nobody is to be told of.
-    func without(_ mutedGroups: Set<String>) -> UnreadCounts {
-        var told = self
-        for name in mutedGroups { told.all -= told.groups.updateValue(0, forKey: name) ?? 0 }
-        return told
-    }
-}
-
 // MARK: Node and program
 
 extension MailPage {

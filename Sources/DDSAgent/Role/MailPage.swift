@@ -94,7 +94,7 @@ import DDSSpool
         Loop.spawn(name: "page") { [self] in
             while hasNews, !listeners.isEmpty {
                 hasNews = false
-                let unread = await desk.current().unread.without(chosen.mutedGroups)
+                let unread = await desk.current().unread
                 guard !agent.isLocked else { break }
                 tell(.unread(total: unread.inbox, folders: byFolder(unread)))
                 tell(.state(stateLine()))
@@ -154,9 +154,8 @@ import DDSSpool
     }
 
     func group(_ name: String) -> GroupModel {
-        let isMuted = chosen.mutedGroups.contains(name)
         return GroupModel(
-            id: Self.groupID(name), name: name, unread: isMuted ? 0 : desk.index.unread.groups[name] ?? 0, isMuted: isMuted)
+            id: Self.groupID(name), name: name, unread: desk.index.unread.groups[name] ?? 0, isMuted: chosen.mutedGroups.contains(name))
     }
 
     private func stateLine() -> String {
@@ -167,7 +166,7 @@ import DDSSpool
     }
 
     func frame() async -> FrameModel {
-        let unread = await desk.current().unread.without(chosen.mutedGroups)
+        let unread = await desk.current().unread
         return FrameModel(
             groups: groupNames.map(group), inboxUnread: unread.inbox, allUnread: unread.all, privateUnread: unread.privateMail,
             drafts: agent.unlocked?.drafts.open.count ?? 0,

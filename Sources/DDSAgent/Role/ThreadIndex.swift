@@ -80,12 +80,14 @@ struct ThreadRules: Hashable, Sendable {
     var me = ""
     var mutedGroups: Set<String> = []
 
+    func isMuted(_ group: String?) -> Bool { group.map { mutedGroups.contains($0) } ?? false }
+
     func isInInbox(_ facts: ThreadFacts, _ group: String?) -> Bool {
-        facts.received > 0 && !facts.isArchived && !facts.isMuted && !(group.map { mutedGroups.contains($0) } ?? false)
+        facts.received > 0 && !facts.isArchived && !facts.isMuted && !isMuted(group)
     }
 }
 
-/// Unread messages of threads, by what a sidebar shows.
+/// Unread messages of threads, by what a sidebar shows. Of what is muted nobody is told.
 struct UnreadCounts: Hashable, Sendable {
     var all = 0
     var inbox = 0
@@ -94,9 +96,10 @@ struct UnreadCounts: Hashable, Sendable {
     var groups: [String: Int] = [:]
 
     fileprivate mutating func add(_ facts: ThreadFacts, _ group: String?, _ rules: ThreadRules) {
-        all += facts.unreadCount
-        if rules.isInInbox(facts, group) { inbox += facts.unreadCount }
-        if let group { groups[group, default: 0] += facts.unreadCount } else { privateMail += facts.unreadCount }
+        let count = rules.isMuted(group) ? 0 : facts.unreadCount
+        all += count
+        if rules.isInInbox(facts, group) { inbox += count }
+        if let group { groups[group, default: 0] += count } else { privateMail += count }
     }
 }
 

@@ -55,12 +55,8 @@ struct SearchableMessages: Sendable {
     }
 
     private func place(of number: UInt64) -> Int? {
-        var (low, high) = (0, count)
-        while low < high {
-            let middle = (low + high) / 2
-            if self.number(at: middle) < number { low = middle + 1 } else { high = middle }
-        }
-        return low < count && self.number(at: low) == number ? low : nil
+        let place = rows.partition { table.messageRecord($0).rawValue >= number }
+        return place < count && self.number(at: place) == number ? place : nil
     }
 
     /// A message as it is indexed; without its bytes, which cannot be read, what the list shows of it.

@@ -105,11 +105,7 @@ struct PackSelection: Sendable {
     }
 
     private static func place(of record: UInt64, in entries: [SpoolEntry]) -> Int? {
-        var (low, high) = (0, entries.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if entries[middle].uid.rawValue < record { low = middle + 1 } else { high = middle }
-        }
-        return low < entries.count && entries[low].uid.rawValue == record ? low : nil
+        let place = entries.partition { $0.uid.rawValue >= record }
+        return place < entries.count && entries[place].uid.rawValue == record ? place : nil
     }
 }

@@ -14,6 +14,8 @@ struct SummaryTable: Sendable {
     private(set) var received: [String: Int] = [:]
     /// By author, how many messages.
     private var authors: [String: Int] = [:]
+    /// How many messages have so many octets: what an import compares with.
+    private var sizes: [Int64: Int] = [:]
     private(set) var unreadCount = 0
     /// Grows whenever a message comes or goes, and not with what becomes of it.
     private(set) var membership = 0
@@ -104,22 +106,12 @@ struct SummaryTable: Sendable {
 
     /// The message with that record; nil when it is not here. Rows are in order of their records.
     func place(of record: SpoolUID) -> Place? {
-        let chunk = Self.first(chunks.count) { (chunks[$0].messageRecords.last ?? 0) >= record.rawValue }
+        let chunk = chunks.partition { ($0.messageRecords.last ?? 0) >= record.rawValue }
         guard chunk < chunks.count else { return nil }
         let records = chunks[chunk].messageRecords
-        let row = Self.first(records.count) { records[$0] >= record.rawValue }
+        let row = records.partition { $0 >= record.rawValue }
         guard row < records.count, records[row] == record.rawValue, chunks[chunk].marks[row] != .gone else { return nil }
         return Place(chunk: chunk, row: row)
-    }
-
-    /// The first number below `count` of which `holds` says so, as of all behind it; `count` when there is none.
-    private static func first(_ count: Int, _ holds: (Int) -> Bool) -> Int {
-        var (low, high) = (0, count)
-        while low < high {
-            let middle = (low + high) / 2
-            if holds(middle) { high = middle } else { low = middle + 1 }
-        }
-        return low
     }
 
     /// The record of the message that came last, of those that have ever been here; 0 for none.
@@ -142,7 +134,8 @@ struct SummaryTable: Sendable {
 
     /// Messages of so many octets, written by this person or not.
     func ids(ofSize size: Int, own: Bool) -> [String] {
-        all.filter { place in
+        guard sizes[Int64(size)] ?? 0 > 0 else { return [] }
+        return all.filter { place in
             let chunk = chunks[place.chunk]
             return chunk.marks[place.row].contains(.own) == own
                 && SummaryCodec.size(chunk.bytes, chunk.spans[place.row].range) == size
@@ -202,6 +195,7 @@ struct SummaryTable: Sendable {
         let marks = chunk.marks[place.row]
         let head = head(place)
         if marks.contains(.unread) { unreadCount += count }
+        sizes[head.size, default: 0] += count
         authors[chunk.text(head.author), default: 0] += count
         if !marks.contains(.own), let group = head.group { received[chunk.text(group), default: 0] += count }
         guard let signer = head.signer else { return }
@@ -215,6 +209,18 @@ struct SummaryTable: Sendable {
         hasher.combine(bytes: key)
         hasher.combine(bytes: submission)
         return hasher.finalize()
+    }
+}
+
+extension Array {
+    /// Where the first element stands of which `holds` says so, as of all behind it; the end when there is none.
+    func partition(_ holds: (Element) -> Bool) -> Int {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if holds(self[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
     }
 }
 

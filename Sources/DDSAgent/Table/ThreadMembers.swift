@@ -1,5 +1,6 @@
-// Which rows belong to one conversation: by the messages that they name, and by subject only where a reply names none. The rules
-// are Threader's; this is the same over the table's octets, for a hundred thousand messages at once.
+// The table's rows by conversation. Which belong together, Threader says; here is what it is told, and how threads are found.
+
+import DDSMail
 
 struct ThreadMembers: Sendable {
     /// The threads' rows, one thread after the other.
@@ -16,19 +17,29 @@ struct ThreadMembers: Sendable {
     /// A thread never spans two groups: a message that was forwarded into another group begins anew there, since other people
     /// read it. Threads come by their newest message, latest first.
     init(_ table: SummaryTable) {
-        var joining = Joining(table)
-        for place in table.all { joining.add(place) }
-        joining.joinOrphans()
+        var names = GroupNames()
+        var groupOfRow = [Int32](repeating: 0, count: table.placesEnd)
+        var threader = Threader(count: table.placesEnd)
+        let all = Array(table.all)
+        for place in all {
+            let head = table.head(place)
+            let chunk = table.chunks[place.chunk]
+            let group = names.number(of: head.group.map { chunk.text($0) })
+            groupOfRow[place.number] = group
+            threader.add(
+                place.rawValue, names: head.names.lazy.map { Self.hash(group, chunk.bytes[$0]) },
+                subject: head.subjectKey == 0 ? 0 : Self.hash(group, head.subjectKey), isOrphan: head.isOrphan)
+        }
+        threader.joinOrphans { all.map { (table.head($0).date, $0.rawValue) } }
         var threadOf = [Int32](repeating: -1, count: table.placesEnd)
         var counts: [Int32] = []
         var groupOf: [Int] = []
-        let all = Array(table.all)
         for place in all.reversed() {
-            let root = joining.root(place.rawValue)
+            let root = threader.root(place.rawValue)
             if threadOf[Int(root)] < 0 {
                 threadOf[Int(root)] = Int32(counts.count)
                 counts.append(0)
-                groupOf.append(Int(joining.groupOf[Int(root)]))
+                groupOf.append(Int(groupOfRow[Int(root)]))
             }
             threadOf[place.number] = threadOf[Int(root)]
             counts[Int(threadOf[place.number])] += 1
@@ -46,7 +57,7 @@ struct ThreadMembers: Sendable {
         self.starts = starts
         self.threadOf = threadOf
         self.groupOf = groupOf
-        groups = joining.groups
+        groups = names.all
     }
 
     var numbers: Range<Int> { 0..<starts.count - 1 }
@@ -58,78 +69,31 @@ struct ThreadMembers: Sendable {
         place.number < threadOf.count && threadOf[place.number] >= 0 ? Int(threadOf[place.number]) : nil
     }
 
-    /// Rows on their way to threads: sets that grow into one another.
-    private struct Joining {
-        private let table: SummaryTable
-        private var parents: [Int32]
-        /// Who named a message first, by a hash of its id and the group.
-        private var holders: [Int: Int32] = [:]
-        private var orphans: Set<Int32> = []
-        private var subjects: [UInt64]
-        private(set) var groups: [String?] = []
-        private var numberOfGroup: [String?: Int32] = [:]
-        private(set) var groupOf: [Int32]
+    /// Of something in a group; different in each process, so that nobody can aim at a collision.
+    private static func hash(_ group: Int32, _ bytes: ArraySlice<UInt8>) -> Int {
+        var hasher = Hasher()
+        hasher.combine(group)
+        hasher.combine(bytes: bytes)
+        return hasher.finalize()
+    }
 
-        init(_ table: SummaryTable) {
-            self.table = table
-            parents = (0..<Int32(table.placesEnd)).map { $0 }
-            subjects = [UInt64](repeating: 0, count: table.placesEnd)
-            groupOf = [Int32](repeating: 0, count: table.placesEnd)
-            holders.reserveCapacity(table.count * 2)
-        }
+    private static func hash(_ group: Int32, _ key: UInt64) -> Int {
+        var hasher = Hasher()
+        hasher.combine(group)
+        hasher.combine(key)
+        return hasher.finalize()
+    }
 
-        mutating func add(_ place: SummaryTable.Place) {
-            let head = table.head(place)
-            let chunk = table.chunks[place.chunk]
-            let group = number(of: head.group.map { chunk.text($0) })
-            groupOf[place.number] = group
-            subjects[place.number] = head.subjectKey
-            if head.isOrphan { orphans.insert(place.rawValue) }
-            for name in head.names {
-                var hasher = Hasher()
-                hasher.combine(group)
-                hasher.combine(bytes: chunk.bytes[name])
-                let hash = hasher.finalize()
-                if let holder = holders[hash] { join(place.rawValue, holder) } else { holders[hash] = place.rawValue }
-            }
-        }
+    /// Groups by small numbers.
+    private struct GroupNames {
+        private(set) var all: [String?] = []
+        private var numbers: [String?: Int32] = [:]
 
-        private mutating func number(of group: String?) -> Int32 {
-            if let known = numberOfGroup[group] { return known }
-            let number = Int32(groups.count)
-            groups.append(group)
-            numberOfGroup[group] = number
-            return number
-        }
-
-        /// A reply that names no message goes to the latest earlier message of its subject, by the authors' dates.
-        mutating func joinOrphans() {
-            guard !orphans.isEmpty else { return }
-            struct Subject: Hashable {
-                var group: Int32
-                var key: UInt64
-            }
-            var latest: [Subject: Int32] = [:]
-            let dated = table.all.map { (date: table.head($0).date, place: $0) }.sorted { ($0.date, $0.place) < ($1.date, $1.place) }
-            for (_, place) in dated where subjects[place.number] != 0 {
-                let subject = Subject(group: groupOf[place.number], key: subjects[place.number])
-                if orphans.contains(place.rawValue), let earlier = latest[subject] { join(place.rawValue, earlier) }
-                latest[subject] = place.rawValue
-            }
-        }
-
-        mutating func root(_ element: Int32) -> Int32 {
-            var element = element
-            while parents[Int(element)] != element {
-                parents[Int(element)] = parents[Int(parents[Int(element)])]
-                element = parents[Int(element)]
-            }
-            return element
-        }
-
-        private mutating func join(_ left: Int32, _ right: Int32) {
-            let (left, right) = (root(left), root(right))
-            parents[Int(max(left, right))] = min(left, right)
+        mutating func number(of group: String?) -> Int32 {
+            if let known = numbers[group] { return known }
+            numbers[group] = Int32(all.count)
+            all.append(group)
+            return Int32(all.count - 1)
         }
     }
 }

@@ -122,18 +122,8 @@ package struct ConfigKind: Sendable {
 
     /// Any of `words`, each at most once.
     static func words(_ field: any Field<[String]>, _ words: [String]) -> ConfigKind {
-        ConfigKind(name: "list of words", constraint: Self.choice(words)) { value, config in
-            guard case .list(let items) = value else { return "must be a list such as [\"\(words[0])\"], not \(value.spoken)" }
-            var chosen: [String] = []
-            for item in items {
-                guard case .text(let text) = item, words.contains(text) else { return Self.complaint(item, words) }
-                guard !chosen.contains(text) else { return "names \(item.spoken) twice" }
-                chosen.append(text)
-            }
-            config[keyPath: field] = chosen
-            return nil
-        } read: {
-            .list($0[keyPath: field].map { .text($0) })
+        list("words", constraint: choice(words), example: words[0], field, where: { words.contains($0) }) {
+            complaint($0, words)
         }
     }
 
@@ -187,13 +177,21 @@ package struct ConfigKind: Sendable {
     static func texts(
         _ name: String, example: String, _ field: any Field<[String]>, where isValid: @escaping @Sendable (String) -> Bool
     ) -> ConfigKind {
-        ConfigKind(name: "list of \(name)", constraint: "\"\(example)\"") { value, config in
+        list(name, constraint: "\"\(example)\"", example: example, field, where: isValid) {
+            "must be a list such as [\"\(example)\"], and has \($0.spoken)"
+        }
+    }
+
+    /// Texts that satisfy `isValid`, each at most once; what is none, `complaint` says.
+    private static func list(
+        _ name: String, constraint: String, example: String, _ field: any Field<[String]>,
+        where isValid: @escaping @Sendable (String) -> Bool, complaint: @escaping @Sendable (ConfigValue) -> String
+    ) -> ConfigKind {
+        ConfigKind(name: "list of \(name)", constraint: constraint) { value, config in
             guard case .list(let items) = value else { return "must be a list such as [\"\(example)\"], not \(value.spoken)" }
             var chosen: [String] = []
             for item in items {
-                guard case .text(let text) = item, isValid(text) else {
-                    return "must be a list such as [\"\(example)\"], and has \(item.spoken)"
-                }
+                guard case .text(let text) = item, isValid(text) else { return complaint(item) }
                 guard !chosen.contains(text) else { return "names \(item.spoken) twice" }
                 chosen.append(text)
             }

@@ -74,8 +74,17 @@ struct OpenCommand: NodeCommand {
         } catch {
             throw Failure(.cannotCreate, "cannot make \(folder): \(error)")
         }
-        sweep(parent)
-        defer { remove(folder) }
+        await sweep(parent)
+        do {
+            try await run(start)
+        } catch {
+            await remove(folder)
+            throw error
+        }
+        await remove(folder)
+    }
+
+    private static func run(_ start: Browser.Start) async throws(Failure) {
         let child = try ChildProcess(
             start.words, program: start.program, environment: Environment.all(changing: start.environment))
         let signals = try? SignalSource([SIGINT, SIGTERM, SIGHUP]) { _ in child.signal(SIGTERM) }
@@ -87,18 +96,18 @@ struct OpenCommand: NodeCommand {
     }
 
     /// Removes what is left of windows whose command was killed.
-    private static func sweep(_ parent: String) {
+    private static func sweep(_ parent: String) async {
         for name in (try? HostFiles.list(parent)) ?? [] where name.hasPrefix("browser-") {
             guard let process = pid_t(name.dropFirst("browser-".count)), kill(process, 0) != 0, errno == ESRCH else { continue }
-            remove("\(parent)/\(name)")
+            await remove("\(parent)/\(name)")
         }
     }
 
     /// Helpers of the browser may still be writing when it has ended.
-    private static func remove(_ folder: String) {
+    private static func remove(_ folder: String) async {
         for _ in 0..<20 {
             if (try? HostFiles.removeTree(folder)) != nil, !HostFiles.exists(folder) { return }
-            usleep(50_000)
+            try? await Loop.sleep(for: .milliseconds(50))
         }
     }
 }
