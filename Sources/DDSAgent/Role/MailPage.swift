@@ -154,8 +154,9 @@ import DDSSpool
     }
 
     func group(_ name: String) -> GroupModel {
-        return GroupModel(
-            id: Self.groupID(name), name: name, unread: desk.index.unread.groups[name] ?? 0, isMuted: chosen.mutedGroups.contains(name))
+        GroupModel(
+            id: Self.groupID(name), name: name, unread: desk.index.unread.groups[name] ?? 0,
+            isMuted: chosen.mutedGroups.contains(name))
     }
 
     private func stateLine() -> String {

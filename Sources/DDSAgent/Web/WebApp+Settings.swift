@@ -145,10 +145,7 @@ extension WebApp {
         let found = gate.sessions.live(now: configuration.time.now).first { $0.name == name && $0.id != visit?.id }
         guard let found else { return say("That browser is not signed in any more.", visit) }
         gate.sessions.end(found.id)
-        for stream in streams where streamSessions[ObjectIdentifier(stream)] == found.id {
-            stream.send(event: "lock", data: "")
-            stream.close()
-        }
+        for (channel, session) in streams where session == found.id { Self.end(channel, by: "lock") }
         say("That browser is signed out.", visit)
     }
 }

@@ -50,9 +50,8 @@ package final class WebApp {
     package internal(set) var gate: WebGate
     var limiter = UnlockLimiter()
     var links: LinkBook
-    var streams: [EventChannel] = []
-    /// Whose they are.
-    var streamSessions: [ObjectIdentifier: WebSessionID] = [:]
+    /// The open event streams and whose they are, the oldest first.
+    var streams: [(channel: EventChannel, session: WebSessionID?)] = []
     private var subscription: WebSubscription?
     private var server: HTTPServer?
     private var lastUnread: WebEvent?
@@ -132,10 +131,7 @@ package final class WebApp {
     private func endStreams() {
         if let subscription { mail?.unsubscribe(subscription) }
         subscription = nil
-        for stream in streams {
-            stream.send(event: "bye", data: "")
-            stream.close()
-        }
+        for (channel, _) in streams { Self.end(channel, by: "bye") }
         streams = []
     }
 
@@ -150,11 +146,11 @@ package final class WebApp {
         case .unread(let total, let folders):
             lastUnread = event
             let data = unreadData(total: total, folders: folders)
-            for stream in streams { stream.send(event: "unread", data: data) }
+            for (channel, _) in streams { channel.send(event: "unread", data: data) }
         case .state(let text):
             let line = DisplayText.line(text).text
             lastState = line
-            for stream in streams { stream.send(event: "state", data: line) }
+            for (channel, _) in streams { channel.send(event: "state", data: line) }
         case .locked:
             gate.sessions.lock()
             links = Self.emptyLinks(configuration)
@@ -163,10 +159,7 @@ package final class WebApp {
             lastState = nil
             let ending = streams
             streams = []
-            for stream in ending {
-                stream.send(event: "lock", data: "")
-                stream.close()
-            }
+            for (channel, _) in ending { Self.end(channel, by: "lock") }
         }
     }
 
@@ -175,21 +168,19 @@ package final class WebApp {
         LinkBook(names: LinkNames(hash: configuration.hash, key: configuration.random.bytes(32)))
     }
 
+    static func end(_ channel: EventChannel, by event: String) {
+        channel.send(event: event, data: "")
+        channel.close()
+    }
+
     /// Opens a stream and tells it what is known; beyond the limit the oldest ends.
     func openStream(of session: WebSessionID?) -> EventChannel {
         while streams.count >= Self.streamsMax {
-            let oldest = streams.removeFirst()
-            oldest.send(event: "bye", data: "")
-            oldest.close()
+            Self.end(streams.removeFirst().channel, by: "bye")
         }
         let stream = EventChannel()
-        let key = ObjectIdentifier(stream)
-        streamSessions[key] = session
-        stream.onClose = { [weak self, weak stream] in
-            self?.streams.removeAll { $0 === stream }
-            self?.streamSessions[key] = nil
-        }
-        streams.append(stream)
+        stream.onClose = { [weak self, weak stream] in self?.streams.removeAll { $0.channel === stream } }
+        streams.append((stream, session))
         // Something must be written at once, or the browser does not learn that the stream is open.
         stream.sendHeartbeat()
         if case .unread(let total, let folders) = lastUnread {
