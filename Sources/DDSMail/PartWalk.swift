@@ -123,7 +123,16 @@ struct PartWalk {
 
     /// A plain text between HTML.
     private static func preformatted(_ text: String) -> String {
-        "<pre>\n" + text.replacing("&", with: "&amp;").replacing("<", with: "&lt;") + "</pre>"
+        var octets = Array("<pre>\n".utf8)
+        octets.reserveCapacity(text.utf8.count + 16)
+        for octet in text.utf8 {
+            switch octet {
+            case 0x26: octets += "&amp;".utf8
+            case 0x3c: octets += "&lt;".utf8
+            default: octets.append(octet)
+            }
+        }
+        return String(decoding: octets + Array("</pre>".utf8), as: UTF8.self)
     }
 
     /// What an HTML document without a declared charset says of itself in its first octets.

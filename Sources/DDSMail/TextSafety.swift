@@ -27,6 +27,8 @@ package enum TextSafety {
     /// A body for display: lines end with LF; bidi overrides, embeddings and isolates, control and tag characters are shown
     /// as `[U+202E]` instead of taking effect. Marks that real text needs stay.
     package static func body(_ raw: String) -> String {
+        // Most texts are such.
+        if raw.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f || $0 == 0x0a || $0 == 0x09 }) { return raw }
         var output = String.UnicodeScalarView()
         var previousWasReturn = false
         for scalar in raw.unicodeScalars {
@@ -72,6 +74,7 @@ package enum TextSafety {
         -> Verdict
     {
         switch scalar.value {
+        case 0x20..<0x7f: .keep
         case 0x09: .space
         // A line end is not hidden by accident: unfolding has removed the honest ones.
         case 0x0a, 0x0d, 0x2028, 0x2029: .hiddenSpace

@@ -107,6 +107,7 @@ import Testing
             } else {
                 var summary = [Self.full, Self.plain][random.below(2)]
                 summary.id = "id\(step)"
+                summary.size = step % 50
                 summary.signature?.submission = "s\(step)"
                 model.append(summary)
                 table.put(summary, messageRecord: SpoolUID(rawValue: record), summaryRecord: SpoolUID(rawValue: record + 1))
@@ -117,6 +118,12 @@ import Testing
         #expect(table.chunks.count > 2)
         #expect(table.unreadCount == model.count(where: \.isUnread))
         #expect(table.own == model.filter(\.isOwn))
+        for copy in [table, SummaryTable(table.chunks)] {
+            for (size, own) in (0...50).flatMap({ size in [(size, true), (size, false)] }) {
+                let wanted = model.filter { $0.size == size && $0.isOwn == own }.map(\.id)
+                #expect(copy.ids(ofSize: size, own: own).sorted() == wanted.sorted())
+            }
+        }
         for summary in model { #expect(table[summary.id]?.summary == summary) }
         for summary in model {
             guard let submission = summary.signature?.submission else { continue }

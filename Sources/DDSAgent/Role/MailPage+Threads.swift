@@ -21,13 +21,14 @@ extension MailPage {
         let shown = Self.shown(window, of: thread)
         var models: [MessageModel] = []
         var places: [String: (depth: Int, id: String)] = [:]
+        let shownIDs = Set(thread.messages.ids[shown])
         for (place, summary) in thread.messages.enumerated() {
             let answered = (summary.inReplyTo + summary.references.reversed()).lazy.compactMap { places[$0] }.first
             let depth = answered.map { $0.depth + 1 } ?? 0
             places[summary.messageID] = (depth, summary.id)
             guard shown.contains(place) else { continue }
             var model = await message(summary, depth: min(depth, 3), store: store)
-            model.answers = answered.flatMap { answered in models.contains { $0.id == answered.id } ? answered.id : nil }
+            model.answers = answered.flatMap { shownIDs.contains($0.id) ? $0.id : nil }
             models.append(model)
         }
         // Only what is shown counts as read; and what was being read when the agent was locked is not shown.

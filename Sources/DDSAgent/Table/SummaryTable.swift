@@ -14,8 +14,10 @@ struct SummaryTable: Sendable {
     private(set) var received: [String: Int] = [:]
     /// By author, how many messages.
     private var authors: [String: Int] = [:]
-    /// How many messages have so many octets: what an import compares with.
-    private var sizes: [Int64: Int] = [:]
+    /// Of messages of the same size, the one that was added last, and of each the one that was added before it; -1 for none. What
+    /// an import compares with. Those that are gone stay in here.
+    private var newestOfSize: [Int64: Place] = [:]
+    private var olderOfSize: [Int32] = []
     private(set) var unreadCount = 0
     /// Grows whenever a message comes or goes, and not with what becomes of it.
     private(set) var membership = 0
@@ -134,13 +136,15 @@ struct SummaryTable: Sendable {
 
     /// Messages of so many octets, written by this person or not.
     func ids(ofSize size: Int, own: Bool) -> [String] {
-        guard sizes[Int64(size)] ?? 0 > 0 else { return [] }
-        return all.filter { place in
-            let chunk = chunks[place.chunk]
-            return chunk.marks[place.row].contains(.own) == own
-                && SummaryCodec.size(chunk.bytes, chunk.spans[place.row].range) == size
+        var found: [String] = []
+        var next = newestOfSize[Int64(size)]
+        while let place = next {
+            let marks = marks(place)
+            if marks != .gone, marks.contains(.own) == own { found.append(id(place)) }
+            let older = olderOfSize[place.number]
+            next = older < 0 ? nil : Place(Int(older))
         }
-        .map { id($0) }
+        return found
     }
 
     /// The message of an author's key that has this submission id; nil when it is not here.
@@ -185,6 +189,16 @@ struct SummaryTable: Sendable {
         places[id(place)] = place
         membership += 1
         noteThere(place)
+        noteSize(place)
+    }
+
+    private mutating func noteSize(_ place: Place) {
+        let chunk = chunks[place.chunk]
+        let size = SummaryCodec.size(chunk.bytes, chunk.spans[place.row].range)
+        let older = newestOfSize.updateValue(place, forKey: size)
+        let missing = place.number - olderOfSize.count
+        if missing > 0 { olderOfSize += Array(repeating: -1, count: missing) }
+        olderOfSize.append(older?.rawValue ?? -1)
     }
 
     private mutating func noteThere(_ place: Place) { note(place, 1) }
@@ -195,7 +209,6 @@ struct SummaryTable: Sendable {
         let marks = chunk.marks[place.row]
         let head = head(place)
         if marks.contains(.unread) { unreadCount += count }
-        sizes[head.size, default: 0] += count
         authors[chunk.text(head.author), default: 0] += count
         if !marks.contains(.own), let group = head.group { received[chunk.text(group), default: 0] += count }
         guard let signer = head.signer else { return }

@@ -52,14 +52,15 @@ package enum BodyPart: Hashable, Sendable {
 
     package static func parts(of body: String) -> [BodyPart] {
         var parts: [BodyPart] = []
-        var lines = body.split(separator: "\n", omittingEmptySubsequences: false)[...]
+        // By octets: a line begins with `>` whatever marks are put behind it, and characters take their time.
+        var lines = body.utf8.split(separator: 0x0a, omittingEmptySubsequences: false).map { Substring($0) }[...]
         while let first = lines.first {
             if first == "-- " {
                 parts.append(.signature(joined(lines)))
                 break
             }
-            let isQuote = first.hasPrefix(">")
-            let run = lines.prefix { $0.hasPrefix(">") == isQuote && $0 != "-- " }
+            let isQuote = isQuoted(first)
+            let run = lines.prefix { isQuoted($0) == isQuote && $0 != "-- " }
             lines = lines.dropFirst(run.count)
             let text = joined(run)
             if isQuote {
@@ -70,6 +71,8 @@ package enum BodyPart: Hashable, Sendable {
         }
         return parts
     }
+
+    private static func isQuoted(_ line: Substring) -> Bool { line.utf8.first == 0x3e }
 
     private static func joined(_ lines: ArraySlice<Substring>) -> String {
         var lines = lines

@@ -248,7 +248,10 @@ extension PageRenderer {
     }
 
     private func preview(_ parts: [BodyPart]) -> String {
-        for case .text(let text) in parts { return String(DisplayText.line(text).text.prefix(120)) }
+        // What is looked at is bounded in scalars: one character may have any number of them.
+        for case .text(let text) in parts {
+            return String(DisplayText.line(String(text.unicodeScalars.prefix(500))).text.prefix(120))
+        }
         return ""
     }
 
