@@ -450,8 +450,8 @@ def measure_agent(agent, count, passphrase):
     newest = re.search(r'href="/t/(\w+)"', inbox[0][1]).group(1)
     thread = [page.milliseconds(f"/t/{newest}")[0] for _ in range(5)]
     row(f"a page of a thread of {agentbench.LONG_THREAD}", agentbench.median(thread), "ms", "the same server's /healthz", health)
-    whole, text = page.milliseconds(f"/t/{newest}/print")
-    row(f"all {text.count('<article')} messages of it", whole, "ms", "promised", 300)
+    whole = [page.milliseconds(f"/t/{newest}/print") for _ in range(5)]
+    row(f"all {whole[0][1].count('<article')} messages of it", agentbench.median([took for took, _ in whole]), "ms", "promised", 300)
     agent.wait_until_quiet()
     row("resident, unlocked", agent.rss_kib() / 1024, "MiB", "promised", 200)
     row("resident, locked, before", locked / 1024, "MiB", "promised", 200)
