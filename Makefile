@@ -24,6 +24,7 @@ ICONS := $(DESTDIR)$(PREFIX)/share/icons
 
 RELEASE := .build/release/ddsnode
 ICON_FILES := $(patsubst etc/icons/%,%,$(wildcard etc/icons/hicolor/*/apps/*.svg))
+MTA_SAMPLES := postfix/main.cf postfix/master.cf opensmtpd/smtpd.conf
 PAGES := $(wildcard man/*.1 man/*.5 man/*.7 man/*.8)
 SWIFT_FILES := Package.swift Sources Tests
 
@@ -48,6 +49,13 @@ test-web: deps test-deps swift ## The page in a real Chromium: origins, disk, ke
 	swift build --product ddsnode
 	@for program in $(or $(ARGS),$(basename $(notdir $(wildcard Tests/Web/*.py)))); do \
 	    echo "==> $$program"; DDSNODE="$(CURDIR)/.build/debug/ddsnode" python3 Tests/Web/$$program.py || exit 1; \
+	done
+
+.PHONY: interop
+interop: deps test-deps swift ## The real binary with programs that others wrote. ARGS="postfix hygiene" names programs.
+	swift build --product ddsnode
+	@for program in $(or $(ARGS),$(basename $(notdir $(shell grep -l __main__ Tests/Interop/*.py)))); do \
+	    echo "==> $$program"; DDSNODE="$(CURDIR)/.build/debug/ddsnode" python3 Tests/Interop/$$program.py || exit 1; \
 	done
 
 .PHONY: screenshots
@@ -136,6 +144,7 @@ install: ## Install program, pages, units, desktop entry, completions and sample
 	install -m 644 etc/sysusers.d/ddsnode.conf "$(SYSUSERS)/ddsnode.conf"
 	install -m 644 etc/tmpfiles.d/ddsnode.conf "$(TMPFILES)/ddsnode.conf"
 	install -m 644 etc/server.toml etc/agent.toml "$(EXAMPLES)"
+	for sample in $(MTA_SAMPLES); do install -D -m 644 etc/$$sample "$(EXAMPLES)/$$sample"; done
 	install -d "$(APPLICATIONS)"
 	sed 's,/usr/bin/ddsnode,$(PREFIX)/bin/ddsnode,' etc/ddsnode.desktop > "$(APPLICATIONS)/ddsnode.desktop"
 	chmod 644 "$(APPLICATIONS)/ddsnode.desktop"
@@ -152,10 +161,10 @@ uninstall: ## Remove what install put there. State, keys and mail stay.
 	rm -f "$(SYSTEMD)/system/ddsnode-server.service" "$(SYSTEMD)/user/ddsnode-agent.service"
 	rm -f "$(SYSUSERS)/ddsnode.conf" "$(TMPFILES)/ddsnode.conf"
 	rm -f "$(APPLICATIONS)/ddsnode.desktop" $(foreach icon,$(ICON_FILES),"$(ICONS)/$(icon)")
-	rm -f "$(EXAMPLES)/server.toml" "$(EXAMPLES)/agent.toml"
+	rm -f "$(EXAMPLES)/server.toml" "$(EXAMPLES)/agent.toml" $(foreach sample,$(MTA_SAMPLES),"$(EXAMPLES)/$(sample)")
 	rm -f "$(COMPLETIONS)/bash-completion/completions/ddsnode" "$(COMPLETIONS)/zsh/site-functions/_ddsnode" \
 	    "$(COMPLETIONS)/fish/vendor_completions.d/ddsnode.fish"
-	for folder in "$(EXAMPLES)" "$(dir $(EXAMPLES))"; do [ ! -d "$$folder" ] || rmdir --ignore-fail-on-non-empty "$$folder"; done
+	for folder in "$(EXAMPLES)/postfix" "$(EXAMPLES)/opensmtpd" "$(EXAMPLES)" "$(dir $(EXAMPLES))"; do [ ! -d "$$folder" ] || rmdir --ignore-fail-on-non-empty "$$folder"; done
 
 .PHONY: clean
 clean: ## Remove everything that was built.

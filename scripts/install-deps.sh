@@ -26,6 +26,8 @@ test=(
     "fetchmail|a POP3 client"
     "swaks|an SMTP and LMTP client"
     "libnet-ssleay-perl|TLS for swaks"
+    "msmtp|an SMTP client"
+    "postfix|a mail server in front of the node, as an instance of the test's own"
     "curl|a POP3 and SMTP client"
     "openssl|a TLS client"
     "python3|poplib, smtplib and the test programs"
@@ -73,10 +75,20 @@ if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     fail "this is no Debian; install what Debian 12 calls: $(names "${wanted[@]}")"
 fi
 
+# A machine has one mail server, and tests are no reason to replace it; what needs Postfix is then skipped and says so.
+has_other_mail_server() {
+    dpkg-query -W -f '${db:Status-Status} ${Provides}\n' 2>/dev/null | grep '^installed .*mail-transport-agent' >/dev/null
+}
+
 missing=()
 for entry in "${wanted[@]}"; do
     state=$(dpkg-query -W -f '${db:Status-Status}' "${entry%%|*}" 2>/dev/null || true)
-    [ "$state" = installed ] || missing+=("$entry")
+    [ "$state" != installed ] || continue
+    if [ "${entry%%|*}" = postfix ] && has_other_mail_server; then
+        echo "deps: this machine has another mail server than Postfix, which stays; Tests/Interop/postfix.py will be skipped"
+        continue
+    fi
+    missing+=("$entry")
 done
 # The primitives of Tests/Support/agefile.py, since HPKE with X-Wing is in no version of Debian's, and rage for ragefile.py.
 readonly pypi=(cryptography==50.0.2 pyrage==1.4.0)
@@ -117,6 +129,10 @@ apt() {
 read -r -a packages <<<"$(names "${missing[@]}")"
 # Old lists may name versions that the mirror no longer has. Without network the lists that are there may still do.
 apt update -qq || echo "deps: the package lists could not be refreshed; trying with those that are here"
+# Without a configuration Postfix is there and does not run. Where debconf is not, nothing would ask for one either.
+if [[ " ${packages[*]} " == *" postfix "* ]] && command -v debconf-set-selections >/dev/null; then
+    "${as_root[@]}" debconf-set-selections <<<"postfix postfix/main_mailer_type select No configuration"
+fi
 apt install -y --no-install-recommends "${packages[@]}" \
     || fail "apt-get could not install: ${packages[*]}; its own words are above"
 echo "deps: installed ${packages[*]}"

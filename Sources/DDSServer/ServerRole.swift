@@ -212,7 +212,8 @@ extension ServerRole {
         try open("pop3", listen.pop3) { [self] in pop3($0, context, isImplicit: false) }
         try open("submissions", listen.submissions) { [self] in submission($0, context, isImplicit: true) }
         try open("submission", listen.submission) { [self] in submission($0, context, isImplicit: false) }
-        try open("lmtp", listen.lmtp) { [self] in lmtp($0, context) }
+        // An MTA runs as a user of its own, whom its administrator puts into the node's group.
+        try open("lmtp", listen.lmtp, socketMode: 0o660) { [self] in lmtp($0, context) }
     }
 
     private static func tlsContext(_ identity: TLSIdentity) throws(Failure) -> TLSContext {
@@ -223,16 +224,16 @@ extension ServerRole {
         }
     }
 
-    private func open(_ name: String, _ addresses: [String], _ accept: @escaping @LoopActor (ByteStream) -> Void)
-        throws(Failure)
-    {
+    private func open(
+        _ name: String, _ addresses: [String], socketMode: UInt32 = 0o600, _ accept: @escaping @LoopActor (ByteStream) -> Void
+    ) throws(Failure) {
         for address in addresses {
             guard let endpoint = Endpoint(address) else {
                 throw Failure(
                     .configuration, "server.listen.\(name): \"\(address)\" is no address; write host:port or unix:/path")
             }
             do {
-                let listener = try Listener.listen(on: endpoint) { [unowned self] stream in
+                let listener = try Listener.listen(on: endpoint, mode: socketMode) { [unowned self] stream in
                     guard limits.admit(Self.limitedHost(stream)) else {
                         services.log.notice(
                             "connection refused", metadata: ["reason": "too many connections", "listener": "\(name)"])

@@ -37,6 +37,8 @@ def install(checks):
         "bin/ddsnode", SERVER, AGENT, "lib/sysusers.d/ddsnode.conf", "lib/tmpfiles.d/ddsnode.conf",
         "share/applications/ddsnode.desktop", "share/icons/hicolor/scalable/apps/ddsnode.svg",
         "share/icons/hicolor/symbolic/apps/ddsnode-symbolic.svg", "share/bash-completion/completions/ddsnode", "share/doc/ddsnode/examples/agent.toml", "share/doc/ddsnode/examples/server.toml",
+        "share/doc/ddsnode/examples/postfix/main.cf", "share/doc/ddsnode/examples/postfix/master.cf",
+        "share/doc/ddsnode/examples/opensmtpd/smtpd.conf",
         "share/fish/vendor_completions.d/ddsnode.fish", "share/zsh/site-functions/_ddsnode"]
     checks.equal("it installs each file and no other", files(), sorted(wanted))
     code, text = run(f"{folder()}/usr/bin/ddsnode", "--version")

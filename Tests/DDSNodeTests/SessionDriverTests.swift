@@ -22,7 +22,10 @@ import Testing
     private var tls: TLSConnection?
     private var accepted: ByteStream?
 
-    init(tls context: TLSContext? = nil, tlsFirst: Bool = false, stallLimit: Duration = .seconds(300)) async throws {
+    init(
+        tls context: TLSContext? = nil, tlsFirst: Bool = false, handshakeLimit: Duration = .seconds(300),
+        stallLimit: Duration = .seconds(300)
+    ) async throws {
         var taken: ByteStream?
         listener = try Listener.listen(on: .tcp(host: "127.0.0.1", port: 0)) { taken = $0 }
         client = try await ByteStream.connect(to: listener.endpoint, timeout: .seconds(300))
@@ -40,8 +43,8 @@ import Testing
         client.onEnd = { [self] _ in hasEnded = true }
         client.startReading()
         let driver = SessionDriver(
-            id: "t", stream: stream, machine: EchoMachine(), handler: handler, tls: context, tlsFirst: tlsFirst, stallLimit: stallLimit,
-            onEnd: { [self] in endCalls += 1 })
+            id: "t", stream: stream, machine: EchoMachine(), handler: handler, tls: context, tlsFirst: tlsFirst,
+            handshakeLimit: handshakeLimit, stallLimit: stallLimit, onEnd: { [self] in endCalls += 1 })
         self.driver = driver
     }
 
@@ -274,6 +277,15 @@ import Testing
         #expect(setup.handler.summary?.reason == .protocolError)
         #expect(setup.handler.notes == ["ended"])
         #expect(!setup.text.contains("clear"))
+        try await setup.close()
+    }
+
+    @Test @LoopActor func aHandshakeThatTakesTooLong_endsTheSession() async throws {
+        let setup = try await Setup(tls: serverTLS(), tlsFirst: true, handshakeLimit: .milliseconds(50))
+        try await until { setup.handler.summary != nil }
+        #expect(setup.handler.summary?.reason == .timeout)
+        #expect(setup.handler.summary?.detail == "no TLS handshake in time")
+        #expect(setup.text.isEmpty)
         try await setup.close()
     }
 

@@ -31,7 +31,7 @@ import Testing
             let (text, message) = try take(halves(bytes, at: place))
             #expect(text == Self.text)
             #expect(
-                !message.wasSealed && message.submissionID == "id-1" && message.hops == 2 && message.plainBytes == bytes.count)
+                !message.wasSealed && message.submissionID == "id-1" && message.plainBytes == bytes.count)
         }
     }
 
@@ -40,7 +40,7 @@ import Testing
         for place in 0...bytes.count {
             let (text, message) = try take(halves(bytes, at: place))
             #expect(text == Self.text)
-            #expect(message.wasSealed && message.submissionID == "id-1" && message.hops == 2)
+            #expect(message.wasSealed && message.submissionID == "id-1")
         }
     }
 
@@ -94,11 +94,11 @@ import Testing
         #expect(throws: IntakeFailure.otherKey(0)) { try take([other]) }
     }
 
-    @Test func thePrefix_comesFirstAndCounts() throws {
+    @Test func thePrefix_comesFirst() throws {
         for bytes in [Array(Self.text.utf8), try sealed()] {
             let (text, message) = try take([bytes], prefix: "Received: us\r\n")
             #expect(text == "Received: us\r\n" + Self.text)
-            #expect(message.hops == 3 && message.submissionID == "id-1")
+            #expect(message.submissionID == "id-1")
         }
     }
 

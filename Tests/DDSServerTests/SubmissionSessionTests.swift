@@ -335,11 +335,12 @@ import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct LMTPSessionTests {
     @LoopActor private func hand(
-        _ world: World, to recipients: [String], _ message: String, change: @LoopActor () async throws -> Void = {}
+        _ world: World, from sender: String = "<>", to recipients: [String], _ message: String,
+        change: @LoopActor () async throws -> Void = {}
     ) async throws -> [String] {
         let client = try await world.connect(.lmtp)
         _ = try await client.command("LHLO mta.test")
-        _ = try await client.command("MAIL FROM:<>")
+        _ = try await client.command("MAIL FROM:\(sender)")
         var replies: [String] = []
         var accepted = 0
         for name in recipients {
@@ -384,6 +385,44 @@ import Testing
         }
     }
 
+    @Test @LoopActor func groups_areWrittenToFromOutsideByTheirSettings() async throws {
+        try await withWorld { world in
+            try await world.addKeyMember("bob")
+            try await world.addGroup("open", posting: .all, members: ["bob"])
+            try await world.addGroup("members", members: ["bob"])
+            try await world.addGroup("owners", posting: .owners, members: ["bob"])
+            try await world.addGroup("blind", mode: .blind, posting: .all, members: ["bob"])
+            try await world.addGroup("hybrid", posting: .all, pq: .require)
+            let replies = try await hand(
+                world, to: ["members", "owners", "blind", "hybrid", "bob", "open"], "Subject: x\r\n\r\nHello.\r\n")
+            #expect(replies.prefix(4).allSatisfy { $0.hasPrefix("550 5.7.1") })
+            #expect(replies.suffix(2).allSatisfy { $0.hasPrefix("250 2.0.0") } && replies.count == 6)
+        }
+    }
+
+    @Test(arguments: [("", "LMTP"), (" SMTPUTF8", "UTF8LMTP")])
+    @LoopActor func theTrace_hasTheSenderAsWritten_andTheMessageItsOwnBelow(parameter: String, name: String) async throws {
+        try await withWorld { world in
+            let bob = try await world.addKeyMember("bob")
+            let text = "Return-Path: <forged@b>\r\nReceived: from a by b\r\nSubject: x\r\n\r\nHello.\r\n"
+            let replies = try await hand(world, from: "<\"J. Doe\"@World.Test>" + parameter, to: ["bob"], text)
+            #expect(replies[0].hasPrefix("250"))
+            let opened = try #require(try await world.opened(bob).first)
+            let path = "Return-Path: <\"J. Doe\"@World.Test>\r\n"
+            #expect(opened.hasPrefix(path + "Received: from mta.test by node.test with \(name); "))
+            #expect(opened.hasSuffix("+0000\r\n" + text))
+        }
+    }
+
+    @Test @LoopActor func aFullMaildrop_isTemporaryForItAlone() async throws {
+        try await withWorld(config: "[server.spool]\nmailbox_quota = \"1KiB\"\n") { world in
+            for name in ["bob", "carol"] { try await world.addKeyMember(name) }
+            #expect(try await hand(world, to: ["bob"], String(repeating: "x", count: 1100) + "\r\n")[0].hasPrefix("250"))
+            let replies = try await hand(world, to: ["bob", "carol"], "Subject: x\r\n\r\n")
+            #expect(replies[0].hasPrefix("452 4.2.2") && replies[1].hasPrefix("250"))
+        }
+    }
+
     @Test @LoopActor func aFullDisk_isTemporaryForAll() async throws {
         try await withWorld { world in
             for name in ["bob", "carol"] { try await world.addKeyMember(name) }
@@ -392,12 +431,18 @@ import Testing
         }
     }
 
-    @Test(arguments: [(29, "250"), (30, "554 5.4.6")])
+    /// Our own field is the one that makes 30.
+    @Test(arguments: [(28, "250"), (29, "250"), (30, "554 5.4.6")])
     @LoopActor func mailThatLoops_isRefused(hops: Int, expected: String) async throws {
         try await withWorld { world in
             try await world.addKeyMember("bob")
             let trace = String(repeating: "Received: from a by b\r\n", count: hops)
             #expect(try await hand(world, to: ["bob"], trace + "Subject: x\r\n\r\nx\r\n")[0].hasPrefix(expected))
+            // A header longer than what is kept of one, and a sealed message, whose hosts have signed the outside.
+            let long = String(repeating: "X-Long: \(String(repeating: "x", count: 70))\r\n", count: 4000)
+            #expect(try await hand(world, to: ["bob"], long + trace + "Subject: x\r\n\r\nx\r\n")[0].hasPrefix(expected))
+            let sealed = String(decoding: try world.sealed("Subject: x\r\n\r\nx\r\n"), as: UTF8.self)
+            #expect(try await hand(world, to: ["bob"], trace + sealed)[0].hasPrefix(expected))
         }
     }
 }

@@ -48,7 +48,9 @@ import Testing
         #expect(bench.codes("HELO mta\r\n") == [500])
         #expect(bench.codes("MAIL FROM:<>\r\n") == [503])
         bench.feed("LHLO mta\r\n")
-        #expect(!bench.take().contains("AUTH"))
+        let capabilities = bench.take()
+        #expect(!capabilities.contains("AUTH"))
+        #expect(capabilities.contains("250-PIPELINING\r\n") && !capabilities.contains("DSN"), "we send no notifications")
         #expect(bench.codes("STARTTLS\r\n") == [502])
         #expect(bench.codes(smtpPlainLogin) == [500])
         #expect(bench.codes("MAIL FROM:<>\r\n") == [250])
@@ -159,6 +161,32 @@ import Testing
         #expect(bench.codes("DATA\r\n.\r\n") == [354, 250])
         #expect(bench.messages.last?.envelope.recipients == [Recipient(smtpAddress("postmaster@node.example"))])
         #expect(bench.messages.last?.body == [])
+    }
+
+    @Test(arguments: [
+        ("A.B@Node.Example", "<A.B@Node.Example>"), ("\"john doe\"@c", "<\"john doe\"@c>"),
+        ("root@[192.0.2.1]", "<root@[192.0.2.1]>"), ("a..b@c", "<a..b@c>"), ("prvs=1aB/x=\(String(repeating: "v", count: 90))@c", nil), ("a@b", "<a@b>"), ("", "<>"),
+        ("@relay:a@b", "<a@b>"), ("\"a\\\"@b\"@c", "<\"a\\\"@b\"@c>"),
+    ])
+    func lmtp_takesAnySenderAsWritten(_ sender: String, _ wanted: String?) {
+        var bench = SMTPBench(smtpServerConfiguration(.lmtp, .none))
+        bench.feed("LHLO mta\r\n")
+        #expect(bench.codes("MAIL FROM:<\(sender)>\r\nRCPT TO:<c@d>\r\nDATA\r\n.\r\n").suffix(2) == [354, 250])
+        #expect(bench.messages.first?.envelope.reversePath.description == wanted ?? "<\(sender)>")
+        var member = SMTPBench.loggedIn()
+        let isOfThisKind = MailAddress(sender) != nil || sender.hasPrefix("@")
+        #expect(member.codes("MAIL FROM:<\(sender)>\r\n") == [isOfThisKind ? 250 : sender.isEmpty ? 550 : 501])
+    }
+
+    @Test func lmtp_refusesWhatIsNoSender() {
+        var bench = SMTPBench(smtpServerConfiguration(.lmtp, .none))
+        bench.feed("LHLO mta\r\n")
+        _ = bench.take()
+        for sender in ["a", "a@", "@b", "a@b c", "a@b\"", "<a@b>", "a@b\\"] {
+            #expect(bench.codes("MAIL FROM:<\(sender)>\r\n") == [501], "\(sender)")
+        }
+        #expect(bench.codes("MAIL FROM:<\"m\u{fc}ller x\"@b>\r\n") == [553])
+        #expect(bench.codes("MAIL FROM:<\"m\u{fc}ller x\"@b> SMTPUTF8\r\n") == [250])
     }
 
     @Test func replies_carryTheOwnersWordsAndNothingElse() {

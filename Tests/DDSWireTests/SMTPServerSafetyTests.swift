@@ -204,6 +204,27 @@ import Testing
         #expect(member.closed == .timeout && member.abandoned == 1)
     }
 
+    @Test func lmtp_hasNoLoginToWaitFor_andIsIdleForFiveMinutesOnly() {
+        var bench = SMTPBench(smtpServerConfiguration(.lmtp, .none))
+        #expect(bench.timers[.login] == nil && bench.timers[.idle] == bench.time.now + .seconds(300))
+        bench = SMTPBench.withRecipients(smtpServerConfiguration(.lmtp, .none))
+        bench.feed("DATA\r\nhalf")
+        _ = bench.take()
+        bench.handle(.timer(.idle))
+        #expect(SMTPBench.codes(bench.take()) == [421])
+        #expect(bench.closed == .timeout && bench.abandoned == 1)
+    }
+
+    @Test func anMTA_mayErrMoreOftenThanAStranger() {
+        var bench = SMTPBench(smtpServerConfiguration(.lmtp, .none))
+        bench.feed("LHLO mta\r\n")
+        _ = bench.take()
+        #expect(bench.codes(String(repeating: "FOO\r\n", count: 99)).count == 99)
+        #expect(bench.closed == nil)
+        #expect(bench.codes("FOO\r\n") == [500, 421])
+        #expect(bench.closed == .protocolError)
+    }
+
     @Test func strangers_areNotListenedToForEver() {
         var bench = SMTPBench()
         #expect(bench.codes(String(repeating: "FOO\r\n", count: 9)) == Array(repeating: 500, count: 9))

@@ -1,4 +1,4 @@
-"""The server role with programs that others wrote: openssl, curl, swaks, mpop and fetchmail."""
+"""The server role with programs that others wrote: openssl, curl, swaks, msmtp, mpop and fetchmail."""
 import base64
 import glob
 import os
@@ -43,6 +43,30 @@ def openssl_s_client(checks, world):
         timeout=30)
     checks.ok("openssl: renegotiation is refused", "RENEGOTIATING" in done.all and "no renegotiation" in done.all, done.all)
     checks.ok("the node still answers", node.status() is not None)
+
+
+def openssl_by_hand(checks, world):
+    """A message there and back, typed into openssl s_client as a person would who has nothing else."""
+    node, carol = world.node, world.carol
+    login = base64.b64encode(f"\0{carol.name}\0{carol.password}".encode()).decode()
+    for name, smtp, pop in [("implicit TLS", [node.submissions], [node.pop3s]),
+                            ("STARTTLS and STLS", [node.submission, "-starttls", "smtp"], [node.pop3, "-starttls", "pop3"])]:
+        message = letter(carol.address, carol.address, f"by hand, {name}", f"{token()}\n.\n..\n")
+        stuffed = re.sub(rb"(?m)^\.", b"..", message)
+        head = f"EHLO [127.0.0.1]\r\nAUTH PLAIN {login}\r\nMAIL FROM:<{carol.address}>\r\nRCPT TO:<{carol.address}>\r\nDATA\r\n"
+        done = s_client(smtp, head.encode() + stuffed + b".\r\nQUIT\r\n")
+        codes = re.findall(r"^(\d{3}) ", done.text, re.M)
+        checks.equal(f"openssl sends, {name}", codes[-7:], ["250", "235", "250", "250", "354", "250", "221"])
+        done = s_client(pop, f"AUTH PLAIN {login}\r\nLIST\r\nRETR 1\r\nDELE 1\r\nQUIT\r\n".encode())
+        found = re.search(rb"\+OK (\d+) octets\r\n(.*?\r\n)\.\r\n", done.out, re.S)
+        wrapper = re.sub(rb"(?m)^\.", b"", found[2]) if found else b""
+        checks.equal(f"openssl fetches as many octets as LIST says, {name}", len(wrapper), int(found[1]) if found else None)
+        checks.equal(f"and age opens them, byte for byte, {name}", wrapper and carol.open(wrapper), message)
+
+
+def s_client(place, words):
+    number, *options = place
+    return run("openssl", "s_client", "-quiet", "-connect", f"127.0.0.1:{number}", *options, input=words, timeout=60)
 
 
 # MARK: curl
@@ -175,6 +199,39 @@ def swaks(checks, world):
         done.all[-800:])
 
 
+def msmtp(checks, world):
+    if not requires(checks, "msmtp", "msmtp"):
+        return
+    node, carol, erin = world.node, world.carol, world.erin
+    done = run("openssl", "x509", "-noout", "-fingerprint", "-sha256", "-in",
+        os.path.join(node.state, "server", "certificate.pem"))
+    fingerprint = done.text.strip().split("=")[1]
+    for name, number, start in [("implicit TLS", node.submissions, "off"), ("STARTTLS", node.submission, "on")]:
+        config = write(path("msmtp", "rc"), f"""\
+account carol
+host 127.0.0.1
+port {number}
+tls on
+tls_starttls {start}
+tls_fingerprint {fingerprint}
+auth plain
+user carol
+password "{carol.password}"
+from {carol.address}
+""")
+        message = letter(carol.address, BOARD, f"by msmtp, {name}", f"{token()}\n.\n..two\nGrüße\n")
+        done = run("msmtp", "-C", config, "-a", "carol", BOARD, carol.address, input=message.replace(b"\r\n", b"\n"))
+        checks.ok(f"msmtp sends to a group and a person, {name}", done.code == 0, done.all)
+        for member in (carol, erin):
+            got = [member.open(wrapper) for _, _, wrapper in member.fetch_all()]
+            checks.equal(f"{member.name} has it byte for byte, {name}", got, [message])
+        done = run("msmtp", "-C", config, "-a", "carol", f"nobody@{DOMAIN}", input=message)
+        checks.ok(f"msmtp is told of a stranger, {name}", done.code != 0 and "550" in done.all and "5.1.1" in done.all, done.all)
+    text = open(config).read().replace(fingerprint, ":".join(["00"] * 32))
+    done = run("msmtp", "-C", write(config, text), "-a", "carol", carol.address, input=message)
+    checks.ok("msmtp sends nothing to another key", done.code != 0 and carol.waiting() == 0, done.all)
+
+
 def mpop(checks, world):
     if not requires(checks, "mpop", "mpop"):
         return
@@ -206,28 +263,32 @@ keep off
     found = [open(name, "rb").read() for name in sorted(glob.glob(maildir + "/new/*"))]
     checks.equal("age opens what mpop delivered", sorted(carol.open(text) for text in found), sorted(messages))
     checks.equal("mpop has left nothing", carol.waiting(), 0)
+    messages.append(sent(carol, [carol.address], "for mpop by STLS", f"{token()}\n"))
     text = open(config).read().replace("tls_starttls off", "tls_starttls on").replace(f"port {node.pop3s}", f"port {node.pop3}")
     done = run("mpop", "-C", write(config, text), "carol")
-    checks.ok("mpop with STLS finds nothing new", done.code == 0, done.all)
+    checks.ok("mpop with STLS fetches what is new", done.code == 0, done.all)
+    found = [open(name, "rb").read() for name in sorted(glob.glob(maildir + "/new/*"))]
+    checks.equal("and age opens that, too", sorted(carol.open(text) for text in found), sorted(messages))
 
 
 def fetchmail(checks, world):
     if not requires(checks, "fetchmail", "fetchmail"):
         return
     node, carol = world.node, world.carol
-    messages = [sent(carol, [carol.address], f"for fetchmail {number}", f"{token()}\n") for number in range(3)]
-    box = path("fetchmail", "box")
-    config = write(path("fetchmail", "rc"), f"""\
-poll 127.0.0.1 protocol pop3 port {node.pop3s} uidl
+    for name, number, tls in [("implicit TLS", node.pop3s, "ssl"), ("STLS", node.pop3, 'sslproto "TLS1.2+"')]:
+        messages = [sent(carol, [carol.address], f"for fetchmail {number}", f"{token()}\n") for number in range(3)]
+        box = path("fetchmail", f"box{number}")
+        config = write(path("fetchmail", "rc"), f"""\
+poll 127.0.0.1 protocol pop3 port {number} uidl
   auth password user "carol" password "{carol.password}"
-  ssl no sslcertck fetchall nokeep no rewrite
+  {tls} no sslcertck fetchall nokeep no rewrite
   mda "cat >> {box}"
 """)
-    environment = dict(os.environ, FETCHMAILHOME=os.path.dirname(config))
-    done = run("fetchmail", "-f", config, "--nodetach", "--nosyslog", env=environment)
-    checks.ok("fetchmail fetches and deletes", done.code == 0, done.all)
-    # fetchmail hands over LF and adds a Received field; what is inside the seal is untouched.
-    text = open(box, "rb").read() if os.path.exists(box) else b""
-    found = re.findall(rb"-----BEGIN AGE.*?-----END AGE ENCRYPTED FILE-----\r?\n", text, re.S)
-    checks.equal("age opens what fetchmail delivered", sorted(carol.open(text) for text in found), sorted(messages))
-    checks.equal("fetchmail has left nothing", carol.waiting(), 0)
+        environment = dict(os.environ, FETCHMAILHOME=os.path.dirname(config))
+        done = run("fetchmail", "-f", config, "--nodetach", "--nosyslog", env=environment)
+        checks.ok(f"fetchmail fetches and deletes, {name}", done.code == 0, done.all)
+        # fetchmail hands over LF and adds a Received field; what is inside the seal is untouched.
+        text = open(box, "rb").read() if os.path.exists(box) else b""
+        found = re.findall(rb"-----BEGIN AGE.*?-----END AGE ENCRYPTED FILE-----\r?\n", text, re.S)
+        checks.equal(f"age opens what fetchmail delivered, {name}", sorted(carol.open(text) for text in found), sorted(messages))
+        checks.equal(f"fetchmail has left nothing, {name}", carol.waiting(), 0)

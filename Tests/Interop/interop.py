@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The server role against programs that others wrote: openssl, curl, age, swaks, mpop, fetchmail, poplib and smtplib, and against
+"""The server role against programs that others wrote: openssl, curl, age, swaks, msmtp, mpop, fetchmail, poplib and smtplib, and against
 clients that misbehave, die, or are not clients at all.
 
 usage: interop.py [PART...]     only the parts whose name contains one of the words
@@ -9,18 +9,21 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../Support"))
 import nodekit
-from clients import curl_pop3s_and_smtps, curl_with_a_device_key, fetchmail, mpop, openssl_s_client, swaks
+from clients import (curl_pop3s_and_smtps, curl_with_a_device_key, fetchmail, mpop, msmtp, openssl_by_hand, openssl_s_client,
+    swaks)
 from deaths import drain, in_use, killed_clients, killed_server
 from dialogs import dialogs
+from handover import lmtp_answers_one_by_one, lmtp_by_swaks, lmtp_seals_as_it_comes, lmtp_smuggling
 from hostile import no_tls_handshake, oversize_lines, slow_and_half_open_clients, smuggling
 from nodekit import program
 from protocols import chunking_and_pipelining, corpus, lmtp, pop3_by_poplib, smtp_by_smtplib
 from world import World
 
 
-PARTS = [openssl_s_client, curl_pop3s_and_smtps, curl_with_a_device_key, swaks, mpop, fetchmail, pop3_by_poplib,
+PARTS = [openssl_s_client, openssl_by_hand, curl_pop3s_and_smtps, curl_with_a_device_key, swaks, msmtp, mpop, fetchmail, pop3_by_poplib,
     smtp_by_smtplib,
-         chunking_and_pipelining, lmtp, corpus, smuggling, oversize_lines, no_tls_handshake, slow_and_half_open_clients,
+         chunking_and_pipelining, lmtp, lmtp_answers_one_by_one, lmtp_by_swaks, lmtp_seals_as_it_comes, lmtp_smuggling, corpus,
+         smuggling, oversize_lines, no_tls_handshake, slow_and_half_open_clients,
          killed_clients,
          dialogs, drain, killed_server, in_use]
 

@@ -60,7 +60,7 @@ package enum ConfigSchema {
             "Submission with STARTTLS. There is no login before TLS."),
         ConfigKey(
             "server.listen.lmtp", .endpoints(\.server.listen.lmtp, isLocal: true), .value(.list([])), restart: true,
-            "LMTP from the local mail transfer agent. Mail is sealed on arrival."),
+            "LMTP from the local mail transfer agent. Mail is sealed on arrival. A unix socket is for the server's user and group."),
     ]
 
     private static let server = [

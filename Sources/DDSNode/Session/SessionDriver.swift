@@ -40,11 +40,12 @@ package final class SessionDriver<Machine: WireSession> {
     private var onEnd: (@LoopActor () -> Void)?
 
     /// Begins a session on a connected stream. With `tls` the machine may ask for TLS; with `tlsFirst` the handshake comes before
-    /// everything (RFC 8314). A peer that takes nothing of what is queued for it during `stallLimit` is cut off. `onEnd` is
-    /// called after the handler's `sessionEnded`.
+    /// everything (RFC 8314) and is over within `handshakeLimit`. A peer that takes nothing of what is queued for it during
+    /// `stallLimit` is cut off. `onEnd` is called after the handler's `sessionEnded`.
     package init(
         id: String, stream: ByteStream, machine: Machine, handler: Handler, tls: TLSContext?, tlsFirst: Bool,
-        serverName: String? = nil, stallLimit: Duration = .seconds(300), onEnd: (@LoopActor () -> Void)? = nil
+        serverName: String? = nil, handshakeLimit: Duration = .seconds(30), stallLimit: Duration = .seconds(300),
+        onEnd: (@LoopActor () -> Void)? = nil
     ) {
         self.id = id
         self.stream = stream
@@ -60,7 +61,7 @@ package final class SessionDriver<Machine: WireSession> {
         stream.onDrain = { [self] in outputDrained() }
         if tlsFirst {
             // A peer that connects and says nothing is as silent as one that does not log in.
-            setTimer(.login, Loop.time.now + .seconds(30))
+            setTimer(.login, Loop.time.now + handshakeLimit)
             beginTLS()
         } else {
             hasStarted = true

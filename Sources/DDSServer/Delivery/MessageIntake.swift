@@ -30,8 +30,6 @@ package struct SealedMessage {
     /// The author's own id of this submission, for recognising a resend: from the header `X-DDS-Submission`, and of a message that
     /// was not opened from its `SubmissionNote`.
     package var submissionID: String?
-    /// `Received` fields in its header: the hosts it has passed.
-    package var hops: Int
     package var plainBytes: Int
     /// What was seen of the author's signature.
     package var signature = SeenSignature.notSought
@@ -146,7 +144,7 @@ extension AgePassage {
         guard let fileKey, let plainBytes = AgePayload.plainSize(payload: payload.count) else { return nil }
         return SealedMessage(
             payload: payload, opening: .key(fileKey), mode: .blind, wasSealed: true, wasHybrid: isHybrid,
-            submissionID: SubmissionNote.id(in: stanzas), hops: 0, plainBytes: plainBytes)
+            submissionID: SubmissionNote.id(in: stanzas), plainBytes: plainBytes)
     }
 }
 
@@ -187,7 +185,7 @@ private struct BundleUnpacker {
         }
         return SealedMessage(
             payload: payload, opening: .headers(bundle), mode: .sealed, wasSealed: true, wasHybrid: passage.isHybrid,
-            submissionID: SubmissionNote.id(in: passage.stanzas), hops: 0, plainBytes: plainBytes)
+            submissionID: SubmissionNote.id(in: passage.stanzas), plainBytes: plainBytes)
     }
 }
 
@@ -199,7 +197,6 @@ private struct Resealer {
     private var scanner: HeaderScanner? = HeaderScanner()
     private var signatureReader: SignedMessageReader?
     private var submissionID: String?
-    private var hops = 0
     private var plainBytes = 0
     var stanzas: [AgeStanza] { opener.stanzas }
 
@@ -227,7 +224,7 @@ private struct Resealer {
         return SealedMessage(
             payload: payload, opening: .key(fileKey), mode: .relay, wasSealed: wasSealed,
             wasHybrid: wasSealed && opener.isHybrid,
-            submissionID: submissionID, hops: hops, plainBytes: plainBytes, signature: signature)
+            submissionID: submissionID, plainBytes: plainBytes, signature: signature)
     }
 
     /// What was opened here is nobody else's, and goes as it came.
@@ -254,7 +251,6 @@ private struct Resealer {
                 return
             }
             submissionID = header.first(MessageIntake.submissionHeader)?.text
-            hops = header.all("Received").count
         } catch {
             submissionID = nil
         }

@@ -47,6 +47,9 @@ extension Directory {
         (groupNames(of: member) + joining.map { $0.lowercased() }.sorted()).first { groups[$0]?.policy == .require }
     }
 
+    /// True for a group that takes nothing but what came to the node sealed to a hybrid key.
+    func requiresHybrid(_ destination: Destination) -> Bool { requiringGroup([destination]) != nil }
+
     /// The group among `destinations` that requires hybrid keys.
     private func requiringGroup(_ destinations: [Destination]) -> String? {
         for case .group(let name) in destinations where groups[name]?.policy == .require { return name }

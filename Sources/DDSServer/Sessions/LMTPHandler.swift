@@ -15,6 +15,7 @@ import DDSWire
     private let server: ServerContext
     private var envelope: Envelope?
     private var intake: MessageIntake?
+    private var hops = HopCounter()
 
     init(server: ServerContext) {
         self.server = server
@@ -33,9 +34,14 @@ import DDSWire
         switch effect {
         case .beginMessage(let envelope):
             self.envelope = envelope
+            let trace = traceFields(envelope)
             intake = MessageIntake(
-                identities: server.keys.sealIdentities, random: server.services.random, prefix: traceFields(envelope))
-        case .body(let bytes): intake?.take(bytes)
+                identities: server.keys.sealIdentities, random: server.services.random, prefix: trace)
+            hops = HopCounter()
+            hops.feed(trace)
+        case .body(let bytes):
+            intake?.take(bytes)
+            hops.feed(bytes)
         case .abandonMessage: intake = nil
         }
     }
@@ -54,11 +60,12 @@ import DDSWire
         return server.fullMaildropReply(address).map { .declined($0) } ?? .accepted
     }
 
-    /// What an MTA hands in is in clear: no such mail for groups whose members were promised that the node opens nothing.
+    /// What an MTA hands in is in clear: no such mail for groups whose members were promised that the node opens nothing, or
+    /// that a quantum computer of later reads nothing.
     private func destination(of address: MailAddress) throws(Directory.Refusal) -> Directory.Destination {
         let directory = server.store.directory
         let destination = try directory.destination(of: address, domain: server.domain, author: nil)
-        guard directory.mode(of: [destination]) == .relay else {
+        guard directory.mode(of: [destination]) == .relay, !directory.requiresHybrid(destination) else {
             throw .notAllowed("\(address.local) takes only mail that its author has sealed; write with ddsnode's agent")
         }
         return destination
@@ -77,7 +84,7 @@ import DDSWire
         } catch {
             return .message(error.reply(sealKey: server.keys.seal.newest.number))
         }
-        guard message.hops <= Self.hopsMax else {
+        guard hops.count <= Self.hopsMax else {
             return .message(
                 SMTPReply(554, EnhancedCode(5, 4, 6), "more than \(Self.hopsMax) hosts have passed this message on; it loops"))
         }
@@ -95,11 +102,13 @@ import DDSWire
         return .perRecipient(refusals.map { $0 ?? reply })
     }
 
-    /// Return-Path and Received (RFC 5321 4.4). The client's name was checked to be a domain or literal.
+    /// Return-Path and Received (RFC 5321 4.4), with the protocol names of RFC 3848 and RFC 6531. What the message has of
+    /// both stays below. The client's name was checked to be a domain or literal.
     private func traceFields(_ envelope: Envelope) -> [UInt8] {
+        let name = envelope.parameters.smtpUTF8 ? "UTF8LMTP" : "LMTP"
         let now = CivilTime(secondsSinceEpoch: server.services.time.wall.seconds)
         return Array(
             ("Return-Path: \(envelope.reversePath)\r\n"
-                + "Received: from \(envelope.clientName) by \(server.domain) with LMTP; \(now.rfc5322)\r\n").utf8)
+                + "Received: from \(envelope.clientName) by \(server.domain) with \(name); \(now.rfc5322)\r\n").utf8)
     }
 }

@@ -76,7 +76,7 @@ extension DeliveryOutcome {
         case .refused(let text): SMTPReply(550, EnhancedCode(5, 7, 1), text)
         case .badSignature(let text): SMTPReply(550, EnhancedCode(5, 7, 7), text)
         case .diskFull:
-            SMTPReply(452, EnhancedCode(4, 3, 1), "the node's disk is full; it is kept in your outbox, try again later")
+            SMTPReply(452, EnhancedCode(4, 3, 1), "the node's disk is full; keep the message and send it again later")
         case .tooLarge: SMTPReply(552, EnhancedCode(5, 3, 4), "too large for this node together with its readers")
         }
     }

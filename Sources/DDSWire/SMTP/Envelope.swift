@@ -7,15 +7,24 @@ package import DDSCore
 package enum ReversePath: Hashable, Sendable, CustomStringConvertible {
     case null
     case address(MailAddress)
+    /// Somebody elsewhere, of an address that nobody here could have: as written, because only that host knows whether the
+    /// case of letters counts, and a local part may be quoted or long (RFC 5321 2.4, 4.1.2). With LMTP only.
+    case elsewhere(String)
 
     package var address: MailAddress? {
         switch self {
-        case .null: nil
+        case .null, .elsewhere: nil
         case .address(let address): address
         }
     }
 
-    package var description: String { "<\(address?.description ?? "")>" }
+    package var description: String {
+        switch self {
+        case .null: "<>"
+        case .address(let address): "<\(address)>"
+        case .elsewhere(let mailbox): "<\(mailbox)>"
+        }
+    }
 }
 
 /// `BODY=` of MAIL (RFC 6152).

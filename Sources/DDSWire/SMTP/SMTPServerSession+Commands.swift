@@ -218,8 +218,10 @@ extension SMTPServerSession {
     private var extensions: [String] {
         var lines = [
             "PIPELINING", "SIZE \(configuration.limits.messageBytesMax)", "8BITMIME", "SMTPUTF8", "CHUNKING",
-            "ENHANCEDSTATUSCODES", "DSN",
+            "ENHANCEDSTATUSCODES",
         ]
+        // An MTA that hears it leaves the notifications that a sender asked for to us, who send none (RFC 3461 5.2.1).
+        if configuration.flavour == .submission { lines.append("DSN") }
         if phase == .clear { lines.append("STARTTLS") } else { lines += configuration.extraCapabilities }
         let names = usableMechanisms.map(\.rawValue)
         if phase == .anonymous, !names.isEmpty { lines.append("AUTH " + names.joined(separator: " ")) }

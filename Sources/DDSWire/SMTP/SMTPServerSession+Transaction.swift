@@ -28,15 +28,29 @@ extension SMTPServerSession {
             }
             return .null
         }
-        guard let address = MailAddress(mailbox) else {
+        let address = MailAddress(mailbox)
+        // Refused here, mail that the MTA took long ago would come back to its author.
+        if configuration.flavour == .lmtp, address?.description != mailbox, Self.isMailbox(mailbox) {
+            try requireASCII(mailbox, unless: smtpUTF8)
+            return .elsewhere(mailbox)
+        }
+        guard let address else {
             throw SMTPSyntaxError(501, EnhancedCode(5, 1, 7), "The sender's address is not of the form name@domain")
         }
-        try requireASCII(address, unless: smtpUTF8)
+        try requireASCII(address.description, unless: smtpUTF8)
         return .address(address)
     }
 
-    private func requireASCII(_ address: MailAddress, unless smtpUTF8: Bool) throws(SMTPSyntaxError) {
-        guard smtpUTF8 || address.isASCII else {
+    /// Something, an `@`, and a domain or address literal, loosely: it is passed on in a header field and means nothing here.
+    private static func isMailbox(_ text: String) -> Bool {
+        guard let at = text.utf8.lastIndex(of: 0x40) else { return false }
+        let (local, domain) = (text.utf8[..<at], text.utf8[text.utf8.index(after: at)...])
+        return !local.isEmpty && !domain.isEmpty && !text.utf8.contains(0x3c) && !text.utf8.contains(0x3e)
+            && !domain.contains { $0 == 0x20 || $0 == 0x22 || $0 == 0x5c }
+    }
+
+    private func requireASCII(_ address: String, unless smtpUTF8: Bool) throws(SMTPSyntaxError) {
+        guard smtpUTF8 || address.utf8.allSatisfy({ $0 < 0x80 }) else {
             throw SMTPSyntaxError(553, EnhancedCode(5, 6, 7), "The address needs the SMTPUTF8 parameter with MAIL")
         }
     }
@@ -69,7 +83,7 @@ extension SMTPServerSession {
             guard let address = MailAddress(isPostmaster ? "postmaster@\(domain)" : path.mailbox) else {
                 throw SMTPSyntaxError(501, EnhancedCode(5, 1, 3), "The recipient's address is not of the form name@domain")
             }
-            try requireASCII(address, unless: envelope.parameters.smtpUTF8)
+            try requireASCII(address.description, unless: envelope.parameters.smtpUTF8)
             let recipient = try Recipient(address, path)
             guard envelope.recipients.count < configuration.limits.recipientsMax else {
                 return send(
