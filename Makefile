@@ -108,10 +108,11 @@ tsan: swift ## The unit tests under ThreadSanitizer.
 	    scripts/unit-tests.sh --sanitize=thread --scratch-path .build-tsan
 
 .PHONY: fuzz
-fuzz: swift ## Feed many mutations to the readers of everything that comes sealed, signed or typed. N=200000 runs each.
-	swift build --build-tests
-	@mark=$$(mktemp -d); DDSNODE_RUNS=$(or $(N),200000) DDSNODE_FUZZ_MARK=$$mark SWIFT_BACKTRACE=enable=no \
-	    swift test --skip-build --filter FuzzTests || { echo "where they were:"; cat $$mark/*; exit 1; }; rmdir $$mark
+fuzz: swift ## Mutations of everything sealed, signed or typed, N=200000 runs each; then libFuzzer, SECS=60 a target, T=pop3 only that.
+	@if [ -z "$(T)" ]; then swift build --build-tests; fi
+	@[ -n "$(T)" ] || { mark=$$(mktemp -d); DDSNODE_RUNS=$(or $(N),200000) DDSNODE_FUZZ_MARK=$$mark SWIFT_BACKTRACE=enable=no \
+	    swift test --skip-build --filter FuzzTests || { echo "where they were:"; cat $$mark/*; exit 1; }; rmdir $$mark; }
+	@scripts/fuzz.sh "$(T)" "$(or $(SECS),60)"
 
 .PHONY: bench
 bench: build ## Measure the release binary, each figure beside what the machine itself gives.
@@ -168,4 +169,4 @@ uninstall: ## Remove what install put there. State, keys and mail stay.
 
 .PHONY: clean
 clean: ## Remove everything that was built.
-	rm -rf .build .build-asan .build-tsan
+	rm -rf .build .build-asan .build-tsan .build-fuzz
