@@ -115,6 +115,12 @@ enum ListeningSocket {
 }
 
 extension HTTPEndpoint {
+    /// From an address in text form; nil for names.
+    package init?(host: String, port: UInt16) {
+        guard let address = ListeningSocket.address(host) else { return nil }
+        self.init(address: address, port: port)
+    }
+
     /// From the bytes of a `sockaddr_in` or `sockaddr_in6`; nil for other families.
     init?(sockaddr bytes: UnsafeRawBufferPointer) {
         guard bytes.count >= MemoryLayout<sockaddr_in>.size else { return nil }

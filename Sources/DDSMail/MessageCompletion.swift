@@ -86,7 +86,8 @@ extension MessageBuilder {
         }
     }
 
-    private static func additions(
+    /// The fields that a message has to have and `header` has not.
+    static func additions(
         to header: HeaderSection, body: ArraySlice<UInt8>, oldID: String?, submission: [UInt8]?, _ defaults: Defaults
     ) -> [String] {
         var lines: [String] = []

@@ -132,10 +132,11 @@ extension SearchQuery {
         case "archive": return .archive
         case "sent": return .sent
         case "private": return .privateMail
+        case "trash": return .trash
         default:
             let name = Self.folded(value)
             if !name.isEmpty { return .group(name) }
-            problem = "Behind in: stands a group's name, or inbox, archive, sent or private."
+            problem = "Behind in: stands a group's name, or inbox, archive, sent, private or trash."
             return nil
         }
     }

@@ -14,11 +14,12 @@ package struct SearchFacts: Hashable, Sendable {
     package var isStarred: Bool
     package var isArchived: Bool
     package var isMuted: Bool
+    package var isTrashed: Bool
     package var hasAttachments: Bool
 
     package init(
         group: String?, date: Int64, isOwn: Bool = false, isUnread: Bool = false, isStarred: Bool = false,
-        isArchived: Bool = false, isMuted: Bool = false, hasAttachments: Bool = false
+        isArchived: Bool = false, isMuted: Bool = false, isTrashed: Bool = false, hasAttachments: Bool = false
     ) {
         self.group = group
         self.date = date
@@ -27,6 +28,7 @@ package struct SearchFacts: Hashable, Sendable {
         self.isStarred = isStarred
         self.isArchived = isArchived
         self.isMuted = isMuted
+        self.isTrashed = isTrashed
         self.hasAttachments = hasAttachments
     }
 }
@@ -49,7 +51,7 @@ package struct SearchQuery: Hashable, Sendable {
     package enum Condition: Hashable, Sendable {
         /// A group by its folded name.
         case group(String)
-        case inbox, archive, sent, privateMail
+        case inbox, archive, sent, privateMail, trash
         case attachment
         /// Seconds since 1970: earlier than, and not earlier than.
         case before(Int64)
@@ -136,7 +138,9 @@ extension SearchQuery {
 
 extension SearchQuery {
     package func admits(_ facts: SearchFacts) -> Bool {
-        filters.allSatisfy { $0.condition.holds(facts) != $0.isNegated }
+        // What was thrown away is found where somebody asks for it.
+        guard !facts.isTrashed || filters.contains(where: { $0.condition == .trash }) else { return false }
+        return filters.allSatisfy { $0.condition.holds(facts) != $0.isNegated }
     }
 
     /// Whether the phrases stand in it as they were written.
@@ -159,6 +163,7 @@ extension SearchQuery.Condition {
         case .archive: facts.isArchived
         case .sent: facts.isOwn
         case .privateMail: facts.group == nil
+        case .trash: facts.isTrashed
         case .attachment: facts.hasAttachments
         case .before(let seconds): facts.date < seconds
         case .after(let seconds): facts.date >= seconds

@@ -267,6 +267,7 @@ extension ServerRole {
         var configuration = SMTPServerConfiguration(
             hostName: context.domain, flavour: .submission, tls: isImplicit ? .implicit : .startTLSRequired)
         configuration.limits.messageBytesMax = context.messageBytesMax
+        configuration.offersLogin = true
         configuration.extraCapabilities =
             context.keys.announcement(of: context.domain)
             + [IdentityAnnouncement.capability(context.keys.nodeIdentity.publicKey)]

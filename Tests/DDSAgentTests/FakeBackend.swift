@@ -103,6 +103,10 @@ final class FakeBackend: WebBackend {
         calls.append("unread from \(message)")
         return ActionOutcome(words: "Done.")
     }
+    func emptyTrash() async -> String {
+        calls.append("empty")
+        return "Erased."
+    }
     func undo(_ handle: String) async -> UndoOutcome {
         calls.append("undo \(handle)")
         return UndoOutcome("Taken back.", draft: handle == "sent1" ? "reply1" : nil)

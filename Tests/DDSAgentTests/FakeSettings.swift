@@ -42,6 +42,14 @@ import DDSLoop
 
     func kit(_ name: String) -> RecoveryKitModel? { kits[name] }
     func kitFile(_ name: String) -> [UInt8]? { kits[name].map { _ in Array("KIT".utf8) } }
+    private(set) var gatewayChanges: [GatewayChange] = []
+    var autoconfig: String?
+
+    func change(gateway change: GatewayChange) -> String {
+        gatewayChanges.append(change)
+        return "Changed."
+    }
+
     func linkDevice() async -> String { "The link is good." }
 
     func removeDevice(_ number: Int) async -> String {
@@ -86,6 +94,18 @@ extension SettingsModel {
                     link: DevicesModel.Link(
                         text: "dds://alice@node/KEY#CODE", picture: "M4,4h1v1h-1z", pictureSize: 29, until: PageTests.now),
                     linkWords: text)),
+            .gateway(
+                GatewayModel(
+                    rows: [
+                        GatewayModel.Row(name: "pop3", title: "POP3", host: text, port: 1110),
+                        GatewayModel.Row(name: "smtp", title: "SMTP"),
+                        GatewayModel.Row(name: "smtp", title: "SMTP", host: text, port: 1025, isConfigured: true),
+                    ], user: text,
+                    passwords: [
+                        GatewayModel.Password(name: text, made: PageTests.now, lastUsed: PageTests.now),
+                        GatewayModel.Password(name: text, made: PageTests.now),
+                    ], fresh: GatewayModel.Password(name: text, made: PageTests.now), freshText: Redacted("babab-babab"),
+                    problems: [text])),
             .appearance(look),
             .node(
                 NodeModel(

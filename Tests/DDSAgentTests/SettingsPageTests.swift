@@ -220,6 +220,46 @@ import Testing
         #expect(await names(browser).isEmpty)
     }
 
+    // MARK: Mail programs
+
+    @Test @LoopActor func theGatewaysForms_sayWhatTheyMean() async throws {
+        let browser = await browser()
+        let settings = browser.backend.fakeSettings
+        let name = "my <mutt>"
+        for (fields, change) in [
+            ([HTTPField("action", "on"), HTTPField("protocol", "pop3")], GatewayChange.on("pop3")),
+            ([HTTPField("action", "off"), HTTPField("protocol", "smtp")], .off("smtp")),
+            ([HTTPField("action", "add"), HTTPField("name", name)], .add(password: name)),
+            ([HTTPField("action", "revoke"), HTTPField("name", Hex.encode(Array(name.utf8)))], .revoke(password: name)),
+        ] {
+            let answer = await browser.post("/settings/gateway", fields)
+            #expect(answer.status == 303 && answer.location == "/settings/gateway")
+            #expect(settings.gatewayChanges.last == change)
+            #expect(await browser.get("/settings/gateway").text.contains("Changed."))
+        }
+        for fields in [[HTTPField("action", "save")], [HTTPField("action", "revoke"), HTTPField("name", "x")], []] {
+            #expect(await browser.post("/settings/gateway", fields).location == "/settings/gateway")
+        }
+        #expect(settings.gatewayChanges.count == 4)
+        // What the page shows of a password is what its form sends back.
+        let sent = await tags(browser, "/settings/gateway").filter { $0.attributes["name"] == "name" && $0.attributes["type"] == "hidden" }
+        #expect(sent.first?.attributes["value"] == Hex.encode(Array("x".utf8)))
+        #expect(await browser.get("/settings/gateway").text.contains("keeps what it fetches in clear on the disk"))
+    }
+
+    /// Mail programs are signed in nowhere, and what they get names nobody.
+    @Test @LoopActor func theSetUpFile_isForEverybodyOfThisComputer() async {
+        let browser = Browser()
+        #expect(await browser.get("/mail/config-v1.1.xml").status == 404)
+        browser.backend.fakeSettings.autoconfig = "<x/>"
+        let answer = await browser.get("/mail/config-v1.1.xml")
+        #expect(answer.status == 200 && answer.text == "<x/>")
+        #expect(answer.headers.only("Content-Type") == "application/xml; charset=utf-8")
+        #expect(answer.headers.only("Cache-Control") == "no-store" && answer.headers.contains("Content-Security-Policy"))
+        #expect(Route(path: "/mail/config-v1.1.xml") == .autoconfig && !Route.isPage("/mail/config-v1.1.xml"))
+        for path in ["/mail", "/mail/", "/mail/other.xml", "/mail/config-v1.1.xml/x"] { #expect(Route(path: path) == nil) }
+    }
+
     // MARK: Writing
 
     @Test @LoopActor func aNewMessage_beginsWithTheSignature_andSpellsAsChosen() async {

@@ -43,6 +43,10 @@ final class POP3ServerModel {
     /// What the node says about its store; nil when it cannot.
     var head: String? = "00ff 7 c2lnbmF0dXJl"
     var stopsAsked = 0
+    /// Messages that RETR gave out whole.
+    var retrieved: [Int] = []
+    /// What is set besides what a harness sets by itself.
+    var configure: (inout POP3ServerConfiguration) -> Void = { _ in }
 
     init(_ messages: [Message] = POP3ServerModel.fixture) {
         self.messages = messages
@@ -55,6 +59,7 @@ final class POP3ServerModel {
         views[number] = View()
         var configuration = POP3ServerConfiguration(hostName: "mail.test", tls: tls)
         configuration.extraCapabilities = ["XDDS-IDENTITY a2V5"]
+        configure(&configuration)
         return SessionHarness(
             POP3ServerSession(configuration: configuration),
             perform: { self.perform($0, number) }, answer: { self.answer($0, number) })
@@ -127,6 +132,7 @@ final class POP3ServerModel {
     func perform(_ effect: POP3ServerEffect, _ number: Int) {
         switch effect {
         case .stopWaiting: stopsAsked += 1
+        case .retrieved(let index): retrieved.append(index)
         case .releaseMaildrop:
             let view = views[number] ?? View()
             #expect(view.holdsLock || view.isClaiming, "only what is held or claimed is released")

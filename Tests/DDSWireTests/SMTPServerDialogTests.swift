@@ -12,6 +12,7 @@ import Testing
         ("LHLO client.example", [500, 500, 500, 500, 500, 500, 500]),
         ("STARTTLS", [503, 503, 503, 503, 503, 503, 503]),
         ("AUTH PLAIN AGFsaWNlAHNlY3JldA==", [530, 503, 235, 503, 503, 503, 503]),
+        ("AUTH LOGIN", [530, 503, 504, 503, 503, 503, 503]),
         ("MAIL FROM:<alice@node.example>", [530, 503, 530, 250, 503, 503, 503]),
         ("RCPT TO:<bob@node.example>", [530, 503, 530, 503, 250, 250, 503]),
         ("DATA", [530, 503, 530, 503, 503, 354, 503]),

@@ -163,6 +163,8 @@ struct AgentFolder: Sendable {
     var mailboxKeys: String { path + "/mailbox.keys" }
     /// The device's Ed25519 seed: lies open (0600) so that a locked agent fetches.
     var deviceKey: String { path + "/device.key" }
+    /// Where the gateway listens, and the verifiers of its passwords; see `GatewayBook`.
+    var gateway: String { path + "/gateway.json" }
     /// The root key of the agent's spool; its records are ciphertext under keys of the vault or of the node besides.
     var spoolKey: String { path + "/spool.key" }
     var spool: String { path + "/spool" }

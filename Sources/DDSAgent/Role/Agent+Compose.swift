@@ -38,7 +38,7 @@ extension Agent {
     }
 
     /// What this person's signature of a message for `recipients` says, and the key to make it with.
-    private func signer(_ submission: [UInt8], for recipients: [MailAddress]) throws(Failure) -> (SignatureContext, MinisignKey)
+    func signer(_ submission: [UInt8], for recipients: [MailAddress]) throws(Failure) -> (SignatureContext, MinisignKey)
     {
         let unlocked = try opened()
         let store = unlocked.store
@@ -112,7 +112,7 @@ extension Agent {
         return found
     }
 
-    private func freshMessageID() -> String {
+    func freshMessageID() -> String {
         "\(Hex.encode(services.random.bytes(16)))@\(account.address.domain)"
     }
 }

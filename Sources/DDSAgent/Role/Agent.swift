@@ -57,6 +57,8 @@ import Logging
     let search: SearchDesk
     /// One passphrase at a time: each takes a quarter of a gigabyte while it is tried.
     let unlockGate = LoopGate()
+    /// Where mail programs are served, in a process that stays.
+    weak var gateway: GatewayDesk?
     /// A passphrase, right or wrong, was in this program's memory, and with it whatever it opened.
     private var hasHeldSecrets = false
 
@@ -221,6 +223,7 @@ extension Agent {
         open.settings.close()
         idleTimer?.cancel()
         services.bus.publish(.locked)
+        gateway?.locked()
     }
 
     /// Begins to make everything findable, unless that was begun.
@@ -298,12 +301,79 @@ extension Agent {
     /// The id in the store that the message of a draft has: known beforehand, so that a draft is sent once.
     static func messageID(ofDraft draft: String) -> String { OpaqueID.derived(Array("draft".utf8), Array(draft.utf8)) }
 
-    /// Puts a finished message into the store and the outbox in one transaction; returns its id in the store.
-    /// `draft` names the draft that this was; it is erased in the same transaction. For `pause` it can be taken back: see `unsend`.
+    /// A finished message, and whom the node is to give it to.
+    struct Outgoing: Sendable {
+        var message: [UInt8]
+        var recipients: [MailAddress]
+    }
+
+    /// Puts a finished message into the store and the outbox; returns its id in the store.
     func send(
         _ message: [UInt8], to recipients: [MailAddress], draft: String? = nil, after pause: Duration = .zero
     ) async throws(Failure) -> String {
+        try await send([Outgoing(message: message, recipients: recipients)], draft: draft, after: pause)[0]
+    }
+
+    /// Puts finished messages into the store and the outbox, all in one transaction; returns their ids in the store.
+    /// `draft` names the draft that they were; it is erased in the same transaction. For `pause` it can be taken back: see `unsend`.
+    func send(
+        _ letters: [Outgoing], draft: String? = nil, after pause: Duration = .zero
+    ) async throws(Failure) -> [String] {
         let unlocked = try opened()
+        var made: [(queued: QueuedSubmission, prepared: StoreIntake.Prepared)] = []
+        for letter in letters { made.append(try await self.made(letter, draft: draft, store: unlocked.store)) }
+        let ids = made.map(\.prepared.summary.id)
+        await storeGate.enter()
+        defer { storeGate.leave() }
+        guard self.unlocked?.store === unlocked.store else {
+            throw Failure(.permission, "the agent was locked meanwhile; nothing was sent")
+        }
+        // A second click came while the first was being made ready.
+        if ids.contains(where: { unlocked.store.items[$0] != nil }) { return ids }
+        let erasures = draft.flatMap { unlocked.drafts.record(of: $0) }.map { [$0] } ?? []
+        let waits = made.map { !unlocked.store.trust.undecided(among: $0.queued.recipients).isEmpty }
+        do throws(SpoolError) {
+            let appends = zip(made, waits).flatMap { letter, waits in
+                letter.prepared.appends + [waits ? HeldMail.record(letter.queued) : Outbox.record(letter.queued)]
+            }
+            var records = try await spool.commit(SpoolTransaction(appends: appends, erasures: erasures))[...]
+            let kept = draft.flatMap { unlocked.drafts.drafts[$0] }
+            if let draft, let id = ids.first { unlocked.drafts.sent(draft, as: id) }
+            for ((queued, prepared), waits) in zip(made, waits) {
+                unlocked.store.added(prepared, records: records.prefix(2))
+                let record = records[records.startIndex + 2]
+                records = records.dropFirst(3)
+                if waits {
+                    unlocked.store.trust.held.added(queued, record: record)
+                } else {
+                    if pause > .zero, let kept { unsent[prepared.summary.id] = Unsent(draft: kept, record: record) }
+                    outbox?.queued(record, after: pause)
+                }
+            }
+        } catch {
+            if error == .full { throw Failure(.inputOutput, "the disk is full; free some space, nothing was sent") }
+            throw Failure(.inputOutput, "the message could not be kept and was not sent: \(error)")
+        }
+        services.bus.publish(.storeChanged(unread: unlocked.store.unreadCount))
+        return ids
+    }
+
+    nonisolated static let tooLargeReason = "too large"
+
+    private func tooLarge(_ octets: Int) -> Failure {
+        let limit = services.config.server.limits.messageSize
+        return Failure(
+            .badInput,
+            "the message has \(octets >> 20) MiB on its way, where files take nearly twice their size; the limit is \(limit >> 20) "
+                + "MiB. Send it in parts, with files of \(limit / 19 * 10 >> 20) MiB at most each",
+            reason: Self.tooLargeReason)
+    }
+
+    /// What goes to the node and what stays here of a message.
+    private func made(
+        _ letter: Outgoing, draft: String?, store: MessageStore
+    ) async throws(Failure) -> (queued: QueuedSubmission, prepared: StoreIntake.Prepared) {
+        let (message, recipients) = (letter.message, letter.recipients)
         guard !recipients.isEmpty else {
             throw Failure(.usage, "name at least one recipient, like board@\(account.address.domain)")
         }
@@ -313,61 +383,13 @@ extension Agent {
         }
         // A file grows by a third for the mail, and the sealed message by another third.
         guard message.count <= services.config.server.limits.messageSize else { throw tooLarge(message.count) }
-        let document = try Self.roster(for: recipients, unlocked.store.trust.groups)
-        let (sealed, sealKey, prepared) = try await made(
-            message, to: recipients, for: document, draft: draft, store: unlocked.store)
-        guard sealed.count <= services.config.server.limits.messageSize else { throw tooLarge(sealed.count) }
-        let id = prepared.summary.id
-        await storeGate.enter()
-        defer { storeGate.leave() }
-        guard self.unlocked?.store === unlocked.store else {
-            throw Failure(.permission, "the agent was locked meanwhile; nothing was sent")
-        }
-        // A second click came while the first was being made ready.
-        if unlocked.store.items[id] != nil { return id }
-        let queued = QueuedSubmission(
-            messageTag: prepared.tag, sender: account.address, recipients: recipients, message: sealed,
-            roster: document.map { RosterPointer(group: $0.roster.group.local, head: $0.head) }, sealKey: sealKey)
-        let erasures = draft.flatMap { unlocked.drafts.record(of: $0) }.map { [$0] } ?? []
-        let waits = !unlocked.store.trust.undecided(among: recipients).isEmpty
-        do throws(SpoolError) {
-            let records = try await spool.commit(
-                SpoolTransaction(
-                    appends: prepared.appends + [waits ? HeldMail.record(queued) : Outbox.record(queued)], erasures: erasures))
-            let kept = draft.flatMap { unlocked.drafts.drafts[$0] }
-            if let draft { unlocked.drafts.sent(draft, as: id) }
-            unlocked.store.added(prepared, records: records[0..<2])
-            if waits {
-                unlocked.store.trust.held.added(queued, record: records[2])
-            } else {
-                if pause > .zero, let kept { unsent[id] = Unsent(draft: kept, record: records[2]) }
-                outbox?.queued(records[2], after: pause)
-            }
-        } catch {
-            if error == .full { throw Failure(.inputOutput, "the disk is full; free some space, nothing was sent") }
-            throw Failure(.inputOutput, "the message could not be kept and was not sent: \(error)")
-        }
-        services.bus.publish(.storeChanged(unread: unlocked.store.unreadCount))
-        return id
-    }
-
-    private func tooLarge(_ octets: Int) -> Failure {
-        let limit = services.config.server.limits.messageSize
-        return Failure(
-            .badInput,
-            "the message has \(octets >> 20) MiB on its way, where files take nearly twice their size; the limit is \(limit >> 20) "
-                + "MiB. Send it in parts, with files of \(limit / 19 * 10 >> 20) MiB at most each")
-    }
-
-    /// What goes to the node and what stays here of a message.
-    private func made(
-        _ message: [UInt8], to recipients: [MailAddress], for document: RosterDocument?, draft: String?, store: MessageStore
-    ) async throws(Failure) -> (sealed: [UInt8], sealKey: UInt64?, prepared: StoreIntake.Prepared) {
+        let document = try Self.roster(for: recipients, store.trust.groups)
         let id = draft.map(Self.messageID) ?? OpaqueID.make(services.random)
         let group = recipients.map(\.local).first { isGroup($0, store) }
         let intake = store.intake
+        let (sealed, sealKey, prepared): ([UInt8], UInt64?, StoreIntake.Prepared)
         do {
-            return try await Heavy.perform(octets: Self.cost(message, document)) { [account, services] in
+            (sealed, sealKey, prepared) = try await Heavy.perform(octets: Self.cost(message, document)) { [account, services] in
                 let prepared = try intake.prepared(message, id: id, sendState: .waiting, group: group, at: services.time.wall)
                 let sealed = try Self.wrapper(
                     message, id: prepared.summary.submission, from: account.address, device: account.device, to: recipients,
@@ -379,6 +401,11 @@ extension Agent {
         } catch {
             throw Failure(.bug, "the message cannot be encoded: \(error)")
         }
+        guard sealed.count <= services.config.server.limits.messageSize else { throw tooLarge(sealed.count) }
+        let queued = QueuedSubmission(
+            messageTag: prepared.tag, sender: account.address, recipients: recipients, message: sealed,
+            roster: document.map { RosterPointer(group: $0.roster.group.local, head: $0.head) }, sealKey: sealKey)
+        return (queued, prepared)
     }
 
     /// Groups are known from the enrolment, from their rosters and from their mail.

@@ -140,7 +140,7 @@ import Logging
         let store = try agent.opened().store
         let group = request.arguments["group"]?.string.map { $0.hasPrefix("#") ? String($0.dropFirst()) : $0 }
         return await store.withSummaries { [waiting = waiting(store)] in
-            .list($0.filter { group == nil || $0.group == group }.map { describe($0, waiting[$0.id]) })
+            .list($0.filter { $0.isTrashed != true && (group == nil || $0.group == group) }.map { describe($0, waiting[$0.id]) })
         }
     }
 
@@ -160,6 +160,7 @@ import Logging
             "group": summary.group.map { .text($0) } ?? .null,
             "date": .text(CivilTime(secondsSinceEpoch: summary.date).rfc3339), "unread": .bool(summary.isUnread),
             "state": .text(summary.sendState?.rawValue ?? "received"), "note": summary.note.map { .text($0) } ?? .null,
+            "trashed": .bool(summary.isTrashed == true),
             "recipients": summary.isOwn ? .list((summary.copies ?? []).map(\.json)) : .null,
             "warning": summary.warning.map { .text($0) } ?? .null, "from_node": .bool(summary.isFromNode ?? false),
             "signature": summary.signature?.json ?? .null,

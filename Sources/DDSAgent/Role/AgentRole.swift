@@ -26,6 +26,13 @@ import Logging
     private(set) var mailPage: MailPage?
     /// Tray, notifications and sleep, in a process that stays.
     private(set) var desktop: DesktopDesk?
+    /// Mail programs are served, in a process that stays.
+    private(set) var gateway: GatewayDesk?
+    /// What the program before this one has left for the gateway.
+    private var gatewaySockets: [GatewayProtocol: [Int32]] = [:]
+    private var isServing = false
+    /// Why there is no gateway, in words.
+    private(set) var gatewayTrouble: String?
     private(set) var isJoining = false
     /// What a passphrase costs to try; nil is measured, tests lower it.
     var workFactor: Int?
@@ -39,6 +46,8 @@ import Logging
     package func start() async throws(Failure) {
         AgentCommands(role: self).register(in: services.control)
         DesktopCommands(role: self).register(in: services.control)
+        GatewayCommands(role: self).register(in: services.control)
+        for row in GatewayProtocol.allCases { gatewaySockets[row] = services.handover.take(row.handoverName) }
         let folder = AgentFolder(stateDir: services.config.node.stateDirectory)
         guard let account = try folder.loadAccount() else {
             services.log.notice("nobody has joined yet; open the page with: ddsnode open, or run: ddsnode join INVITE")
@@ -66,6 +75,17 @@ import Logging
         // A page that served nobody until now goes on as this agent's.
         if page != nil { showMail(agent) }
         desktop?.changed()
+        if isServing { try openGateway() }
+    }
+
+    /// Begins to serve mail programs. Not where a command does its work with the role in its own process: there is nobody who could
+    /// connect.
+    func openGateway() throws(Failure) {
+        guard let agent, gateway == nil else { return }
+        let gateway = try GatewayDesk(agent: agent)
+        self.gateway = gateway
+        gateway.start(inherited: gatewaySockets)
+        gatewaySockets = [:]
     }
 
     private func startPage(name: String) throws(Failure) {
@@ -166,18 +186,32 @@ import Logging
         let desktop = DesktopDesk(role: self)
         self.desktop = desktop
         desktop.start()
+        isServing = true
+        do throws(Failure) {
+            try openGateway()
+        } catch {
+            gatewayTrouble = error.publicText
+            services.log.error("no gateway", metadata: ["error": "\(error)"])
+        }
     }
 
     package func reload(_ config: Config) async { desktop?.reload(config) }
 
     package func drain() async {
+        if services.handover.isUnderWay { gateway?.rest() }
         agent?.lock()
+        await gateway?.finish()
         if services.handover.isUnderWay { await page?.finish(within: Self.lastAnswers) }
     }
 
     package func stop() async {
         desktop?.stop()
         desktop = nil
+        if services.handover.isUnderWay {
+            for (name, descriptor) in gateway?.surrender() ?? [] { services.handover.leave(name, [descriptor]) }
+        }
+        gateway?.stop()
+        gateway = nil
         if services.handover.isUnderWay {
             services.handover.leave(Self.pageSockets, page?.surrender() ?? [])
         } else {
@@ -201,7 +235,21 @@ import Logging
         }
         var status = await agent.status(page: page?.gate.site.address)
         desktop?.add(to: &status)
+        add(gateway, to: &status)
         return status
+    }
+}
+
+extension AgentRole {
+    private func add(_ gateway: GatewayDesk?, to status: inout RoleStatus) {
+        status.problems += (gatewayTrouble.map { [$0] } ?? []) + (gateway?.problems ?? [])
+        guard case .object(var fields) = status.fields else { return }
+        fields["gateway"] = .object(
+            Dictionary(
+                GatewayProtocol.allCases.compactMap { row in
+                    gateway?.endpoint(of: row).map { (row.rawValue, .text($0.description)) }
+                }, uniquingKeysWith: { $1 }))
+        status.fields = .object(fields)
     }
 }
 

@@ -81,7 +81,9 @@ extension MailPage {
         switch action {
         case .star: [thread.messages.last { !$0.isOwn } ?? thread.messages.last].compactMap { $0?.id }
         case .unread: thread.messages.last { !$0.isOwn }.map { [$0.id] } ?? []
-        case .read, .unstar, .archive, .unarchive, .mute, .unmute: thread.messages.ids
+        // What is still on its way out is not thrown away.
+        case .trash: thread.messages.filter { $0.sendState != .waiting }.map(\.id)
+        case .read, .unstar, .archive, .unarchive, .mute, .unmute, .restore: thread.messages.ids
         }
     }
 
@@ -95,6 +97,8 @@ extension MailPage {
         case .unarchive: marks.isArchived = false
         case .mute: marks.isMuted = true
         case .unmute: marks.isMuted = false
+        case .trash: marks.isTrashed = true
+        case .restore: marks.isTrashed = false
         }
     }
 
@@ -109,7 +113,32 @@ extension MailPage {
         case .unarchive: "\(what) moved to the inbox."
         case .mute: "\(what) muted: nothing in \(count == 1 ? "it" : "them") is told until a message names you."
         case .unmute: "\(what) not muted any more."
+        case .trash: "\(what) moved to the trash."
+        case .restore: "\(what) taken out of the trash."
         }
+    }
+
+    /// Erases what is in the trash for ever.
+    func emptyTrash() async -> String {
+        guard let store = agent.unlocked?.store else { return "Nothing was erased: the agent is locked." }
+        let ids = await store.withItems { items in
+            items.trashedCount == 0 ? [] : items.all.filter { items.marks($0).contains(.trashed) }.map { items.id($0) }
+        }
+        guard !ids.isEmpty else { return "The trash is empty." }
+        var rest = ids[...]
+        do throws(SpoolError) {
+            while !rest.isEmpty {
+                try await store.remove(Array(rest.prefix(Self.changesAtOnce)))
+                rest = rest.dropFirst(Self.changesAtOnce)
+            }
+        } catch {
+            agent.services.log.error("trash not emptied", metadata: ["error": "\(error)"])
+        }
+        desk.storeChanged()
+        agent.services.bus.publish(.storeChanged(unread: store.unreadCount))
+        let count = ids.count - rest.count
+        let words = "\(count) \(count == 1 ? "message" : "messages") erased for ever."
+        return rest.isEmpty ? words : words + " The others could not be: see ddsnode status."
     }
 
     func undo(_ handle: String) async -> UndoOutcome {

@@ -36,6 +36,7 @@ extension MailPage: SettingsBackend {
             _ = await desk.current()
             model = .groups(groupNames.map(membership))
         case .devices: model = .devices(await devices())
+        case .gateway: model = .gateway(gatewayModel())
         case .appearance: model = .appearance(chosen.look)
         case .node: model = .node(await node())
         case .about: model = .about(about)

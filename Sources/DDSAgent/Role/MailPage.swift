@@ -21,6 +21,8 @@ import DDSSpool
     var undoBook = UndoBook()
     /// A recovery kit that was made on the page; forgotten at the lock.
     var openKit: OpenKit?
+    /// An app password that was made on the page; shown once, forgotten at the lock.
+    var freshPassword: (name: String, text: Redacted<String>)?
     /// What became of the last link for another device.
     var linkWords: String?
     private var listeners: [Int: @LoopActor (WebEvent) -> Void] = [:]
@@ -84,6 +86,7 @@ import DDSSpool
             problems = [:]
             undoBook = UndoBook()
             openKit = nil
+            freshPassword = nil
             linkWords = nil
             return tell(.locked)
         }
@@ -130,8 +133,9 @@ import DDSSpool
             name = groupNames.first { Self.groupID($0) == id }
             if name == nil { return nil }
         }
-        let matching = await Loop.offload(when: index.threads.count > Self.threadsAtOnce) { [name] in
-            index.threads.filter { thread in
+        let matching = await Loop.offload(when: index.table.count > Self.threadsAtOnce) { [name] in
+            if folder == .trash { return index.trashed }
+            return index.threads.filter { thread in
                 switch folder {
                 case .inbox: thread.isInInbox
                 case .all: true
@@ -139,7 +143,7 @@ import DDSSpool
                 case .archive: thread.isArchived
                 case .privateMail: thread.group == nil
                 case .sent: thread.hasOwn
-                case .drafts: false
+                case .drafts, .trash: false
                 case .group: thread.group == name
                 }
             }

@@ -3,19 +3,25 @@
 
 import DDSMail
 
-/// One thread: messages in order of arrival, the newest last.
+/// One thread: messages in order of arrival, the newest last. What was thrown away of it is a thread of its own, in the trash.
 struct StoredThread: Sendable {
     private let index: ThreadIndex
     private let number: Int
+    let isTrash: Bool
 
-    fileprivate init(_ index: ThreadIndex, _ number: Int) {
+    fileprivate init(_ index: ThreadIndex, _ number: Int, isTrash: Bool = false) {
         self.index = index
         self.number = number
+        self.isTrash = isTrash
     }
 
     /// What a list needs of it.
-    private var facts: ThreadFacts { index.facts[number] }
-    private var places: ArraySlice<SummaryTable.Place> { index.members.places(of: number) }
+    private var facts: ThreadFacts { isTrash ? index.trash[number] ?? ThreadFacts() : index.facts[number] }
+    private var places: ArraySlice<SummaryTable.Place> {
+        let all = index.members.places(of: number)
+        guard index.trash[number] != nil else { return all }
+        return all.filter { index.table.marks($0).contains(.trashed) == isTrash }[...]
+    }
 
     /// The id of its first message; stable while that message is kept.
     var id: String { places.first.map { index.table.id($0) } ?? "" }
@@ -36,7 +42,7 @@ struct StoredThread: Sendable {
     /// Everything that came is archived: a new message brings the thread back, one's own answer does not.
     var isArchived: Bool { facts.isArchived }
     /// What is not archived, not muted, and of no group that is.
-    var isInInbox: Bool { index.rules.isInInbox(facts, group) }
+    var isInInbox: Bool { !isTrash && index.rules.isInInbox(facts, group) }
 }
 
 /// Messages of a thread.
@@ -107,7 +113,12 @@ final class ThreadIndex: Sendable {
     let table: SummaryTable
     let rules: ThreadRules
     fileprivate let members: ThreadMembers
+    /// Of what is not in the trash.
     fileprivate let facts: [ThreadFacts]
+    /// Of what is, by thread.
+    fileprivate let trash: [Int: ThreadFacts]
+    /// Threads with something that is not in the trash; nil where that is so of all.
+    private let shown: [Int]?
     let unread: UnreadCounts
 
     /// Who belongs together is taken over from `before` where no message has come or gone since.
@@ -117,19 +128,38 @@ final class ThreadIndex: Sendable {
         let members =
             if let before, before.table.membership == table.membership { before.members } else { ThreadMembers(table) }
         self.members = members
-        let facts = members.numbers.map { Self.facts(table, members.places(of: $0), me: rules.me) }
+        var trash: [Int: ThreadFacts] = [:]
+        let facts = members.numbers.map { number in
+            let places = members.places(of: number)
+            guard table.trashedCount > 0, places.contains(where: { table.marks($0).contains(.trashed) }) else {
+                return Self.facts(table, places, me: rules.me)
+            }
+            func facts(isTrash: Bool) -> ThreadFacts {
+                Self.facts(table, places.filter { table.marks($0).contains(.trashed) == isTrash }[...], me: rules.me)
+            }
+            trash[number] = facts(isTrash: true)
+            return facts(isTrash: false)
+        }
         self.facts = facts
+        self.trash = trash
+        shown = trash.isEmpty ? nil : members.numbers.filter { facts[$0].count > 0 }
         unread = members.numbers.reduce(into: UnreadCounts()) {
             $0.add(facts[$1], members.groups[members.groupOf[$1]], rules)
         }
     }
 
     /// Newest activity first.
-    var threads: some RandomAccessCollection<StoredThread> { members.numbers.lazy.map { StoredThread(self, $0) } }
+    var threads: some RandomAccessCollection<StoredThread> {
+        (shown ?? Array(members.numbers)).lazy.map { StoredThread(self, $0) }
+    }
+
+    /// What was thrown away, by threads in the same order.
+    var trashed: [StoredThread] { trash.keys.sorted().map { StoredThread(self, $0, isTrash: true) } }
 
     /// The thread of that id, or the one that a message of that id is in.
     func thread(_ id: String) -> StoredThread? {
-        table.place(id).flatMap { members.thread(of: $0) }.map { StoredThread(self, $0) }
+        guard let place = table.place(id), let number = members.thread(of: place) else { return nil }
+        return StoredThread(self, number, isTrash: table.marks(place).contains(.trashed))
     }
 
     private static func facts(_ table: SummaryTable, _ places: ArraySlice<SummaryTable.Place>, me: String) -> ThreadFacts {

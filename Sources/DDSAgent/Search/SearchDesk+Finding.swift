@@ -73,11 +73,12 @@ extension SearchDesk {
             let places = (0..<messages.count).reversed().filter { query.admits(messages.facts(at: $0)) }
             return Candidates(places: places, count: places.count)
         }
-        let isWide = query.needsFacts || query.needsTexts
+        let needsFacts = query.needsFacts || messages.hasTrash
+        let isWide = needsFacts || query.needsTexts
         let matches = try index.find(query, limit: isWide ? .max : limit, isLate: isLate)
         var candidates = Candidates(
             places: messages.places(of: matches.numbers), count: matches.count, isComplete: matches.isComplete)
-        if query.needsFacts {
+        if needsFacts {
             candidates.places = candidates.places.filter { query.admits(messages.facts(at: $0)) }
         }
         if isWide { candidates.count = candidates.places.count }

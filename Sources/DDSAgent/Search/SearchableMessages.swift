@@ -17,6 +17,7 @@ struct SearchableMessages: Sendable {
     }
 
     var count: Int { rows.count }
+    var hasTrash: Bool { table.trashedCount > 0 }
 
     func summary(at place: Int) -> StoredSummary { table.summary(rows[place]) }
 
@@ -37,7 +38,7 @@ struct SearchableMessages: Sendable {
         return SearchFacts(
             group: table.group(row), date: isOwn ? head.received / 1000 : head.date, isOwn: isOwn,
             isUnread: marks.contains(.unread), isStarred: marks.contains(.starred), isArchived: marks.contains(.archived),
-            isMuted: marks.contains(.muted), hasAttachments: marks.contains(.files))
+            isMuted: marks.contains(.muted), isTrashed: marks.contains(.trashed), hasAttachments: marks.contains(.files))
     }
 
     /// The places of messages that are there; `numbers` are in descending order, and so are the places.

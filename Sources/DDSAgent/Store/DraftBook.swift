@@ -35,6 +35,18 @@ struct Draft: Hashable, Sendable, Codable {
     var saved: Int64 = 0
     /// Set when it was sent: the id of the message in the store. Kept in RAM until lock, so that a second click sends nothing.
     var sentAs: String?
+    /// As a mail program brought it, octet for octet; nil once it was changed here.
+    var raw: Data?
+    /// Of mail programs: flags other than `\Seen` and `\Draft`, and keywords.
+    var flags: UInt8?
+    var keywords: [String]?
+    /// Its number, where it is not that of its record: only marks were changed since. See `StoredSummary.folderNumber`.
+    var number: UInt64?
+
+    /// What the page shows is the same.
+    func hasContent(of other: Draft) -> Bool {
+        recipients == other.recipients && subject == other.subject && body == other.body && attachments == other.attachments
+    }
 }
 
 @LoopActor final class DraftBook {
@@ -44,6 +56,8 @@ struct Draft: Hashable, Sendable, Codable {
     private let gate: LoopGate
     private(set) var drafts: [String: Draft] = [:]
     private var records: [String: SpoolUID] = [:]
+    /// Grows with every change.
+    private(set) var changeCount = 0
     /// Records that do not open: kept, not shown.
     private(set) var unreadable = 0
     private var isClosed = false
@@ -128,6 +142,7 @@ struct Draft: Hashable, Sendable, Codable {
             merged.recipients = draft.recipients
             merged.subject = draft.subject
             merged.body = draft.body
+            (merged.raw, merged.number) = (nil, nil)
             merged.attachments += draft.attachments.filter { new in !merged.attachments.contains { $0.id == new.id } }
             try await write(merged, erasing: [entry.uid])
         }
@@ -141,25 +156,43 @@ struct Draft: Hashable, Sendable, Codable {
         guard !isClosed else { throw .stopped("the agent was locked meanwhile") }
         var draft = drafts[id] ?? Draft(id: id)
         guard draft.sentAs == nil else { return false }
+        let before = draft
         change(&draft)
+        if draft.raw == before.raw, !draft.hasContent(of: before) { draft.raw = nil }
+        draft.number = nil
         do throws(SpoolError) {
             try await write(draft, erasing: [])
         } catch {
             if !isClosed { drafts[id] = draft }
+            changeCount += 1
             throw error
         }
         return true
     }
 
-    /// The caller is inside the gate.
-    private func write(_ draft: Draft, erasing: [SpoolUID]) async throws(SpoolError) {
+    /// Changes what mail programs set of a draft; it stays the same draft, with the same number.
+    func mark(_ id: String, flags: UInt8, keywords: [String]) async throws(SpoolError) {
+        await gate.enter()
+        defer { gate.leave() }
+        guard !isClosed else { throw .stopped("the agent was locked meanwhile") }
+        guard var draft = drafts[id], draft.sentAs == nil, let number = number(of: id) else { return }
+        let before = draft
+        draft.flags = flags == 0 ? nil : flags
+        draft.keywords = keywords.isEmpty ? nil : keywords
+        guard draft != before else { return }
+        draft.number = number
+        try await write(draft, erasing: [], isSaved: true)
+    }
+
+    /// The caller is inside the gate. `isSaved` when its content is what was saved before.
+    private func write(_ draft: Draft, erasing: [SpoolUID], isSaved: Bool = false) async throws(SpoolError) {
         var draft = draft
-        draft.saved = time.wall.milliseconds
+        if !isSaved { draft.saved = time.wall.milliseconds }
         let kept = draft
         let tag = RecordTag.named(draft.id)
         let body: [UInt8]
         do {
-            body = try await Heavy.perform(octets: kept.attachments.reduce(kept.body.utf8.count) { $0 + $1.content.count }) { [seal] in
+            body = try await Heavy.perform(octets: kept.attachments.reduce(kept.body.utf8.count + (kept.raw?.count ?? 0)) { $0 + $1.content.count }) { [seal] in
                 try seal.seal(kept, mailbox: AgentMailbox.drafts, tag: tag)
             }
         } catch {
@@ -170,21 +203,43 @@ struct Draft: Hashable, Sendable, Codable {
             SpoolTransaction(
                 appends: [.record(mailbox: AgentMailbox.drafts, tag: tag, flags: 0, body: body)], erasures: older + erasing))
         records[kept.id] = uids[0]
+        changeCount += 1
         if !isClosed { drafts[kept.id] = kept }
     }
 
     /// The record that a transaction which sends the draft erases. The caller is inside the gate.
     func record(of id: String) -> SpoolUID? { records[id] }
 
+    /// The number that mail programs know a draft by: that of its record, until it is saved anew.
+    func number(of id: String) -> UInt64? { drafts[id]?.number ?? records[id]?.rawValue }
+
+    /// A draft with its number, and the record that it is in now.
+    struct Numbered: Sendable {
+        var number: UInt64
+        var record: SpoolUID
+        var draft: Draft
+    }
+
+    /// Drafts that are not sent and are on the disk, in order of their numbers.
+    var numbered: [Numbered] {
+        open.compactMap { draft in
+            records[draft.id].map { Numbered(number: draft.number ?? $0.rawValue, record: $0, draft: draft) }
+        }
+        .sorted { $0.number < $1.number }
+    }
+
     /// The draft was sent as that message.
     func sent(_ id: String, as message: String) {
         records[id] = nil
+        changeCount += 1
         if !isClosed { drafts[id] = Draft(id: id, sentAs: message) }
     }
 
     /// A draft that was sent is one again. `records` of what it had become are erased after it is written. The caller is inside the
     /// gate.
     func restore(_ draft: Draft, erasing records: [SpoolUID]) async throws(SpoolError) {
+        var draft = draft
+        draft.number = nil
         try await write(draft, erasing: records)
     }
 
@@ -195,6 +250,7 @@ struct Draft: Hashable, Sendable, Codable {
         if let record = records[id] { _ = try await spool.commit(SpoolTransaction(erasures: [record])) }
         records[id] = nil
         drafts[id] = nil
+        changeCount += 1
     }
 
     /// The agent was locked.

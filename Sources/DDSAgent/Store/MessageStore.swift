@@ -180,6 +180,7 @@ extension MessageStore {
             let before = item.summary
             change(&item.summary)
             guard item.summary != before else { continue }
+            item.summary.renumber(since: before, in: item.summaryRecord)
             transaction.appends.append(
                 .record(mailbox: AgentMailbox.summaries, tag: item.tag, flags: 0, body: try sealed(item.summary, tag: item.tag))
             )

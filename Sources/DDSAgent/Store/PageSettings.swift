@@ -83,6 +83,18 @@ package struct PageSettings: Hashable, Sendable {
         set { fields["spellcheck"] = .bool(newValue) }
     }
 
+    /// Says that numbers of messages are those of this store (RFC 9051 section 2.3.1.1); nil before a mail program asked.
+    var uidValidity: UInt32? {
+        get { fields["uid_validity"]?.integer.flatMap { UInt32(exactly: $0) }.flatMap { $0 == 0 ? nil : $0 } }
+        set { fields["uid_validity"] = newValue.map { .number(Int64($0)) } }
+    }
+
+    /// By name: those that a person's mail programs do not show.
+    var unsubscribedMailboxes: Set<String> {
+        get { Set(fields["unsubscribed_mailboxes"]?.strings ?? []) }
+        set { fields["unsubscribed_mailboxes"] = .texts(newValue.sorted()) }
+    }
+
     /// By name.
     package var mutedGroups: Set<String> {
         get { Set(fields["muted_groups"]?.strings ?? []) }

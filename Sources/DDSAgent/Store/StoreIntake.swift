@@ -147,6 +147,7 @@ struct StoreIntake: Sendable {
             noteSignature(of: message, in: &summary)
         }
         change(&summary)
+        summary.givenSize = GivenMessage.octets(of: message, isFromNode: summary.isFromNode == true).count
         let tag = RecordTag.named(id)
         return Prepared(
             summary: summary, tag: tag,

@@ -63,6 +63,17 @@ struct StoredSummary: Hashable, Sendable, Codable {
     var isStarred: Bool?
     var isArchived: Bool?
     var isMuted: Bool?
+    /// Thrown away and not erased yet.
+    var isTrashed: Bool?
+    /// What mail programs set and the page has no word for (RFC 9051 section 2.3.2): `\Answered`, `\Deleted` and keywords, atoms as
+    /// they were written, without doubles, sorted.
+    var isAnswered: Bool?
+    var isDeleted: Bool?
+    var keywords: [String]?
+    /// Its number in its folder, see `number(messageRecord:summaryRecord:)`. Only `MessageStore.write` sets it.
+    var folderNumber: UInt64?
+    /// Octets of the message as mail programs are given it, see `GivenMessage`; nil of what came before they were counted.
+    var givenSize: Int?
 
     var isOwn: Bool { sendState != nil }
 

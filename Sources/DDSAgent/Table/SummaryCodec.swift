@@ -7,9 +7,9 @@ import DDSNode
 import DDSSeal
 import FoundationEssentials
 
-/// What a column keeps of a message, an octet.
+/// What a column keeps of a message, two octets.
 struct RowMarks: OptionSet, Hashable, Sendable {
-    var rawValue: UInt8
+    var rawValue: UInt16
 
     static let unread = RowMarks(rawValue: 1)
     static let starred = RowMarks(rawValue: 2)
@@ -22,8 +22,15 @@ struct RowMarks: OptionSet, Hashable, Sendable {
     static let doubtful = RowMarks(rawValue: 64)
     /// The row is not there any more.
     static let gone = RowMarks(rawValue: 128)
+    static let trashed = RowMarks(rawValue: 1 << 8)
+    static let answered = RowMarks(rawValue: 1 << 9)
+    static let deleted = RowMarks(rawValue: 1 << 10)
+    /// Written by this person, and not with the node: it waits, or was refused.
+    static let unsent = RowMarks(rawValue: 1 << 11)
+    /// It has keywords, which the summary knows.
+    static let keywords = RowMarks(rawValue: 1 << 12)
 
-    init(rawValue: UInt8) { self.rawValue = rawValue }
+    init(rawValue: UInt16) { self.rawValue = rawValue }
 
     init(_ summary: StoredSummary) {
         self = []
@@ -31,14 +38,20 @@ struct RowMarks: OptionSet, Hashable, Sendable {
         if summary.isStarred == true { insert(.starred) }
         if summary.isArchived == true { insert(.archived) }
         if summary.isMuted == true { insert(.muted) }
+        if summary.isTrashed == true { insert(.trashed) }
+        if summary.isAnswered == true { insert(.answered) }
+        if summary.isDeleted == true { insert(.deleted) }
+        if summary.keywords?.isEmpty == false { insert(.keywords) }
         if summary.isOwn { insert(.own) }
+        if summary.sendState == .waiting || summary.sendState == .refused { insert(.unsent) }
         if summary.hasAttachments { insert(.files) }
         if summary.warning != nil || summary.signature?.isException == true { insert(.doubtful) }
     }
 
     var message: MessageMarks {
         MessageMarks(
-            isUnread: contains(.unread), isStarred: contains(.starred), isArchived: contains(.archived), isMuted: contains(.muted))
+            isUnread: contains(.unread), isStarred: contains(.starred), isArchived: contains(.archived), isMuted: contains(.muted),
+            isTrashed: contains(.trashed))
     }
 }
 
@@ -67,6 +80,8 @@ enum SummaryCodec {
         static let digest = Fields(rawValue: 1 << 16)
         static let since = Fields(rawValue: 1 << 17)
         static let attested = Fields(rawValue: 1 << 18)
+        static let folderNumber = Fields(rawValue: 1 << 19)
+        static let givenSize = Fields(rawValue: 1 << 20)
     }
 
     /// What few messages have.
@@ -79,9 +94,10 @@ enum SummaryCodec {
         var reason: String?
         var repeats: Int?
         var isWanted: Bool?
+        var keywords: [String]?
     }
 
-    /// The first octets: subject's key, fields, date, received, size.
+    /// The first octets: subject's key, fields, date, received, size. The number in the folder and the given size come next.
     static let headBytes = 8 + 4 + 8 + 8 + 8
 
     // MARK: Writing
@@ -90,7 +106,7 @@ enum SummaryCodec {
         let rare = Rare(
             note: summary.note, copies: summary.copies, revision: summary.revision, isFromNode: summary.isFromNode,
             warning: summary.warning, reason: summary.signature?.reason, repeats: summary.signature?.repeats,
-            isWanted: summary.signature?.isWanted)
+            isWanted: summary.signature?.isWanted, keywords: summary.keywords)
         // Encoding fields of plain types cannot fail.
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
@@ -105,6 +121,8 @@ enum SummaryCodec {
         writer.fixed(summary.date)
         writer.fixed(summary.received)
         writer.fixed(Int64(summary.size))
+        if let number = summary.folderNumber { writer.fixed(number) }
+        if let size = summary.givenSize { writer.fixed(UInt32(clamping: size)) }
         writer.text(summary.id)
         writer.text(summary.messageID)
         writer.texts(summary.references)
@@ -138,7 +156,8 @@ enum SummaryCodec {
             (.waiting, summary.sendState == .waiting), (.sent, summary.sendState == .sent),
             (.refused, summary.sendState == .refused), (.key, signature?.key != nil),
             (.signedAs, signature?.submission != nil), (.digest, signature?.digest != nil), (.since, signature?.since != nil),
-            (.attested, signature?.attested != nil),
+            (.attested, signature?.attested != nil), (.folderNumber, summary.folderNumber != nil),
+            (.givenSize, summary.givenSize != nil),
         ]
         return found.reduce(into: []) { if $1.1 { $0.insert($1.0) } }
     }
@@ -167,6 +186,8 @@ enum SummaryCodec {
         _ = reader.fixed(UInt64.self)
         let fields = Fields(rawValue: reader.fixed())
         let (date, received, size): (Int64, Int64, Int64) = (reader.fixed(), reader.fixed(), reader.fixed())
+        let folderNumber = fields.contains(.folderNumber) ? reader.fixed(UInt64.self) : nil
+        let givenSize = fields.contains(.givenSize) ? Int(reader.fixed(UInt32.self)) : nil
         let id = reader.text()
         let messageID = reader.text()
         let references = reader.texts()
@@ -193,10 +214,13 @@ enum SummaryCodec {
         if fields.contains(.origin) { summary.origin = reader.number() }
         summary.signature = signature
         summary.marks = marks.message
+        summary.isAnswered = marks.contains(.answered) ? true : nil
+        summary.isDeleted = marks.contains(.deleted) ? true : nil
+        (summary.folderNumber, summary.givenSize) = (folderNumber, givenSize)
         if fields.contains(.rare) {
             guard let rare = try? JSONDecoder().decode(Rare.self, from: Data(reader.text().utf8)) else { return nil }
             (summary.note, summary.copies, summary.revision) = (rare.note, rare.copies, rare.revision)
-            (summary.isFromNode, summary.warning) = (rare.isFromNode, rare.warning)
+            (summary.isFromNode, summary.warning, summary.keywords) = (rare.isFromNode, rare.warning, rare.keywords)
             summary.signature?.reason = rare.reason
             summary.signature?.repeats = rare.repeats
             summary.signature?.isWanted = rare.isWanted
@@ -237,6 +261,23 @@ enum SummaryCodec {
     /// Octets of the message.
     static func size(_ bytes: [UInt8], _ range: Range<Int>) -> Int64 { number(bytes, range.lowerBound + 8 + 4 + 8 + 8) }
 
+    /// See `StoredSummary.folderNumber` and `givenSize`.
+    static func folderNumber(_ bytes: [UInt8], _ range: Range<Int>) -> UInt64? {
+        fields(bytes, range).contains(.folderNumber)
+            ? UInt64(bitPattern: number(bytes, range.lowerBound + headBytes)) : nil
+    }
+
+    static func givenSize(_ bytes: [UInt8], _ range: Range<Int>) -> Int? {
+        let fields = fields(bytes, range)
+        guard fields.contains(.givenSize) else { return nil }
+        let start = range.lowerBound + headBytes + (fields.contains(.folderNumber) ? 8 : 0)
+        return (0..<4).reduce(0) { $0 | Int(bytes[start + $1]) << (8 * $1) }
+    }
+
+    private static func fields(_ bytes: [UInt8], _ range: Range<Int>) -> Fields {
+        Fields(rawValue: (0..<4).reduce(0) { $0 | UInt32(bytes[range.lowerBound + 8 + $1]) << (8 * UInt32($1)) })
+    }
+
     private static func number(_ bytes: [UInt8], _ start: Int) -> Int64 {
         (0..<8).reduce(0) { $0 | Int64(bytes[start + $1]) << (8 * $1) }
     }
@@ -246,6 +287,7 @@ enum SummaryCodec {
         let subjectKey: UInt64 = reader.fixed()
         let fields = Fields(rawValue: reader.fixed())
         let (date, received, size): (Int64, Int64, Int64) = (reader.fixed(), reader.fixed(), reader.fixed())
+        _ = reader.take(optionalBytes(fields))
         var head = Head(
             subjectKey: subjectKey, isOrphan: fields.contains(.orphan), date: date, received: received, size: size,
             id: reader.span(), names: [], author: 0..<0)
@@ -264,6 +306,11 @@ enum SummaryCodec {
         return reader.isWhole ? head : nil
     }
 
+    /// What stands behind the first octets where it is known.
+    private static func optionalBytes(_ fields: Fields) -> Int {
+        (fields.contains(.folderNumber) ? 8 : 0) + (fields.contains(.givenSize) ? 4 : 0)
+    }
+
     private static func signer(_ fields: Fields, _ reader: inout SummaryReader) -> (Range<Int>, Range<Int>)? {
         _ = reader.span()
         let key = fields.contains(.key) ? reader.hexadecimalSpan() : 0..<0
@@ -279,7 +326,7 @@ enum SummaryCodec {
         var reader = SummaryReader(bytes, range)
         _ = reader.take(8)
         let fields = Fields(rawValue: reader.fixed())
-        _ = reader.take(headBytes - 12)
+        _ = reader.take(headBytes - 12 + optionalBytes(fields))
         func skipTexts() {
             var count = reader.count()
             while count > 0, reader.isWhole {

@@ -6,8 +6,8 @@ import DDSSpool
 
 struct SummaryPack: Sendable {
     /// Raised with every change of `SummaryCodec`: packs of another version are made anew.
-    static let version: UInt8 = 1
-    private static let columnBytes = 1 + 8 + 8 + 4
+    static let version: UInt8 = 2
+    private static let columnBytes = 2 + 8 + 8 + 4
 
     /// In order of arrival, none gone.
     let chunk: SummaryChunk

@@ -18,9 +18,13 @@ struct SummaryTable: Sendable {
     /// an import compares with. Those that are gone stay in here.
     private var newestOfSize: [Int64: Place] = [:]
     private var olderOfSize: [Int32] = []
+    /// Of what is not in the trash.
     private(set) var unreadCount = 0
+    private(set) var trashedCount = 0
     /// Grows whenever a message comes or goes, and not with what becomes of it.
     private(set) var membership = 0
+    /// Grows with every change.
+    private(set) var version = 0
 
     /// A row's number. It stays while the table is open.
     struct Place: Hashable, Comparable, Sendable {
@@ -104,6 +108,22 @@ struct SummaryTable: Sendable {
         return SummaryCodec.received(chunk.bytes, chunk.spans[place.row].range)
     }
 
+    /// The message's number in its folder, see `StoredSummary.folderNumber`.
+    func folderNumber(_ place: Place) -> UInt64 {
+        let chunk = chunks[place.chunk]
+        return StoredSummary.number(
+            SummaryCodec.folderNumber(chunk.bytes, chunk.spans[place.row].range), messageRecord: chunk.messageRecords[place.row],
+            summaryRecord: chunk.summaryRecords[place.row])
+    }
+
+    /// Nil where it is not known yet.
+    func givenSize(_ place: Place) -> Int? {
+        let chunk = chunks[place.chunk]
+        return SummaryCodec.givenSize(chunk.bytes, chunk.spans[place.row].range)
+    }
+
+    func summaryRecord(_ place: Place) -> SpoolUID { SpoolUID(rawValue: chunks[place.chunk].summaryRecords[place.row]) }
+
     func messageRecord(_ place: Place) -> SpoolUID { SpoolUID(rawValue: chunks[place.chunk].messageRecords[place.row]) }
 
     /// The message with that record; nil when it is not here. Rows are in order of their records.
@@ -162,6 +182,7 @@ struct SummaryTable: Sendable {
     /// Adds a message, or puts its new state in the place of the old. Returns the number of the chunk that has it.
     @discardableResult
     mutating func put(_ summary: StoredSummary, messageRecord: SpoolUID, summaryRecord: SpoolUID) -> Int {
+        version += 1
         let bytes = SummaryCodec.encode(summary)
         let marks = RowMarks(summary)
         if let place = places[summary.id] {
@@ -183,6 +204,7 @@ struct SummaryTable: Sendable {
         noteGone(place)
         chunks[place.chunk].remove(place.row)
         membership += 1
+        version += 1
     }
 
     private mutating func noteAdded(_ place: Place) {
@@ -208,7 +230,7 @@ struct SummaryTable: Sendable {
         let chunk = chunks[place.chunk]
         let marks = chunk.marks[place.row]
         let head = head(place)
-        if marks.contains(.unread) { unreadCount += count }
+        if marks.contains(.trashed) { trashedCount += count } else if marks.contains(.unread) { unreadCount += count }
         authors[chunk.text(head.author), default: 0] += count
         if !marks.contains(.own), let group = head.group { received[chunk.text(group), default: 0] += count }
         guard let signer = head.signer else { return }

@@ -17,6 +17,7 @@ extension PageRenderer {
         values["hasRows"] = !model.rows.isEmpty
         values["hasActions"] = !model.rows.isEmpty && folder != .drafts
         values["isArchive"] = folder == .archive
+        values["isTrash"] = folder == .trash
         values["rows"] = model.rows.map { row($0, frame: frame, in: folder, now: context.now) }
         let path = Route.path(folder)
         values["newerPath"] = optional(model.newer.map { "\(path)?c=\($0)" })
@@ -35,6 +36,13 @@ extension PageRenderer {
         return templates.render("thread", values)
     }
 
+    /// Asks before everything in the trash is erased.
+    package func emptyTrash(_ context: Context, frame: FrameModel, threads: Int) -> String {
+        var values = surroundings(.inbox, kind: "empty", context, frame, current: .trash)
+        values["threadsText"] = threads == 1 ? "one thread" : "\(threads) threads"
+        return templates.render("emptyTrash", values)
+    }
+
     /// A thread as it goes onto paper: everything open, nothing to press.
     package func printed(_ context: Context, _ model: ThreadModel) -> String {
         var values = head(.thread, refreshes: true, look: context.chosen.look)
@@ -46,7 +54,7 @@ extension PageRenderer {
     private func threadValues(_ context: Context, _ model: ThreadModel) -> [String: Any] {
         var values: [String: Any] = [
             "threadID": model.id, "isStarred": model.isStarred, "isArchived": model.isArchived, "isMuted": model.isMuted,
-            "newerID": optional(model.newer), "olderID": optional(model.older),
+            "isTrash": model.isTrashed, "newerID": optional(model.newer), "olderID": optional(model.older),
             "earlierPath": optional(model.earlier.map { "/t/\(model.id)?c=\($0.cursor)" }),
             "earlierText": model.earlier.map { "\($0.count) earlier" } ?? "",
             "laterPath": optional(model.later.map { "/t/\(model.id)?c=\($0.cursor)" }),
@@ -64,8 +72,9 @@ extension PageRenderer {
                     "changes": roster.changes.map { ["change": DisplayText.line($0).text] },
                 ] as [String: Any]
             } ?? false
-        values["backPath"] = model.group.map { Route.path(.group($0.id)) } ?? "/"
-        values["backText"] = model.group.map { "#" + DisplayText.line($0.name).text } ?? "Inbox"
+        let list: FolderReference = model.isTrashed ? .trash : model.group.map { .group($0.id) } ?? .inbox
+        values["backPath"] = Route.path(list)
+        values["backText"] = heading(list, name: model.group?.name)
         values["replyAllText"] = replyAllText(model)
         let firstNew = model.messages.firstIndex { $0.isUnread }
         values["messages"] = model.messages.enumerated().map { index, message in
@@ -138,6 +147,7 @@ extension PageRenderer {
         case .archive: "Archive"
         case .sent: "Sent"
         case .drafts: "Drafts"
+        case .trash: "Trash"
         case .group: "#" + DisplayText.line(name ?? "").text
         }
     }
@@ -152,6 +162,7 @@ extension PageRenderer {
         case .archive: ("Nothing archived", "What you are done with goes here: key e. A new message brings a thread back.")
         case .sent: ("Nothing sent yet", "What you write waits here until the node has it.")
         case .drafts: ("No drafts", "Messages you have begun are kept here, encrypted.")
+        case .trash: ("Nothing thrown away", "What you throw away waits here until you empty the trash: key #.")
         case .group: ("No messages yet", "Be the first to write to this group.")
         }
     }

@@ -30,6 +30,9 @@ extension PageRenderer {
             template = "settingsDevices"
             values.merge(deviceValues(devices, now: context.now)) { _, new in new }
             values["browsers"] = browsers.map { browserValues($0, now: context.now) }
+        case .gateway(let gateway):
+            template = "settingsGateway"
+            values.merge(gatewayValues(gateway, now: context.now)) { _, new in new }
         case .appearance(let look):
             template = "settingsAppearance"
             values["isTitled"] = look.showsUnreadInTitle
@@ -131,6 +134,30 @@ extension PageRenderer {
                     "linkUntil": time(link.until, now: now).short,
                 ] as [String: Any]
             } ?? false,
+        ]
+    }
+
+    private func gatewayValues(_ gateway: GatewayModel, now: WallTime) -> [String: Any] {
+        [
+            "rows": gateway.rows.map { row -> [String: Any] in
+                [
+                    "rowName": row.name, "rowTitle": row.title, "isConfigured": row.isConfigured,
+                    "isOn": row.port != nil, "host": DisplayText.line(row.host ?? "").text, "port": row.port.map { "\($0)" } ?? "",
+                ]
+            },
+            "user": DisplayText.address(gateway.user).text, "isAnyOn": gateway.rows.contains { $0.port != nil },
+            "passwords": gateway.passwords.map { password -> [String: Any] in
+                let used = password.lastUsed.map { "last used \(time($0, now: now).short)" } ?? "never used"
+                return [
+                    "passwordName": DisplayText.line(password.name).text, "passwordID": Hex.encode(Array(password.name.utf8)),
+                    "passwordWords": "made \(time(password.made, now: now).short) · \(used)",
+                ]
+            },
+            "fresh": gateway.freshText.map { text -> Any in
+                ["freshText": text.exposed, "freshName": DisplayText.line(gateway.fresh?.name ?? "").text] as [String: Any]
+            } ?? false,
+            "problems": gateway.problems.map { ["problemText": DisplayText.line($0).text] },
+            "nameMax": "\(AppPassword.nameMax)",
         ]
     }
 

@@ -148,6 +148,7 @@ extension PageRenderer {
             folder(.drafts, "Drafts", frame.drafts, "drafts", current),
             folder(.sent, "Sent", frame.waitingToBeSent, "waiting", current),
             folder(.archive, "Archive", 0, "", current),
+            folder(.trash, "Trash", 0, "", current),
             folder(.all, "All mail", frame.allUnread, "unread", current),
         ]
         values["groups"] = frame.groups.map { group in

@@ -3,6 +3,7 @@
 /// Everything the page serves, apart from static files.
 package enum Route: Hashable, Sendable {
     case list(FolderReference)
+    case emptyTrash
     case thread(String)
     case print(String)
     case write
@@ -29,6 +30,8 @@ package enum Route: Hashable, Sendable {
     case settings(SettingsTab)
     case settingsKit(String)
     case settingsKitFile(String)
+    /// How mail programs set themselves up.
+    case autoconfig
 
     /// The route of a path as sent; nil when there is none.
     package init?(path: String) {
@@ -41,6 +44,8 @@ package enum Route: Hashable, Sendable {
         case ("r", 1): self = .list(.archive)
         case ("x", 1): self = .list(.sent)
         case ("d", 1): self = .list(.drafts)
+        case ("b", 1): self = .list(.trash)
+        case ("b", 2) where parts[1] == "empty": self = .emptyTrash
         case ("w", 1): self = .write
         case ("s", 1): self = .search
         case ("s", 2) where Self.isID(parts[1]): self = .results(parts[1])
@@ -65,6 +70,7 @@ package enum Route: Hashable, Sendable {
         case ("o", 2) where Self.isID(parts[1]): self = .link(parts[1])
         case ("k", 2) where Self.isID(parts[1]): self = .person(parts[1])
         case ("open", 2) where Self.isID(parts[1]): self = .open(parts[1])
+        case ("mail", 2) where parts[1] == "config-v1.1.xml": self = .autoconfig
         case ("settings", _): self.init(settings: Array(parts.dropFirst()))
         default: return nil
         }
@@ -94,6 +100,7 @@ package enum Route: Hashable, Sendable {
         case .archive: "/r"
         case .sent: "/x"
         case .drafts: "/d"
+        case .trash: "/b"
         case .group(let id): "/g/\(id)"
         }
     }
@@ -111,10 +118,10 @@ package enum Route: Hashable, Sendable {
         let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         if parts.count == 2, !(parts[1].hasPrefix("c=") && isID(String(parts[1].dropFirst(2)))) { return false }
         switch Route(path: String(parts[0])) {
-        case .list, .thread, .print, .write, .draft, .person, .formatted, .source, .search, .results, .settings:
+        case .list, .emptyTrash, .thread, .print, .write, .draft, .person, .formatted, .source, .search, .results, .settings:
             return true
         case .attachment, .view, .formattedDocument, .link, .act, .active, .events, .unlock, .lock, .open, .health, .welcome,
-            .welcomePrint, .welcomeKit, .settingsKit, .settingsKitFile, nil:
+            .welcomePrint, .welcomeKit, .settingsKit, .settingsKitFile, .autoconfig, nil:
             return false
         }
     }

@@ -181,7 +181,7 @@ enum Script {
             '?': () => { if (help) help.showModal(); },
             L: () => { const lock = one('#lock'); if (lock) lock.requestSubmit(); },
           };
-          for (const key of 'emsUz[]') actions[key] = () => press(key);
+          for (const key of 'emsUz[]#') actions[key] = () => press(key);
           addEventListener('keydown', (event) => {
             const field = event.target.closest('input:not([type=checkbox]), textarea, select, [contenteditable]');
             if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && compose && compose.contains(event.target)) {

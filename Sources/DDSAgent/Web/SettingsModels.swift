@@ -5,7 +5,7 @@ package import DDSCore
 package import DDSLoop
 
 package enum SettingsTab: String, Hashable, Sendable, CaseIterable {
-    case you, keys, groups, devices, appearance, node, about
+    case you, keys, groups, devices, gateway, appearance, node, about
 }
 
 /// A name and what is to be said under it.
@@ -173,6 +173,7 @@ package enum SettingsModel: Hashable, Sendable {
     case keys(OwnKeysModel)
     case groups([MembershipModel])
     case devices(DevicesModel)
+    case gateway(GatewayModel)
     case appearance(PageLook)
     case node(NodeModel)
     case about(AboutModel)
@@ -183,6 +184,7 @@ package enum SettingsModel: Hashable, Sendable {
         case .keys: .keys
         case .groups: .groups
         case .devices: .devices
+        case .gateway: .gateway
         case .appearance: .appearance
         case .node: .node
         case .about: .about
@@ -229,6 +231,11 @@ package enum SettingsChange: Hashable, Sendable {
     func makeKit(passphrase: Redacted<[UInt8]>, name: String) async -> UnlockOutcome
     func kit(_ name: String) -> RecoveryKitModel?
     func kitFile(_ name: String) -> [UInt8]?
+
+    /// Switches, makes or revokes, and says in a sentence what came of it.
+    func change(gateway change: GatewayChange) -> String
+    /// The file by which mail programs set themselves up; nil while the gateway is off. Everybody may have it.
+    var autoconfig: String? { get }
 
     /// Makes a link for another device, and says in a sentence what came of it.
     func linkDevice() async -> String

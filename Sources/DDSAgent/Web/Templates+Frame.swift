@@ -80,6 +80,7 @@ extension Templates {
             <tr><th scope="row"><kbd>f</kbd></th><td>forward</td></tr>
             <tr><th scope="row"><kbd>n</kbd> <kbd>N</kbd></th><td>next, previous unread</td></tr>
             <tr><th scope="row"><kbd>e</kbd> <kbd>m</kbd> <kbd>s</kbd></th><td>archive, mute, star</td></tr>
+            <tr><th scope="row"><kbd>#</kbd></th><td>move to trash</td></tr>
             <tr><th scope="row"><kbd>U</kbd> <kbd>z</kbd></th><td>mark unread, undo</td></tr>
             <tr><th scope="row"><kbd>[</kbd> <kbd>]</kbd></th><td>archive, and to the thread before or after</td></tr>
             <tr><th scope="row"><kbd>x</kbd> <kbd>*</kbd></th><td>select, select all</td></tr>

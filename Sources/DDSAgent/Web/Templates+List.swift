@@ -11,7 +11,8 @@ extension Templates {
             <div class="tools">
             <h1>{{#headingHue}}<span class="hue {{headingHue}}" aria-hidden="true"></span>{{/headingHue}}<bdi dir="auto">{{heading}}</bdi></h1>
             {{#hasActions}}<span class="grow"></span>
-            {{#isArchive}}<button name="action" value="unarchive" data-key="e">Move to inbox</button>{{/isArchive}}{{^isArchive}}<button name="action" value="archive" data-key="e">Archive</button>{{/isArchive}}
+            {{#isTrash}}<button name="action" value="restore">Restore</button>
+            <a class="button" href="/b/empty">Empty trash</a>{{/isTrash}}{{^isTrash}}{{#isArchive}}<button name="action" value="unarchive" data-key="e">Move to inbox</button>{{/isArchive}}{{^isArchive}}<button name="action" value="archive" data-key="e">Archive</button>{{/isArchive}}
             <button name="action" value="mute" data-key="m" class="wideonly">Mute</button>
             <button name="action" value="unread" data-key="U" class="wideonly">Unread</button>
             <button name="action" value="star" data-key="s" class="wideonly">Star</button>
@@ -19,11 +20,12 @@ extension Templates {
             <button name="action" value="mute" class="phoneonly">Mute</button>
             <button name="action" value="unread" class="phoneonly">Mark unread</button>
             <button name="action" value="star" class="phoneonly">Star</button>
+            <button name="action" value="trash" data-key="#">Move to trash</button>
             <button name="action" value="read">Mark read</button>
             <button name="action" value="unmute">Unmute</button>
             <button name="action" value="unstar">Remove the star</button>
             <button name="action" value="allread">Mark all read</button>
-            </div></details>{{/hasActions}}
+            </div></details>{{/isTrash}}{{/hasActions}}
             </div>
             {{#hasRows}}<ul class="rows">
             {{#rows}}<li class="row{{#isUnread}} unread{{/isUnread}}{{#isMutedRow}} muted{{/isMutedRow}}">
@@ -45,6 +47,20 @@ extension Templates {
             </div>{{/hasRows}}
             </form>
             {{>bottom}}
-            """#
+            """#,
+
+        "emptyTrash": #"""
+            {{>head}}
+            {{>top}}
+            <div class="empty">
+            <h1>Empty the trash?</h1>
+            <p>Everything of {{threadsText}} in it is erased for ever. Nothing brings it back.</p>
+            <form method="post" action="/b/empty" autocomplete="off">
+            <input type="hidden" name="token" value="{{formToken}}" autocomplete="off">
+            <p><button name="action" value="empty" class="danger">Erase for ever</button> <a class="button" href="/b">Keep it</a></p>
+            </form>
+            </div>
+            {{>bottom}}
+            """#,
     ]
 }

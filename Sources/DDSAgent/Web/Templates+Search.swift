@@ -45,7 +45,7 @@ extension Templates {
         {{#examples}}<dt><button name="q" value="{{exampleText}}">{{exampleText}}</button></dt><dd>{{exampleMeans}}</dd>
         {{/examples}}</dl>
         </form>
-        <p class="hint">Case and accents do not matter. Other names: <code>to:</code> <code>in:inbox</code> <code>in:archive</code> <code>in:sent</code> <code>in:private</code> <code>is:read</code> <code>is:starred</code>; <code>-</code> in front of anything means without.</p>
+        <p class="hint">Case and accents do not matter. Other names: <code>to:</code> <code>in:inbox</code> <code>in:archive</code> <code>in:sent</code> <code>in:private</code> <code>in:trash</code> <code>is:read</code> <code>is:starred</code>; <code>-</code> in front of anything means without.</p>
         </details>
         {{>bottom}}
         """#,

@@ -146,6 +146,45 @@ extension Templates {
             {{>settingsBottom}}
             """#,
 
+        "settingsGateway": #"""
+            {{>settingsTop}}
+            <p>A mail program on this computer can read and send your mail too. Everything goes sealed to the node and back all the same, and only your own programs may connect.</p>
+            <p class="mark">⚠ Your mail program keeps what it fetches in clear on the disk, where a lock of this page does not reach.</p>
+            {{#problems}}<p class="mark">⚠ <bdi dir="auto">{{problemText}}</bdi></p>
+            {{/problems}}{{#fresh}}<section>
+            <h2>Password for <bdi dir="auto">{{freshName}}</bdi></h2>
+            <p translate="no"><code id="app-password">{{freshText}}</code></p>
+            <p class="actions"><button type="button" class="js" data-copy="app-password">Copy</button></p>
+            <p class="hint">It is shown this once. Who needs it again makes another.</p>
+            </section>
+            {{/fresh}}{{#rows}}<section>
+            <h2>{{rowTitle}}</h2>
+            {{#isOn}}<dl><dt>Server</dt><dd translate="no">{{host}}</dd><dt>Port</dt><dd>{{port}}</dd><dt>User</dt><dd><bdi dir="auto">{{user}}</bdi></dd><dt>Encryption</dt><dd>none, as it does not leave this computer</dd></dl>{{/isOn}}{{^isOn}}<p>It is off.</p>{{/isOn}}
+            {{#isConfigured}}<p class="hint">The configuration has it on.</p>{{/isConfigured}}{{^isConfigured}}{{>settingsForm}}
+            <input type="hidden" name="protocol" value="{{rowName}}" autocomplete="off">
+            <button name="action" value="{{#isOn}}off{{/isOn}}{{^isOn}}on{{/isOn}}">Switch {{rowTitle}} {{#isOn}}off{{/isOn}}{{^isOn}}on{{/isOn}}</button>
+            </form>{{/isConfigured}}
+            </section>
+            {{/rows}}
+            {{#isAnyOn}}<p class="hint">POP3 with <code>+GROUP</code> behind your name, as in bob+board, shows one group. What is fetched counts as read here, and what is deleted there is in the trash here. Thunderbird and others set themselves up by <a href="/mail/config-v1.1.xml">this file</a>.</p>{{/isAnyOn}}
+            <section>
+            <h2>Passwords</h2>
+            <p>Each mail program has one of its own. Without one, nothing can log in.</p>
+            <ul class="files">{{#passwords}}<li><strong><bdi dir="auto">{{passwordName}}</bdi></strong> <span class="soft">{{passwordWords}}</span>
+            {{>settingsForm}}
+            <input type="hidden" name="name" value="{{passwordID}}" autocomplete="off">
+            <button class="danger" name="action" value="revoke">Revoke<span class="sr"> {{passwordName}}</span></button>
+            </form></li>
+            {{/passwords}}</ul>
+            {{>settingsForm}}
+            <p><label for="password-name">What you call the mail program</label><br>
+            <input type="text" name="name" id="password-name" required maxlength="{{nameMax}}" dir="auto" autocomplete="off" spellcheck="false" writingsuggestions="false"></p>
+            <p><button name="action" value="add">Make a password</button></p>
+            </form>
+            </section>
+            {{>settingsBottom}}
+            """#,
+
         "settingsChoice": #"<p><input type="radio" name="{{choiceName}}" id="{{choiceName}}-{{choiceValue}}" value="{{choiceValue}}"{{#isChosen}} checked{{/isChosen}} autocomplete="off"> <label for="{{choiceName}}-{{choiceValue}}">{{choiceLabel}}</label></p>"#,
 
         "settingsAppearance": #"""

@@ -14,14 +14,15 @@ extension Templates {
             <input type="hidden" name="back" value="{{herePath}}" autocomplete="off">
             <input type="hidden" name="list" value="{{backPath}}" autocomplete="off">
             {{#newerID}}<input type="hidden" name="newer" value="{{newerID}}" autocomplete="off">{{/newerID}}{{#olderID}}<input type="hidden" name="older" value="{{olderID}}" autocomplete="off">{{/olderID}}
-            {{#isArchived}}<button name="action" value="unarchive" data-key="e">Move to inbox</button>{{/isArchived}}{{^isArchived}}<button name="action" value="archive" data-key="e">Archive</button>{{/isArchived}}
+            {{#isTrash}}<button name="action" value="restore">Restore</button>{{/isTrash}}{{^isTrash}}{{#isArchived}}<button name="action" value="unarchive" data-key="e">Move to inbox</button>{{/isArchived}}{{^isArchived}}<button name="action" value="archive" data-key="e">Archive</button>{{/isArchived}}
             {{#isMuted}}<button name="action" value="unmute" data-key="m">Unmute</button>{{/isMuted}}{{^isMuted}}<button name="action" value="mute" data-key="m">Mute</button>{{/isMuted}}
             {{#isStarred}}<button name="action" value="unstar" data-key="s" aria-pressed="true">★ Starred</button>{{/isStarred}}{{^isStarred}}<button name="action" value="star" data-key="s">Star</button>{{/isStarred}}
-            <details class="menu"><summary>More</summary><div>
+            {{/isTrash}}<details class="menu"><summary>More</summary><div>
+            {{^isTrash}}<button name="action" value="trash" data-key="#">Move to trash</button>
             <button name="action" value="unread" data-key="U">Mark unread</button>
             <button name="action" value="archiveolder" data-key="]">Archive, then the next</button>
             <button name="action" value="archivenewer" data-key="[">Archive, then the one before</button>
-            <a class="button" href="/t/{{threadID}}/print">Print view</a>
+            {{/isTrash}}<a class="button" href="/t/{{threadID}}/print">Print view</a>
             </div></details>
             </form>
             </div>

@@ -20,6 +20,8 @@ extension WebApp {
         case (.welcomePrint, false): return kitPrint(request, visit)
         case (.welcomeKit, false): return kitFile(visit)
         case (.list(let folder), false): return await list(folder, request, visit)
+        case (.emptyTrash, false): return await emptyTrashPage(request, visit)
+        case (.emptyTrash, true): return await emptyTrash(visit)
         case (.thread(let id), false): return await thread(id, request, visit)
         case (.print(let id), false): return await printed(id, request, visit)
         case (.write, false): return await write(nil, request, visit)
@@ -35,6 +37,7 @@ extension WebApp {
         case (.settings(let tab), true): return await post(settings: tab, request, visit)
         case (.settingsKit(let name), false): return settingsKit(name, request, visit)
         case (.settingsKitFile(let name), false): return settingsKitFile(name, visit)
+        case (.autoconfig, false): return autoconfig()
         case (.events, false): return .events(openStream(of: visit?.id))
         case (.draft(let id), true): return await post(draft: id, request, visit)
         case (.act, true): return await act(request, visit)
@@ -50,7 +53,7 @@ extension WebApp {
         case (.health, true), (.open, true), (.list, true), (.thread, true), (.print, true), (.write, true), (.attachment, true),
             (.view, true), (.formatted, true), (.formattedDocument, true), (.source, true), (.link, true), (.results, true),
             (.person, true), (.events, true), (.welcomePrint, true), (.welcomeKit, true), (.settingsKit, true),
-            (.settingsKitFile, true), (.act, false), (.active, false),
+            (.settingsKitFile, true), (.autoconfig, true), (.act, false), (.active, false),
             (.lock, false):
             gate.count(.methodNotAllowed)
             var response = page(for: .methodNotAllowed)
@@ -279,7 +282,7 @@ extension WebApp {
             guard let action = ThreadAction(rawValue: action) else { break }
             say(await backend.act(action, on: ids), visit)
             // What is put away is not looked at any more.
-            if [.archive, .unread].contains(action) { return .redirect(to: Self.page(request.body.value("list")) ?? back) }
+            if [.archive, .unread, .trash, .restore].contains(action) { return .redirect(to: Self.page(request.body.value("list")) ?? back) }
         case "archivenewer", "archiveolder":
             say(await backend.act(.archive, on: ids), visit)
             let next = request.body.value(request.body.value("action") == "archivenewer" ? "newer" : "older")

@@ -26,6 +26,8 @@ extension WebApp {
         case (.devices, "remove"):
             guard let number = body.value("number").flatMap({ Int($0) }) else { break }
             say(await backend.settings.removeDevice(number), visit)
+        case (.gateway, _):
+            if let change = Self.gatewayChange(body) { say(backend.settings.change(gateway: change), visit) }
         case (.devices, "end"): end(browser: body.value("browser") ?? "", visit)
         default: break
         }
@@ -51,8 +53,27 @@ extension WebApp {
             look.showsUnreadInTitle = body.value("titles") != nil
             look.hasKeys = body.value("keys") != nil
             return .look(look)
-        case .keys, .devices, .node, .about: return nil
+        case .keys, .devices, .gateway, .node, .about: return nil
         }
+    }
+
+    private static func gatewayChange(_ body: HTTPBody) -> GatewayChange? {
+        let name = body.value("name") ?? ""
+        return switch body.value("action") {
+        case "on": .on(body.value("protocol") ?? "")
+        case "off": .off(body.value("protocol") ?? "")
+        case "add": .add(password: name)
+        case "revoke": Hex.decode(name).map { .revoke(password: String(decoding: $0, as: UTF8.self)) }
+        default: nil
+        }
+    }
+
+    /// For mail programs, which are signed in nowhere.
+    func autoconfig() -> HTTPResponse {
+        guard let text = backend.settings.autoconfig else { return HTTPResponse(status: 404) }
+        return HTTPResponse(
+            status: 200, headers: HTTPHeaders([HTTPField("Content-Type", "application/xml; charset=utf-8")]),
+            body: .bytes(Array(text.utf8)))
     }
 
     /// Browsers send CR LF in textareas; ends of lines that nobody sees go.

@@ -85,6 +85,8 @@ package protocol WebBackend: AnyObject {
     func readAll(in folder: FolderReference) async -> ActionOutcome
     /// Marks a message and what came after it in its thread as unread.
     func unread(from message: String) async -> ActionOutcome
+    /// Erases what is in the trash for ever, and says in a sentence what came of it.
+    func emptyTrash() async -> String
     /// Takes back what `handle` stands for.
     func undo(_ handle: String) async -> UndoOutcome
 

@@ -7,6 +7,8 @@ package enum ThreadAction: String, Hashable, Sendable, CaseIterable {
     case archive, unarchive
     /// Replies are silent until one names this person.
     case mute, unmute
+    /// Into the trash, and out again to where it was.
+    case trash, restore
 }
 
 /// What came of taking something back.

@@ -15,6 +15,8 @@ package enum FolderReference: Hashable, Sendable {
     /// Sent messages and the outbox.
     case sent
     case drafts
+    /// What was thrown away and not erased yet.
+    case trash
     /// A group by its opaque id.
     case group(String)
 }
@@ -299,6 +301,8 @@ package struct ThreadModel: Hashable, Sendable {
     package var isStarred = false
     package var isArchived = false
     package var isMuted = false
+    /// It is what was thrown away of a thread.
+    package var isTrashed = false
     /// Ids of the threads beside it in its list.
     package var newer: String?
     package var older: String?

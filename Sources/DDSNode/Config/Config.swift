@@ -123,6 +123,13 @@ package struct Config: Sendable, Equatable {
             package var quiet: [String] = []
         }
 
+        /// Where mail programs are served; empty where that is left to `ddsnode gateway`.
+        package struct Gateway: Sendable, Equatable {
+            package var imap = ""
+            package var pop3 = ""
+            package var smtp = ""
+        }
+
         package struct Web: Sendable, Equatable {
             package var listen = ""
             package var host = ""
@@ -140,6 +147,7 @@ package struct Config: Sendable, Equatable {
         package var web = Web()
         package var tray = Tray.auto
         package var notify = Notify()
+        package var gateway = Gateway()
     }
 
     /// Whether the page shows the formatted version of a message.

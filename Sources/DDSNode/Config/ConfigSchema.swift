@@ -186,6 +186,19 @@ package enum ConfigSchema {
             .texts("hours of the day", example: "22:00-07:00", \.agent.notify.quiet) { QuietHours($0) != nil },
             .value(.list([])),
             "Hours of the local day without notifications. They may go over midnight."),
+        ConfigKey(
+            "agent.gateway.imap", .endpoint(\.agent.gateway.imap, isLocal: true, isOptional: true), .value(.text("")),
+            restart: true,
+            "Where mail programs of this person read with IMAP, such as 127.0.0.1:1143, whatever `ddsnode gateway` says. When empty, "
+                + "that command decides. Only this user's own processes may connect, and there is no TLS."),
+        ConfigKey(
+            "agent.gateway.pop3", .endpoint(\.agent.gateway.pop3, isLocal: true, isOptional: true), .value(.text("")),
+            restart: true,
+            "Where mail programs of this person fetch with POP3, such as 127.0.0.1:1110. The rest as for imap."),
+        ConfigKey(
+            "agent.gateway.smtp", .endpoint(\.agent.gateway.smtp, isLocal: true, isOptional: true), .value(.text("")),
+            restart: true,
+            "Where mail programs of this person submit with SMTP, such as 127.0.0.1:1025. The rest as for imap."),
     ]
 
     private static let log = [

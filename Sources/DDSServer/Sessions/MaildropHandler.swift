@@ -58,6 +58,9 @@ import Logging
             // A command that came together with the wait ends it before the wait has been asked here.
             isStopAsked = true
             wait?.stop()
+        case .retrieved:
+            // What a member's agent has fetched, its erasure says.
+            break
         }
     }
 

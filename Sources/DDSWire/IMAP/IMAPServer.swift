@@ -75,6 +75,7 @@ package enum IMAPServerAnswer: Sendable {
     case unchanged
     case bodies([[UInt8]?])
     case stored(IMAPView, modified: [UInt32])
+    /// A uid of 0 is not known yet.
     case appended(uidValidity: UInt32, uid: UInt32)
     /// `pairs` are (source, destination).
     case copied(uidValidity: UInt32, pairs: [(UInt32, UInt32)])

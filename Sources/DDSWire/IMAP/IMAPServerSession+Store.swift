@@ -216,14 +216,15 @@ extension IMAPServerSession {
     mutating func appendAnswered(_ ending: Ending, _ answer: Answer, into actions: inout [Action]) {
         guard var ending = succeeded(ending, answer, into: &actions) else { return }
         guard case .appended(let uidValidity, let uid) = answer else { preconditionFailure("APPEND is not answered like that") }
-        ending.reply = "OK [APPENDUID \(uidValidity) \(uid)] Appended"
+        // What is still on its way gets its number where it will be shown.
+        ending.reply = uid == 0 ? "OK Appended" : "OK [APPENDUID \(uidValidity) \(uid)] Appended"
         finish(ending, into: &actions)
     }
 }
 
 extension IMAPFlags {
-    /// The flags after a change; keywords are the same in any case of letters.
-    func changed(by change: IMAPFlagChange) -> IMAPFlags {
+    /// The flags after a change. Keywords are the same in any case of letters, and stay as they were written first.
+    package func changed(by change: IMAPFlagChange) -> IMAPFlags {
         switch change {
         case .set(let flags): return flags
         case .add(let flags):

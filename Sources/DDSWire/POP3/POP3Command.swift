@@ -43,6 +43,8 @@ enum POP3Verb: String, CaseIterable, Sendable {
         case text
     }
 
+    var isExtension: Bool { self == .wait || self == .head }
+
     var phases: Set<Phase> {
         switch self {
         case .capa, .quit: [.clear, .authorization, .transaction, .unlocked]

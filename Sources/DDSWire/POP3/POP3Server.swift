@@ -9,6 +9,9 @@ package struct POP3ServerConfiguration: Sendable {
         case implicit
         /// A greeting in clear, where STLS comes before any login (RFC 2595 4).
         case stlsRequired
+        /// No TLS, and logins in clear: only where the owner has made sure that the peer is a process of this machine and of
+        /// this person. Never for a network.
+        case loopback
     }
 
     package var hostName: String
@@ -39,6 +42,12 @@ package struct POP3ServerConfiguration: Sendable {
     package var replyBurstOctetsMax = 1 << 18
     /// Messages of a list after which the session asks `.pause` before it goes on with the others.
     package var listPieceItems = 1000
+    /// XDDS-WAIT and XDDS-HEAD are known.
+    package var hasExtensions = true
+    /// Messages stay until a client deletes them, which CAPA then says (RFC 2449 6.7).
+    package var keepsMail = false
+    /// A message that RETR has given out whole is told to the owner with `.retrieved`.
+    package var tellsRetrievals = false
 
     package init(hostName: String, tls: TLSMode, greeting: String? = nil) {
         self.hostName = hostName
@@ -88,4 +97,7 @@ package enum POP3ServerEffect: Hashable, Sendable {
     case releaseMaildrop
     /// The outstanding `.wait` shall be answered now.
     case stopWaiting
+    /// RETR has given out the whole of this message; whether the client has kept it, QUIT behind DELE would say. Comes only with
+    /// `tellsRetrievals`.
+    case retrieved(index: Int)
 }

@@ -10,11 +10,12 @@ extension POP3ServerSession {
         case .unlocked: .unlocked
         case .initial, .authorization, .saslResponse, .startingTLS, .authenticating, .delaying, .sending, .pausing, .stating,
             .waiting, .erasing, .closed:
-            peer == nil ? .clear : .authorization
+            isPrivate ? .authorization : .clear
         }
     }
 
     mutating func execute(_ command: POP3Command, now: Instant, into actions: inout [Action]) {
+        if command.verb.isExtension, !configuration.hasExtensions { return strike("-ERR Unknown command", into: &actions) }
         guard command.verb.phases.contains(phase) else { return refuse(command.verb, into: &actions) }
         switch command.verb {
         case .capa: capabilities(into: &actions)
@@ -42,7 +43,7 @@ extension POP3ServerSession {
         case .clear where verb.phases.contains(.authorization): send("-ERR Use STLS first", into: &actions)
         case .clear, .authorization:
             if verb == .stls {
-                send("-ERR TLS is active already", into: &actions)
+                send(peer == nil ? "-ERR TLS is not offered here" : "-ERR TLS is active already", into: &actions)
             } else {
                 send("-ERR Log in first", into: &actions)
             }
@@ -59,22 +60,26 @@ extension POP3ServerSession {
     // MARK: Any state
 
     private mutating func capabilities(into actions: inout [Action]) {
-        var lines = ["+OK", "TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "EXPIRE 0"]
-        if peer == nil {
-            lines.append("STLS")
-        } else {
+        var lines = ["+OK", "TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING"]
+        lines.append(configuration.keepsMail ? "EXPIRE NEVER" : "EXPIRE 0")
+        if isPrivate {
             lines += ["USER", "SASL " + mechanisms.map(\.rawValue).joined(separator: " ")]
+        } else {
+            lines.append("STLS")
         }
-        lines.append("XDDS-WAIT \(configuration.waitSecondsMax)")
-        if peer != nil { lines += ["XDDS-HEAD"] + configuration.extraCapabilities }
+        if configuration.hasExtensions {
+            lines.append("XDDS-WAIT \(configuration.waitSecondsMax)")
+            if isPrivate { lines.append("XDDS-HEAD") }
+        }
+        if isPrivate { lines += configuration.extraCapabilities }
         lines += ["IMPLEMENTATION ddsnode", "."]
         send(lines.joined(separator: "\r\n"), into: &actions)
     }
 
     /// The mechanisms that can succeed on this connection.
     private var mechanisms: [SASLMechanism] {
-        guard let peer else { return [] }
-        return peer.keyHash == nil ? [.plain] : [.external, .plain]
+        guard isPrivate else { return [] }
+        return peer?.keyHash == nil ? [.plain] : [.external, .plain]
     }
 
     private mutating func quit(into actions: inout [Action]) {
@@ -152,11 +157,13 @@ extension POP3ServerSession {
         case .uidl: list(command, maildrop, .uidl, into: &actions)
         case .retr:
             guard let index = maildrop.index(ofNumber: command.number(0)) else { return noSuchMessage(into: &actions) }
-            retrieve(index, "+OK \(maildrop.items[index].octets) octets", POP3BodyEncoder(), into: &actions)
+            let reply = "+OK \(maildrop.items[index].octets) octets"
+            retrieve(index, reply, POP3BodyEncoder(), isWhole: true, into: &actions)
         case .top:
             guard let index = maildrop.index(ofNumber: command.number(0)) else { return noSuchMessage(into: &actions) }
             guard let lines = command.number(1) else { return send("-ERR How many lines?", into: &actions) }
-            retrieve(index, "+OK Header and \(lines) lines", POP3BodyEncoder(bodyLines: lines), into: &actions)
+            let encoder = POP3BodyEncoder(bodyLines: lines)
+            retrieve(index, "+OK Header and \(lines) lines", encoder, isWhole: false, into: &actions)
         case .dele:
             guard let index = maildrop.index(ofNumber: command.number(0)) else { return noSuchMessage(into: &actions) }
             maildrop.mark(index)
@@ -205,10 +212,10 @@ extension POP3ServerSession {
     }
 
     private mutating func retrieve(
-        _ index: Int, _ reply: String, _ encoder: POP3BodyEncoder, into actions: inout [Action]
+        _ index: Int, _ reply: String, _ encoder: POP3BodyEncoder, isWhole: Bool, into actions: inout [Action]
     ) {
         let id = ask(.body(index: index, offset: 0), into: &actions)
-        state = .sending(id, Sending(index: index, offset: 0, encoder: encoder, reply: reply))
+        state = .sending(id, Sending(index: index, offset: 0, encoder: encoder, reply: reply, isWhole: isWhole))
     }
 
     private mutating func wait(_ seconds: Int?, now: Instant, into actions: inout [Action]) {

@@ -52,6 +52,8 @@ package struct POP3ServerSession: WireSession {
         var encoder: POP3BodyEncoder
         /// The reply that goes before the first piece.
         var reply: String
+        /// All of it was asked for, and not its top.
+        var isWhole: Bool
     }
 
     /// A list of the whole maildrop on its way out.
@@ -87,13 +89,16 @@ package struct POP3ServerSession: WireSession {
 
     package var bufferedBytes: Int { reader.count }
 
+    /// Nobody else hears what is said here.
+    var isPrivate: Bool { peer != nil || configuration.tls == .loopback }
+
     // MARK: Events
 
     package mutating func start(now: Instant, into actions: inout [Action]) {
         guard case .initial = state else { return }
-        precondition(configuration.tls == .stlsRequired || peer != nil, "with implicit TLS the handshake comes first")
+        precondition(configuration.tls != .implicit || peer != nil, "with implicit TLS the handshake comes first")
         state = .authorization(user: nil)
-        let timeout = peer == nil ? configuration.startTLSTimeout : configuration.loginTimeout
+        let timeout = isPrivate ? configuration.loginTimeout : configuration.startTLSTimeout
         actions.append(.setTimer(.login, now + timeout))
         guard !isDraining else {
             send("-ERR [SYS/TEMP] The server is stopping, try again later", into: &actions)
@@ -307,6 +312,9 @@ package struct POP3ServerSession: WireSession {
             if !output.isEmpty { actions.append(.send(output)) }
             if isDone {
                 state = .transaction
+                if sending.isWhole, configuration.tellsRetrievals {
+                    actions.append(.perform(.retrieved(index: sending.index)))
+                }
             } else {
                 precondition(!piece.isEmpty, "only the last piece of a message may be empty")
                 state = .sending(ask(.body(index: sending.index, offset: sending.offset), into: &actions), sending)

@@ -19,6 +19,9 @@ package struct SMTPServerConfiguration: Hashable, Sendable {
         case startTLSRequired
         /// Only for LMTP on loopback or a unix socket.
         case none
+        /// No TLS, and logins in clear: only where the owner has made sure that the peer is a process of this machine and of
+        /// this person. Never for a network.
+        case loopback
     }
 
     /// The domain that the greeting and EHLO name.
@@ -27,6 +30,8 @@ package struct SMTPServerConfiguration: Hashable, Sendable {
     package var tls: TLS
     /// Mechanisms that may be used; EXTERNAL moreover only by a TLS peer that presented a key.
     package var mechanisms: Set<SASLMechanism> = [.external, .plain]
+    /// The dialogue `AUTH LOGIN`, which no RFC has and mail programs want, is offered wherever PLAIN is.
+    package var offersLogin = false
     /// Where `RCPT TO:<postmaster>` without a domain goes (RFC 5321 4.5.1); nil for `hostName`.
     package var postmasterDomain: String?
     /// Further lines of the reply to EHLO, keyword first; announced inside TLS only.
@@ -36,6 +41,7 @@ package struct SMTPServerConfiguration: Hashable, Sendable {
 
     package init(hostName: String, flavour: Flavour, tls: TLS) {
         precondition(flavour == .lmtp || tls != .none, "submission is never in clear")
+        precondition(flavour == .submission || tls != .loopback, "LMTP has no login, so there is `none`")
         self.hostName = hostName
         self.flavour = flavour
         self.tls = tls
@@ -82,7 +88,8 @@ package struct SMTPServerConfiguration: Hashable, Sendable {
 
 /// What a session asks its owner.
 package enum SMTPServerQuestion: Hashable, Sendable {
-    /// Answered by `.authenticated`, `.refused` or `.unavailable`. EXTERNAL is asked only with a peer that has a key.
+    /// Answered by `.authenticated`, `.refused`, `.unavailable`, or `.declined` where there are words for why nobody can log in
+    /// now. EXTERNAL is asked only with a peer that has a key.
     case authenticate(Credentials, TLSPeer?)
     /// May this session send from here? Answered by `.accepted` or `.declined`.
     case sender(ReversePath, MailParameters, authenticated: String?)

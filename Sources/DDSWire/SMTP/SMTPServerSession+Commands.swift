@@ -173,7 +173,7 @@ extension SMTPServerSession {
         case (_, .clear):
             return SMTPReply(530, EnhancedCode(5, 7, 0), "Say STARTTLS first")
         case ("STARTTLS", _):
-            return configuration.tls == .none
+            return configuration.tls == .none || configuration.tls == .loopback
                 ? SMTPReply(502, outOfOrder, "TLS is not offered here") : SMTPReply(503, outOfOrder, "TLS is already active")
         case (_, .fresh):
             return SMTPReply(503, outOfOrder, "Say \(configuration.flavour == .lmtp ? "LHLO" : "EHLO") first")
@@ -223,7 +223,7 @@ extension SMTPServerSession {
         // An MTA that hears it leaves the notifications that a sender asked for to us, who send none (RFC 3461 5.2.1).
         if configuration.flavour == .submission { lines.append("DSN") }
         if phase == .clear { lines.append("STARTTLS") } else { lines += configuration.extraCapabilities }
-        let names = usableMechanisms.map(\.rawValue)
+        let names = mechanismNames
         if phase == .anonymous, !names.isEmpty { lines.append("AUTH " + names.joined(separator: " ")) }
         return lines
     }

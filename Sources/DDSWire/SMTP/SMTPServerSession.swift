@@ -17,6 +17,9 @@ package struct SMTPServerSession: WireSession {
         case created
         case command
         case authMessage(SASLMechanism)
+        /// `AUTH LOGIN`: the name, then behind it the password, is owed.
+        case authName
+        case authPassword(name: [UInt8])
         case data(SMTPBodyReader)
         case chunk(Chunk)
         case asking(RequestID, Pending)
@@ -104,7 +107,7 @@ package struct SMTPServerSession: WireSession {
         case .closed, .startingTLS:
             // In clear behind STARTTLS, or behind our good-bye: never looked at.
             return
-        case .created, .command, .authMessage, .data, .chunk, .asking, .holding:
+        case .created, .command, .authMessage, .authName, .authPassword, .data, .chunk, .asking, .holding:
             reader.append(bytes)
             run(now, into: &actions) { _, _ in }
         }
@@ -144,7 +147,8 @@ package struct SMTPServerSession: WireSession {
         if hasEndOfInput {
             switch state {
             case .asking, .holding, .closed: break
-            case .created, .command, .authMessage, .data, .chunk, .startingTLS: close(.endOfInput, &turn)
+            case .created, .command, .authMessage, .authName, .authPassword, .data, .chunk, .startingTLS:
+                close(.endOfInput, &turn)
             }
         }
         adjustIdleTimer(&turn)
@@ -164,6 +168,12 @@ package struct SMTPServerSession: WireSession {
         case .authMessage(let mechanism):
             guard let line = reader.next() else { return false }
             readAuthMessage(line, mechanism, &turn)
+        case .authName:
+            guard let line = reader.next() else { return false }
+            readAuthName(line, &turn)
+        case .authPassword(let name):
+            guard let line = reader.next() else { return false }
+            readAuthPassword(line, of: name, &turn)
         case .data(let body):
             guard !reader.isEmpty else { return false }
             readData(body, &turn)
@@ -218,7 +228,7 @@ package struct SMTPServerSession: WireSession {
             close(.draining, &turn)
         case .command, .chunk:
             if transaction?.hasOpenMessage != true { refuseForDrain(&turn) }
-        case .authMessage, .asking, .holding:
+        case .authMessage, .authName, .authPassword, .asking, .holding:
             refuseForDrain(&turn)
         case .closed:
             return
@@ -293,7 +303,7 @@ package struct SMTPServerSession: WireSession {
         case .startingTLS:
             turn.actions.append(.setTimer(.idle, turn.now + timeouts.handshake))
             isIdleTimerSet = true
-        case .command, .authMessage, .data, .chunk, .holding:
+        case .command, .authMessage, .authName, .authPassword, .data, .chunk, .holding:
             turn.actions.append(.setTimer(.idle, turn.now + timeouts.idle))
             isIdleTimerSet = true
         }

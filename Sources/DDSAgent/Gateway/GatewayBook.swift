@@ -1,0 +1,123 @@
+// What the gateway remembers: where it listens, and the passwords of mail programs. One small file beside the account, which is
+// read while the agent is locked too: it holds verifiers and no secret. Written whole with every change.
+
+import DDSCore
+import DDSLoop
+import DDSNode
+
+@LoopActor final class GatewayBook {
+    private static let version: Int64 = 1
+    /// How much older than the file a last use may be: a mail program logs in every few minutes.
+    private static let useGrain = Duration.seconds(60)
+
+    private let path: String
+    private let random: any RandomSource
+    private let time: any TimeSource
+    private let key: [UInt8]
+    /// Where what was switched on on the command line listens, as an endpoint.
+    private(set) var places: [GatewayProtocol: String]
+    /// In order of their making.
+    private(set) var passwords: [AppPassword]
+    private var usesWritten: WallTime
+
+    /// Throws when the file is there and is none of ours: going on without it would forget passwords in silence.
+    init(path: String, random: any RandomSource, time: any TimeSource) throws(Failure) {
+        self.path = path
+        self.random = random
+        self.time = time
+        usesWritten = time.wall
+        guard HostFiles.exists(path) else {
+            (key, places, passwords) = (random.bytes(AppPassword.keyBytes), [:], [])
+            return
+        }
+        let bytes: [UInt8]
+        do {
+            bytes = try HostFiles.read(path, limit: 1 << 20)
+        } catch {
+            throw Failure(.inputOutput, "cannot read \(path): \(error)")
+        }
+        guard let json = JSONValue(parsing: bytes), json["version"]?.integer == Self.version,
+            let key = json["key"]?.string.flatMap({ Hex.decode($0) }), key.count == AppPassword.keyBytes
+        else {
+            throw Failure(
+                .badInput, "\(path) is damaged; remove it and run: ddsnode gateway on, then give mail programs new passwords")
+        }
+        self.key = key
+        places = Dictionary(
+            GatewayProtocol.allCases.compactMap { row in json["listen"]?[row.rawValue]?.string.map { (row, $0) } },
+            uniquingKeysWith: { $1 })
+        passwords = (json["passwords"]?.array ?? []).compactMap { AppPassword(json: $0) }
+    }
+
+    private var json: JSONValue {
+        [
+            "version": .number(Self.version), "key": .text(Hex.encode(key)),
+            "listen": .object(
+                Dictionary(places.map { ($0.key.rawValue, .text($0.value)) }, uniquingKeysWith: { $1 })),
+            "passwords": .list(passwords.map(\.json)),
+        ]
+    }
+
+    private func save() throws(Failure) {
+        do {
+            try HostFiles.write(path, Array(json.pretty.utf8) + [0x0a])
+        } catch {
+            throw Failure(.cannotCreate, "cannot write \(path): \(error)")
+        }
+    }
+
+    /// Changes durably, or not at all.
+    private func change(_ body: () throws(Failure) -> Void) throws(Failure) {
+        let before = (places, passwords)
+        do throws(Failure) {
+            try body()
+            try save()
+        } catch {
+            (places, passwords) = before
+            throw error
+        }
+    }
+
+    func listen(_ row: GatewayProtocol, at place: String?) throws(Failure) {
+        guard places[row] != place else { return }
+        try change { () throws(Failure) in places[row] = place }
+    }
+
+    // MARK: Passwords
+
+    /// Makes one, and returns it for the only time.
+    func addPassword(_ text: String) throws(Failure) -> Redacted<String> {
+        guard let name = AppPassword.name(text) else {
+            throw Failure(
+                .usage, "a password's name has 1 to \(AppPassword.nameMax) letters on one line, such as the mail program's")
+        }
+        guard !passwords.contains(where: { $0.name == name }) else {
+            throw Failure(.usage, "there is a password \"\(name)\" already; revoke it first, or choose another name")
+        }
+        let made = AppPassword.make(name, key: key, random: random, now: time.wall)
+        try change { () throws(Failure) in passwords.append(made.password) }
+        return made.text
+    }
+
+    func revoke(_ name: String) throws(Failure) {
+        guard passwords.contains(where: { $0.name == name }) else {
+            throw Failure(.unknownName, "there is no password \"\(name)\"; see: ddsnode gateway password list")
+        }
+        try change { () throws(Failure) in passwords.removeAll { $0.name == name } }
+    }
+
+    /// The name of the password that this is, which is then in use.
+    func use(_ password: [UInt8]) -> String? {
+        guard let name = AppPassword.match(password, among: passwords, key: key) else { return nil }
+        for index in passwords.indices where passwords[index].name == name { passwords[index].lastUsed = time.wall }
+        if time.wall.milliseconds - usesWritten.milliseconds >= Self.useGrain.components.seconds * 1000 { writeUses() }
+        return name
+    }
+
+    /// A last use that is not kept is no reason to refuse a login.
+    func writeUses() {
+        guard passwords.contains(where: { ($0.lastUsed?.milliseconds ?? 0) > usesWritten.milliseconds }) else { return }
+        usesWritten = time.wall
+        try? save()
+    }
+}

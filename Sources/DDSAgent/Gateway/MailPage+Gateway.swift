@@ -1,0 +1,60 @@
+// The page's settings about mail programs: what the gateway does, and what a form changes of it.
+
+import DDSCore
+import DDSLoop
+import DDSNode
+
+extension MailPage {
+    /// A password that was just made is shown by this one model and no other.
+    func gatewayModel() -> GatewayModel {
+        defer { freshPassword = nil }
+        let desk = agent.gateway
+        let gateway = agent.services.config.agent.gateway
+        var model = GatewayModel(
+            rows: GatewayProtocol.allCases.map { row in
+                var model = GatewayModel.Row(
+                    name: row.rawValue, title: row.title, isConfigured: !row.configured(in: gateway).isEmpty)
+                if case .tcp(let host, let port)? = desk?.endpoint(of: row) { (model.host, model.port) = (host, port) }
+                return model
+            }, user: "\(agent.account.address)",
+            passwords: (desk?.book.passwords ?? []).map(Self.model),
+            problems: (desk?.problems ?? []).map(WelcomeWay.sentence))
+        if let freshPassword, let made = desk?.book.passwords.first(where: { $0.name == freshPassword.name }) {
+            model.fresh = Self.model(made)
+            model.freshText = freshPassword.text
+        }
+        return model
+    }
+
+    private static func model(_ password: AppPassword) -> GatewayModel.Password {
+        GatewayModel.Password(name: password.name, made: password.made, lastUsed: password.lastUsed)
+    }
+
+    var autoconfig: String? { agent.gateway?.autoconfig }
+
+    func change(gateway change: GatewayChange) -> String {
+        guard let desk = agent.gateway, !agent.isLocked else { return "Nothing was changed: the agent is locked or stopping." }
+        do throws(Failure) {
+            switch change {
+            case .on(let name):
+                guard let row = GatewayProtocol(rawValue: name) else { return "Nothing was changed." }
+                try desk.turnOn([row])
+                return desk.book.passwords.isEmpty
+                    ? "\(row.title) is on. Make a password for your mail program." : "\(row.title) is on."
+            case .off(let name):
+                guard let row = GatewayProtocol(rawValue: name) else { return "Nothing was changed." }
+                try desk.turnOff([row])
+                return "\(row.title) is off."
+            case .add(let text):
+                let made = try desk.book.addPassword(text)
+                freshPassword = AppPassword.name(text).map { ($0, made) }
+                return "The password is made."
+            case .revoke(let name):
+                try desk.revoke(name)
+                return "It is revoked, and what was logged in with it is cut off."
+            }
+        } catch {
+            return "Nothing was changed: \(error.publicText)."
+        }
+    }
+}
