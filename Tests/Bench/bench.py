@@ -20,6 +20,8 @@ import sys
 import time
 
 import agentbench
+import dovecot
+import gatewaybench
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 NODE = os.environ.get("DDSNODE", os.path.join(ROOT, ".build/release/ddsnode"))
@@ -459,6 +461,65 @@ def measure_agent(agent, count, passphrase):
     time.sleep(60)
     idle = (agentbench.processor_seconds(agent.process.pid) - before) / (time.monotonic() - begin)
     row("processor at rest, unlocked", idle * 100, "%", "promised", 0.1)
+
+
+def figure_gateway():
+    """The gateway beside Dovecot: the same mail, the same client, one run. 10,000 small messages by IMAP, 1,000 of them by POP3."""
+    if not dovecot.is_here():
+        print("  no dovecot here: apt-get install dovecot-imapd dovecot-pop3d", file=sys.stderr)
+        return
+    count, drained = int(os.environ.get("BENCH_GATEWAY", "10000")), 1000
+    messages = list(gatewaybench.small_messages(count))
+    folder = os.path.join(FOLDER, "gateway")
+    config, passphrase = agent_files(folder)
+    mbox = os.path.join(folder, "mail.mbox")
+    with open(mbox, "wb") as file:
+        for text in messages:
+            file.write(b"From bench Thu Jan  1 00:00:00 2026\n" + text.replace(b"\r\n", b"\n") + b"\n")
+    peer = dovecot.Dovecot(os.path.join(FOLDER, "dovecot"), messages)
+    try:
+        with Node("gateway: node") as node:
+            invite = node.command("user", "add", "much")["invite"]
+            subprocess.run([NODE, "--config", config, "join", invite, "--passphrase-file", passphrase, "--no-browser"],
+                           check=True, capture_output=True)
+            with Node("gateway", config) as agent:
+                agent.command("unlock", "--passphrase-file", passphrase)
+                agentbench.imported([NODE], config, mbox)
+                card = agent.command("gateway", "on")
+                ports = {entry["protocol"]: entry["port"] for entry in card["listeners"]}
+                agent.wait_until_quiet()
+                compare_gateway(agent, ports, card, peer, count, drained)
+    finally:
+        peer.close()
+
+
+def compare_gateway(agent, ports, card, peer, count, drained):
+    own = (card["user"], card["password"])
+    theirs = (dovecot.USER, dovecot.PASSWORD)
+    took, their_took = [], []
+    # In turn, so that a busy machine is busy for both.
+    for _ in range(5):
+        took.append(gatewaybench.fetch_all(ports["imap"], *own, "INBOX", count))
+        their_took.append(gatewaybench.fetch_all(peer.imap, *theirs, "INBOX", count))
+    assert took[0][1] == their_took[0][1], f"{took[0][1]} octets and {their_took[0][1]}: not the same mail"
+    rate = lambda runs: count / agentbench.median([seconds for seconds, _ in runs])
+    row(f"IMAP FETCH of {count:,} messages", rate(took), "messages/s", "Dovecot", rate(their_took))
+    took, their_took = [], []
+    for _ in range(5):
+        took.append(gatewaybench.drain(ports["pop3"], *own, drained))
+        their_took.append(gatewaybench.drain(peer.pop3, *theirs, drained))
+    rate = lambda runs: drained / agentbench.median([seconds for seconds, _ in runs])
+    row(f"POP3 RETR of {drained:,} messages", rate(took), "messages/s", "Dovecot", rate(their_took))
+    connections = 20
+    before = dovecot.private_kib(agent.process.pid)
+    mine = gatewaybench.idle_connections(ports["imap"], *own, "INBOX", connections)
+    each = (dovecot.private_kib(agent.process.pid) - before) / connections
+    others = gatewaybench.idle_connections(peer.imap, *theirs, "INBOX", connections)
+    processes = peer.imap_processes()
+    row("idle IMAP connection, memory of its own", each, "KiB", "one of Dovecot's processes",
+        agentbench.median([kib for _, kib in processes]))
+    for client in mine + others:
+        client.close()
 
 
 def figure_search():

@@ -122,20 +122,20 @@ def cards_and_files(checks, world):
     checks.ok("the file has no password", world.at_alice.password not in stored)
     checks.equal("the file is its owner's alone",
         oct(os.stat(os.path.join(world.alice.state, "agent", "gateway.json")).st_mode & 0o777), "0o600")
-    done = world.alice.cli("gateway", "on", "imap")
-    checks.ok("what is not spoken is refused in words", done.code == 64 and "it speaks pop or smtp" in done.all, done.all)
+    done = world.alice.cli("gateway", "on", "nntp")
+    checks.ok("what is not spoken is refused in words", done.code == 64 and "it speaks imap, pop, smtp" in done.all, done.all)
     out = path("alice", "config-v1.1.xml")
     world.alice.must("gateway", "autoconfig", "--out", out)
     tree = xml.etree.ElementTree.parse(out)
     ports = [element.text for element in tree.iter("port")]
-    checks.equal("autoconfig names the ports", ports, [str(world.at_alice.pop_port), str(world.at_alice.smtp_port)])
+    checks.equal("autoconfig names the ports", ports, [str(row["port"]) for row in shown["listeners"]])
     text = open(out).read()
     checks.ok("autoconfig has no secret and no person", world.at_alice.password not in text and "alice" not in text, text)
     served = run("curl", "-sS", "--resolve", f"ddsnode.localhost:{world.alice.page_port}:127.0.0.1",
         f"http://ddsnode.localhost:{world.alice.page_port}/mail/config-v1.1.xml")
     checks.equal("the page serves the same", served.text, text)
     status = world.alice.status()
-    checks.equal("status names the places", sorted(status["agent"]["gateway"]), ["pop3", "smtp"])
+    checks.equal("status names the places", sorted(status["agent"]["gateway"]), ["imap", "pop3", "smtp"])
 
 
 def round_trip_by_smtplib_and_poplib(checks, world):
