@@ -24,6 +24,8 @@ test=(
     "minisign|verifying and making the signatures of control mail"
     "mpop|a POP3 client"
     "fetchmail|a POP3 client"
+    "isync|an IMAP client, mbsync"
+    "offlineimap3|an IMAP client"
     "msmtp|an SMTP client"
     "swaks|an SMTP and LMTP client"
     "libnet-ssleay-perl|TLS for swaks"

@@ -62,6 +62,8 @@ import Testing
             DisplayTime(WallTime(milliseconds: now.milliseconds - hours * 3_600_000), now: now, offset: { _ in 3600 }).short
         }
         #expect(short(0) == "01:00")
+        // What is still to come today, and after midnight.
+        #expect(short(-22) == "23:00" && short(-23) == "Wed 00:00")
         #expect(short(1) == "00:00")
         #expect(short(2) == "Yesterday")
         #expect(short(60) == "Sat 13:00")

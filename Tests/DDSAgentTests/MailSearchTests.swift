@@ -17,7 +17,7 @@ import Testing
     }
 
     @Test @LoopActor func threads_areShownWithTheWordsMarked() async throws {
-        let open = try await OpenAgent()
+        let open = try await OpenAgent(time: ManualTime())
         try await open.deliver(
             mail(
                 to: "board@node.test", subject: "Résumé of the year", id: "one",
@@ -44,7 +44,7 @@ import Testing
     }
 
     @Test @LoopActor func manyThreads_comeByPages() async throws {
-        let open = try await OpenAgent()
+        let open = try await OpenAgent(time: ManualTime())
         for number in 1...60 { try await open.deliver(mail(subject: "Mail w\(number)")) }
         let first = try await results(open, "mail")
         #expect(first.rows.count == 50 && first.newer == nil && first.older == "50" && first.first == 1 && first.threads == 60)
@@ -58,7 +58,7 @@ import Testing
 
     /// A mistake finds nothing and is told; the words stay.
     @Test @LoopActor func mistakes_areTold() async throws {
-        let open = try await OpenAgent()
+        let open = try await OpenAgent(time: ManualTime())
         try await open.deliver(mail(subject: "is"))
         let model = try await results(open, "is:nothing")
         #expect(
@@ -68,7 +68,7 @@ import Testing
 
     /// G3.
     @Test @LoopActor func handles_dieWithTheLock() async throws {
-        let open = try await OpenAgent()
+        let open = try await OpenAgent(time: ManualTime())
         try await open.deliver(mail(subject: "quetzal"))
         open.agent.openSearch()
         await open.agent.search.settled()
@@ -85,7 +85,7 @@ import Testing
     }
 
     @Test @LoopActor func command_findsTheSame() async throws {
-        let open = try await OpenAgent()
+        let open = try await OpenAgent(time: ManualTime())
         for number in 1...3 { try await open.deliver(mail(subject: "Mail w\(number)")) }
         let action = try #require(AgentSearchCommands.all.first { $0.0 == "agent.search" }?.1)
         func ask(_ arguments: JSONValue) async throws(Failure) -> JSONValue {

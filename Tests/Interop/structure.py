@@ -3,6 +3,7 @@
 `compare(imap, originals)` is for other programs; alone: structure.py HOST PORT USER PASSWORD FILE... with messages that are in the
 INBOX there.
 """
+import collections
 import email
 import email.utils
 import imaplib
@@ -241,15 +242,15 @@ def compare(imap, originals):
     """Each message of the selected mailbox against the one of `originals` (octets with CRLF line ends) that it is. Returns
     `Complaints`; a message that is none of them is one, and so is one that did not come."""
     complaints = Complaints()
-    missing = {bytes(octets) for octets in originals}
+    missing = collections.Counter(bytes(octets) for octets in originals)
     numbers = imap.search(None, "ALL")[1][0].split()
     for number in numbers:
         whole = fetched(imap.fetch(number, "(BODY.PEEK[])")[1])[b"BODY[]"]
         where = f"message {number.decode()}"
-        if whole not in missing:
-            complaints.append(f"{where} is none of those that were sent, or came twice")
+        if not missing[whole]:
+            complaints.append(f"{where} is none of those that were sent, or came too often")
             continue
-        missing.discard(whole)
+        missing[whole] -= 1
         items = fetched(imap.fetch(number, "(ENVELOPE BODYSTRUCTURE)")[1])
 
         def section(name):
@@ -257,7 +258,7 @@ def compare(imap, originals):
 
         compare_message(complaints, where, whole, items[b"ENVELOPE"], items[b"BODYSTRUCTURE"], section)
         complaints.equal(f"{where}: HEADER and TEXT", section("HEADER") + section("TEXT"), whole)
-    for octets in sorted(missing):
+    for octets in sorted(missing.elements()):
         complaints.append(f"did not come: {octets[:60]!r}...")
     return complaints
 

@@ -245,6 +245,7 @@ extension GatewayDesk {
         configuration.messageOctetsMax = GatewaySubmission.messageBytesMax(
             nodeLimit: agent.services.config.server.limits.messageSize)
         configuration.version = ProgramVersion.number
+        configuration.drainText = "The agent was locked or stops; try again later"
         return configuration
     }
 

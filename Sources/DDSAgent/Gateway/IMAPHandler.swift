@@ -33,8 +33,6 @@ enum IMAPLogin: Sendable {
     private var isGone = false
     private(set) var isFinishing = false
 
-    static let lockedWords = "The agent is locked; unlock it on its page or with: ddsnode unlock"
-
     init(
         agent: Agent, folders: FolderDesk, login: @escaping @LoopActor (Credentials) async -> IMAPLogin,
         onEnd: @escaping @LoopActor (SessionSummary) -> Void = { _ in }
@@ -84,7 +82,7 @@ enum IMAPLogin: Sendable {
             }
         } catch {
             switch error {
-            case .locked: return .unavailable(Self.lockedWords)
+            case .locked: return .unavailable(GatewayDesk.lockedWords)
             case .refused(let refusal): return .declined(refusal)
             }
         }
@@ -113,7 +111,7 @@ enum IMAPLogin: Sendable {
         case .refused: return .refused
         case .unavailable(let words): return .unavailable(words)
         case .member(let name):
-            guard let open = agent.unlocked?.store, !isGone else { return .unavailable(Self.lockedWords) }
+            guard let open = agent.unlocked?.store, !isGone else { return .unavailable(GatewayDesk.lockedWords) }
             store = open
             return .authenticated(name: name)
         }

@@ -23,7 +23,8 @@ package struct DisplayTime: Hashable, Sendable {
         switch days {
         case 0: short = clock
         case 1: short = "Yesterday"
-        case 2..<7: short = "\(Self.weekdays[there.weekday]) \(clock)"
+        // What ends after midnight is shown with the day, and still with the hour.
+        case -1, 2..<7: short = "\(Self.weekdays[there.weekday]) \(clock)"
         default: short = there.year == here.year ? date : "\(date) \(there.year)"
         }
         full = "\(Self.weekdays[there.weekday]), \(date) \(there.year), \(clock)"

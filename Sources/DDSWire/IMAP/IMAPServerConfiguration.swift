@@ -35,6 +35,8 @@ package struct IMAPServerConfiguration: Sendable {
     package var bodiesOctetsMax = 1 << 20
     /// Messages that one `.bodies` or `.store` question names at most.
     package var messagesAtOnce = 100
+    /// Why a session ends that is told to.
+    package var drainText = "The server is stopping, try again later"
     /// For ID (RFC 2971).
     package var version = ""
 

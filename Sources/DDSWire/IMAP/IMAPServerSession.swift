@@ -276,7 +276,7 @@ package struct IMAPServerSession: WireSession {
 
     /// Says `* BYE` and ends the session in any state.
     mutating func bye(_ reason: CloseReason, _ text: String? = nil, into actions: inout [Action]) {
-        let words = reason == .draining ? "[UNAVAILABLE] The server is stopping, try again later" : text ?? "Good bye"
+        let words = reason == .draining ? "[UNAVAILABLE] \(configuration.drainText)" : text ?? "Good bye"
         send("* BYE \(words)", into: &actions)
         close(reason, into: &actions)
     }
