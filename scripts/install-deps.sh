@@ -29,7 +29,6 @@ test=(
     "msmtp|an SMTP client"
     "swaks|an SMTP and LMTP client"
     "libnet-ssleay-perl|TLS for swaks"
-    "msmtp|an SMTP client"
     "postfix|a mail server in front of the node, as an instance of the test's own"
     "curl|a POP3 and SMTP client"
     "openssl|a TLS client"
