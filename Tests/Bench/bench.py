@@ -510,7 +510,7 @@ def compare_gateway(agent, ports, card, peer, count, drained):
         their_took.append(gatewaybench.drain(peer.pop3, *theirs, drained))
     rate = lambda runs: drained / agentbench.median([seconds for seconds, _ in runs])
     row(f"POP3 RETR of {drained:,} messages", rate(took), "messages/s", "Dovecot", rate(their_took))
-    connections = 20
+    connections = 60
     before = dovecot.private_kib(agent.process.pid)
     mine = gatewaybench.idle_connections(ports["imap"], *own, "INBOX", connections)
     each = (dovecot.private_kib(agent.process.pid) - before) / connections

@@ -78,6 +78,19 @@ import Testing
         #expect(store.items[store.order[1]]?.summary.folderNumber == nil)
     }
 
+    /// Else the next EXPUNGE in the new folder would take what was marked in another.
+    @Test @LoopActor func markForRemoval_staysInItsFolder() async throws {
+        let fixture = try AgentFixture()
+        let store = try await fixture.store()
+        let prepared = try store.intake.prepared(mail(subject: "S"), id: "own", sendState: .waiting, at: fixture.time.wall)
+        store.added(prepared, records: try await fixture.spool.commit(SpoolTransaction(appends: prepared.appends))[...])
+        try await store.update(["own"]) { $0.isDeleted = true }
+        try await store.update(["own"]) { $0.isStarred = true }
+        #expect(store.items["own"]?.summary.isDeleted == true)
+        try await store.update(["own"]) { $0.sendState = .sent }
+        #expect(store.items["own"]?.summary.isDeleted == nil && store.items["own"]?.summary.isStarred == true)
+    }
+
     @Test @LoopActor func packs_keepNumbers() async throws {
         let fixture = try AgentFixture()
         let store = try await fixture.store()

@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 import gateway
 import nodekit
 import structure
-from gateway import ADDED, LOCKED, without
+from gateway import ADDED, without
 from nodekit import DOMAIN, Agent, Node, Wire, canonical, letter, path, requires, run, token, until, write
 from structure import fetched
 

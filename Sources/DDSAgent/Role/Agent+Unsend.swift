@@ -25,9 +25,18 @@ extension Agent {
         let unlocked = try opened()
         await storeGate.enter()
         defer { storeGate.leave() }
-        guard self.unlocked?.store === unlocked.store, let sent = unsent[id], unlocked.store.items[id] != nil,
-            outbox?.withdraw(sent.record) ?? true
-        else { throw Failure(.tryAgain, "it has gone out already") }
+        guard self.unlocked?.store === unlocked.store, let summary = unlocked.store.items[id]?.summary else {
+            throw Failure(.tryAgain, "it is not there any more")
+        }
+        guard let sent = unsent[id] else {
+            // What no page has sent waits without a draft to go back to, and so does what waited over a lock.
+            throw Failure(
+                .tryAgain,
+                summary.sendState == .waiting
+                    ? "it waits for the node, and only what the page sent a few seconds ago can be taken back"
+                    : "it has gone out already")
+        }
+        guard outbox?.withdraw(sent.record) ?? true else { throw Failure(.tryAgain, "it is on its way to the node just now") }
         do throws(SpoolError) {
             try await unlocked.drafts.restore(sent.draft, erasing: [sent.record])
         } catch {

@@ -32,10 +32,12 @@ extension StoredSummary {
         }
     }
 
-    /// Keeps the number or gives a new one, in a summary that takes the place of `before`, which is in `record`.
+    /// Keeps the number or gives a new one, in a summary that takes the place of `before`, which is in `record`. Who marked a
+    /// message for removal meant the folder that it was in.
     mutating func renumber(since before: StoredSummary, in record: SpoolUID) {
         if folder != before.folder {
             folderNumber = 0
+            isDeleted = nil
         } else {
             folderNumber = before.folderNumber == 0 ? record.rawValue : before.folderNumber
         }
@@ -54,13 +56,8 @@ extension MessageStore {
     /// Summaries that one transaction writes anew: sealing them is done in one turn of the loop.
     private static let movedAtOnce = 50
 
-    /// Puts messages into the trash; marked for removal they are there no more.
-    func trash(_ ids: [String]) async throws(SpoolError) {
-        try await move(ids) {
-            $0.isTrashed = true
-            $0.isDeleted = nil
-        }
-    }
+    /// Puts messages into the trash.
+    func trash(_ ids: [String]) async throws(SpoolError) { try await move(ids) { $0.isTrashed = true } }
 
     /// Puts messages back where they were before.
     func restore(_ ids: [String]) async throws(SpoolError) { try await move(ids) { $0.isTrashed = nil } }
