@@ -302,7 +302,7 @@ def main():
         MpopReader(ledger, erin, seed + 6)]
     for client in senders + readers:
         client.start()
-    checks.ok("all clients work", nodekit.until(lambda: len(ledger.accepted) >= 6 and len(ledger.confirmed) == 2), vars(ledger))
+    checks.ok("all clients work", nodekit.until(lambda: len(ledger.accepted) >= 6 and len(ledger.confirmed) == 3), len(ledger.confirmed))
     kill_at_random(node, kills, random.Random(seed), ledger)
     for client in senders:
         client.stop()
