@@ -55,6 +55,34 @@ package struct HeaderSection: Hashable, Sendable {
     /// what must not be ambiguous is refused with it.
     package var malformedLine: HeaderField? { fields.first { $0.name.isEmpty } }
 
+    /// The number, from 1, of the line of `malformedLine`.
+    package var malformedLineNumber: Int? {
+        var line = 1
+        for field in fields {
+            if field.name.isEmpty { return line }
+            line += 1 + field.rawValue.count { $0 == 0x0a }
+        }
+        return nil
+    }
+
+    /// The fields of `message`, which begins with this section, that `isKept` likes: octet for octet and in their order.
+    package func octets(of message: [UInt8], where isKept: (HeaderField) -> Bool) -> [UInt8] {
+        var output: [UInt8] = []
+        var fields = fields[...]
+        var keeps = false
+        var start = 0
+        while start < byteCount {
+            let end = message[start..<byteCount].firstIndex(of: 0x0a).map { $0 + 1 } ?? byteCount
+            let line = message[start..<end]
+            start = end
+            if line == [0x0d, 0x0a] || line == [0x0a] { break }
+            // Every line that continues none is one of the fields, in their order.
+            if line.first != 0x20, line.first != 0x09 { keeps = fields.popFirst().map(isKept) ?? false }
+            if keeps { output += line }
+        }
+        return output
+    }
+
     /// The section of a whole message. Throws `HeaderError.tooLarge` when more than `limit` octets have no end.
     package init(of message: [UInt8], limit: Int = HeaderScanner.defaultLimit) throws(HeaderError) {
         var scanner = HeaderScanner(limit: limit)

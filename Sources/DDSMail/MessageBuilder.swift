@@ -41,8 +41,8 @@ package struct MessageBuilder: Sendable {
     package var submission: [UInt8]
     package var inReplyTo: String?
     package var references: [String] = []
-    /// The group's list id without angle brackets.
-    package var listID: String?
+    /// The group that receivers file it under.
+    package var list: MailAddress?
     /// Any line ends; the message ends with one.
     package var body: String
     package var attachments: [Attachment] = []
@@ -77,10 +77,15 @@ package struct MessageBuilder: Sendable {
         if !references.isEmpty {
             unsafe set("References", references.map { "<\(Self.id($0))>" }.joined(separator: " "), in: message)
         }
-        if let listID { unsafe set("List-Id", "<\(Self.id(listID))>", in: message) }
+        if let list { for field in Self.listFields(of: list) { unsafe set(field.name, field.value, in: message) } }
         unsafe set("X-DDS-Submission", Hex.encode(submission), in: message)
         unsafe setContent(of: message)
         return unsafe Self.octets(of: message)
+    }
+
+    /// By what mail programs file the mail of a group, and answer to it (RFC 2919, RFC 2369 section 3.4).
+    static func listFields(of list: MailAddress) -> [(name: String, value: String)] {
+        [("List-Id", "<\(list.local).\(list.domain)>"), ("List-Post", "<mailto:\(list)>")]
     }
 
     private func add(_ mailbox: Mailbox, as kind: GMimeAddressType, to message: borrowing GMimeReference<GMimeMessage>) {

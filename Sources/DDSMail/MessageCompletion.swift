@@ -58,7 +58,7 @@ extension MessageBuilder {
         } catch {
             throw .headerTooLarge
         }
-        try refuseMalformed(header)
+        if let line = header.malformedLineNumber { throw .malformedLine(line) }
         let body = message[header.byteCount...]
         let recipients = self.recipients(of: header)
         let submission = header.first("X-DDS-Submission").flatMap { Hex.decode($0.text) }.flatMap { $0.count == 16 ? $0 : nil }
@@ -66,24 +66,13 @@ extension MessageBuilder {
 
         let dropped =
             ["Bcc", Padding.fieldName] + (submission == nil ? ["X-DDS-Submission"] : []) + (oldID == nil ? ["Message-ID"] : [])
-        var output: [UInt8] = []
-        for field in header.fields where !dropped.contains(where: field.isNamed) {
-            output += Array("\(field.name):".utf8) + field.rawValue + [0x0d, 0x0a]
-        }
+        var output = header.octets(of: message) { field in !dropped.contains(where: field.isNamed) }
         for line in additions(to: header, body: body, oldID: oldID, submission: submission, defaults) {
             output += Array(line.utf8) + [0x0d, 0x0a]
         }
         return CompletedMessage(
             bytes: output + [0x0d, 0x0a] + body, recipients: recipients.usable, unusableRecipients: recipients.unusable,
             messageID: oldID ?? id(defaults.messageID), submission: submission ?? defaults.submission)
-    }
-
-    private static func refuseMalformed(_ header: HeaderSection) throws(CompletionError) {
-        var line = 1
-        for field in header.fields {
-            if field.name.isEmpty { throw .malformedLine(line) }
-            line += 1 + field.rawValue.count { $0 == 0x0a }
-        }
     }
 
     /// The fields that a message has to have and `header` has not.

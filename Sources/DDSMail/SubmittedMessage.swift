@@ -34,11 +34,7 @@ package struct SubmittedMessage: Sendable {
         } catch {
             throw .headerTooLarge
         }
-        var line = 1
-        for field in header.fields {
-            if field.name.isEmpty { throw .malformedLine(line) }
-            line += 1 + field.rawValue.count { $0 == 0x0a }
-        }
+        if let line = header.malformedLineNumber { throw .malformedLine(line) }
         if let name = Self.oncePerMessage.first(where: { header.all($0).count > 1 }) { throw .repeatedField(name) }
         for name in ["From", "Sender"] {
             guard let field = header.first(name) else { continue }
@@ -59,31 +55,12 @@ package struct SubmittedMessage: Sendable {
         let oldID = header.first("Message-ID").map { MessageBuilder.id($0.text) }.flatMap { $0.isEmpty ? nil : $0 }
         let dropped = ["Bcc", "Resent-Bcc", "X-DDS-Submission", Padding.fieldName] + (oldID == nil ? ["Message-ID"] : [])
         let body = message[header.byteCount...]
-        var output = fields { field in !dropped.contains(where: field.isNamed) }
+        var output = header.octets(of: message) { field in !dropped.contains(where: field.isNamed) }
         var lines = MessageBuilder.additions(to: header, body: body, oldID: oldID, submission: nil, defaults)
         if let list {
-            if header.first("List-Id") == nil { lines.append("List-Id: <\(list.local).\(list.domain)>") }
-            if header.first("List-Post") == nil { lines.append("List-Post: <mailto:\(list)>") }
+            lines += MessageBuilder.listFields(of: list).filter { header.first($0.name) == nil }.map { "\($0.name): \($0.value)" }
         }
         for line in lines { output += Array(line.utf8) + [0x0d, 0x0a] }
         return output + [0x0d, 0x0a] + body
-    }
-
-    /// The fields that `isKept` likes, octet for octet.
-    private func fields(where isKept: (HeaderField) -> Bool) -> [UInt8] {
-        var output: [UInt8] = []
-        var fields = header.fields[...]
-        var keeps = false
-        var start = 0
-        while start < header.byteCount {
-            let end = message[start..<header.byteCount].firstIndex(of: 0x0a).map { $0 + 1 } ?? header.byteCount
-            let line = message[start..<end]
-            start = end
-            if line == [0x0d, 0x0a] || line == [0x0a] { break }
-            // Every line that continues none is one of the fields, in their order.
-            if line.first != 0x20, line.first != 0x09 { keeps = fields.popFirst().map(isKept) ?? false }
-            if keeps { output += line }
-        }
-        return output
     }
 }

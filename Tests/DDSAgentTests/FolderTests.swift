@@ -99,7 +99,7 @@ import Testing
                 mail(subject: "\(number)", id: "m\(number)"), id: "id\(number)", sendState: nil, at: fixture.time.wall)
             store.added(prepared, records: try await fixture.spool.commit(SpoolTransaction(appends: prepared.appends))[...])
         }
-        try await store.move(Array(store.order[..<40])) { $0.isArchived = true }
+        try await store.update(Array(store.order[..<40])) { $0.isArchived = true }
         try await store.update(Array(store.order[..<20])) { $0.isStarred = true }
         let wanted = store.order.map { store.items[$0]?.folderNumber }
         try await store.tidyPacks()

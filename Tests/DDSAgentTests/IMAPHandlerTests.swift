@@ -15,19 +15,16 @@ import Testing
 /// An agent with a mail program at it.
 @LoopActor private final class MailProgram {
     let open: OpenAgent
-    let folders: FolderDesk
+    let desk: GatewayDesk
     let handler: IMAPHandler
     var view: IMAPView?
 
-    init(_ open: OpenAgent) async {
+    init(_ open: OpenAgent) async throws {
         self.open = open
-        folders = FolderDesk(agent: open.agent)
-        handler = Self.handler(open, folders)
-        _ = await handler.answer(.authenticate(.external(authzid: nil), nil))
-    }
-
-    static func handler(_ open: OpenAgent, _ folders: FolderDesk) -> IMAPHandler {
-        IMAPHandler(agent: open.agent, folders: folders, login: { _ in .member(name: "alice") })
+        desk = try GatewayDesk(agent: open.agent)
+        handler = IMAPHandler(desk: desk, session: "imap-1")
+        let password = Redacted(Array(try desk.book.addPassword("imap \(desk.book.passwords.count)").exposed.utf8))
+        _ = await handler.answer(.authenticate(.plain(authzid: nil, authcid: "alice", password: password), nil))
     }
 
     var store: MessageStore { get throws { try open.agent.opened().store } }
@@ -77,7 +74,7 @@ import Testing
 
     func close() async {
         handler.perform(.closeMailbox)
-        folders.close()
+        desk.stop()
         await open.close()
     }
 }
@@ -90,7 +87,7 @@ import Testing
         try await open.deliver(mail(subject: "Re: One", id: "2", inReplyTo: "1"))
         try await open.deliver(mail(to: "board@node.test", subject: "Camp", id: "3"), group: "board")
         try await open.deliver(mail(from: "dora@node.test", to: "board@node.test", subject: "Tents", id: "4"), group: "board")
-        return await MailProgram(open)
+        return try await MailProgram(open)
     }
 
     @Test @LoopActor func mailboxes_areTheGroupsAndThoseThatAreAlwaysThere() async throws {
@@ -134,9 +131,9 @@ import Testing
         #expect(await program.ask(.mailboxes) == "unavailable")
         try await program.open.agent.unlock(passphrase: OpenAgent.passphrase)
         #expect(await program.ask(.refresh(since: 0)) == "unavailable", "that is another session's store")
-        let later = await MailProgram(program.open)
+        let later = try await MailProgram(program.open)
         #expect(try await later.look("INBOX") == uids && later.view?.uidValidity == view.uidValidity)
-        later.folders.close()
+        later.desk.stop()
         await program.close()
     }
 
@@ -297,7 +294,7 @@ import Testing
     }
 
     @Test @LoopActor func outbox_givesBackWhatCanBeTakenBack() async throws {
-        let program = await MailProgram(try await OpenAgent(undoSend: "10s", time: ManualTime()))
+        let program = try await MailProgram(try await OpenAgent(undoSend: "10s", time: ManualTime()))
         _ = await program.open.page.send(draft: "d1", DraftFields(recipients: "bob", subject: "Plan", body: "Text"))
         var uids = try await program.look("Outbox")
         #expect(uids.count == 1 && program.view?.rows[0].flags.system == [.seen])

@@ -83,7 +83,7 @@ import Testing
         builder.cc = [.init(name: "Bob", address: try #require(MailAddress("bob@node.example")))]
         builder.inReplyTo = "a@b"
         builder.references = (0..<100).map { "reference-number-\($0)@node.example" } + ["evil> \r\nBcc: <x@y"]
-        builder.listID = "board.node.example"
+        builder.list = MailAddress(local: "board", domain: "node.example")
         let bytes = builder.build()
         Self.check(bytes)
         let header = try HeaderSection(of: bytes)
@@ -98,6 +98,7 @@ import Testing
         #expect(message.inReplyTo == ["a@b"])
         #expect(message.references == builder.references.dropLast() + ["evilBcc:x@y"])
         #expect(message.listID?.text == "board.node.example")
+        #expect(header.first("List-Post")?.text == "<mailto:board@node.example>")
     }
 
     static let attachments: [MessageBuilder.Attachment] = [

@@ -60,8 +60,8 @@ import DDSSpool
         let places = unread.groups.values.count { $0 > 0 } + (unread.privateMail > 0 ? 1 : 0)
         var letters: [NewLetter] = []
         for id in announced {
-            guard let summary = store.items[id]?.summary, summary.isUnread, summary.isTrashed != true, index.thread(id)?.isMuted != true,
-                !index.rules.isMuted(summary.group)
+            guard let summary = store.items[id]?.summary, summary.isUnread, summary.isTrashed != true,
+                index.thread(id)?.isMuted != true, !index.rules.isMuted(summary.group)
             else { continue }
             letters.append(letter(summary))
         }

@@ -45,10 +45,9 @@ extension Agent {
             let list = division.recipients.first { isGroup($0.local, store) }
             let defaults = MessageBuilder.Defaults(
                 from: author, date: services.time.wall, messageID: messageID, submission: services.random.bytes(16))
-            let message = submitted.completed(defaults, list: list)
             let (context, key) = try signer(defaults.submission, for: division.named)
-            let signed = try? await Heavy.perform(octets: message.count) {
-                Padding.pad(SignedMessage.made(of: message, context, by: key))
+            let signed = try? await Heavy.perform(octets: raw.count) {
+                Padding.pad(SignedMessage.made(of: submitted.completed(defaults, list: list), context, by: key))
             }
             guard let signed else { throw Failure(.bug, "the message cannot be signed") }
             letters.append(Outgoing(message: signed, recipients: division.recipients))
@@ -73,7 +72,8 @@ extension Agent {
             case .foreignAuthor(let field):
                 throw Failure(
                     .badInput,
-                    "\(field) of the message is not \(author), as whom it would be signed; choose that address in the mail program"
+                    "\(field) of the message is not \(author), as whom it would be signed; choose that address in the mail "
+                        + "program"
                 )
             }
         }

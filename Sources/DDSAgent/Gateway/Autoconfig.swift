@@ -20,9 +20,9 @@ enum Autoconfig {
         """
         <?xml version="1.0" encoding="UTF-8"?>
         <clientConfig version="1.1">
-          <emailProvider id="\(escaped(domain))">
-            <domain>\(escaped(domain))</domain>
-            <displayName>\(escaped(domain)), by ddsnode on this computer</displayName>
+          <emailProvider id="\(HTMLEscaping.escape(domain))">
+            <domain>\(HTMLEscaping.escape(domain))</domain>
+            <displayName>\(HTMLEscaping.escape(domain)), by ddsnode on this computer</displayName>
             <displayShortName>ddsnode</displayShortName>
         \(servers.joined(separator: "\n"))
           </emailProvider>
@@ -39,16 +39,12 @@ enum Autoconfig {
             }
         return """
                 <\(element) type="\(row.rawValue)">
-                  <hostname>\(escaped(host))</hostname>
+                  <hostname>\(HTMLEscaping.escape(host))</hostname>
                   <port>\(port)</port>
                   <socketType>plain</socketType>
                   <authentication>password-cleartext</authentication>
                   <username>%EMAILADDRESS%</username>
                 </\(element)>
             """
-    }
-
-    private static func escaped(_ text: String) -> String {
-        text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing("\"", with: "&quot;")
     }
 }

@@ -57,14 +57,17 @@ final class FolderView: Sendable {
     private var statuses: [IMAPFolder: (version: UInt64, status: IMAPStatus)] = [:]
     /// How many sessions look at a mailbox; the views of others are not kept.
     private var watchers: [IMAPFolder: Int] = [:]
-    /// Of messages and drafts of which that could not be written down.
-    private var sizes: [String: Int] = [:]
-    private var unreadable: Set<String> = []
+    let sizes: GivenSizes
+    /// Of drafts, by their records: of another record it is another text.
+    private var draftSizes: [SpoolUID: Int] = [:]
+    /// Which messages belong together, and the table's state of which that is so.
+    private var members: (membership: Int, value: ThreadMembers)?
     private let gate = LoopGate()
     private var busSubscription: SubscriberID?
 
     init(agent: Agent) {
         self.agent = agent
+        sizes = GivenSizes(log: agent.services.log)
         busSubscription = agent.services.bus.subscribe([.store]) { [weak self] events in
             if events.contains(.locked) { self?.wipe() }
         }
@@ -84,8 +87,9 @@ final class FolderView: Sendable {
         indexOf = nil
         views = [:]
         statuses = [:]
-        sizes = [:]
-        unreadable = []
+        sizes.forget()
+        draftSizes = [:]
+        members = nil
         for folder in known.keys {
             known[folder]?.rows = FolderIndex.Rows()
             known[folder]?.tableVersion = -1
@@ -104,16 +108,9 @@ final class FolderView: Sendable {
 
     // MARK: Names
 
-    /// Groups are known from the enrolment, from their rosters and from their mail.
-    var groups: [String] {
-        guard let store = agent.unlocked?.store else { return [] }
-        return Set(agent.account.groups).union(store.trust.groupNames)
-            .union(store.items.received.filter { $0.value > 0 }.keys).sorted()
-    }
-
     var mailboxes: [IMAPMailbox] {
         let left = agent.unlocked?.settings.settings.unsubscribedMailboxes ?? []
-        let groups = groups
+        let groups = agent.groupNames
         func mailbox(_ folder: IMAPFolder) -> IMAPMailbox {
             IMAPMailbox(name: folder.name, use: folder.use, isSubscribed: !left.contains(folder.name))
         }
@@ -125,7 +122,7 @@ final class FolderView: Sendable {
         return found + IMAPFolder.standing.dropFirst().map(mailbox)
     }
 
-    func folder(_ name: String) -> IMAPFolder? { IMAPFolder(name: name, groups: groups) }
+    func folder(_ name: String) -> IMAPFolder? { IMAPFolder(name: name, groups: agent.groupNames) }
 
     // MARK: How it is
 
@@ -158,6 +155,14 @@ final class FolderView: Sendable {
         return index
     }
 
+    /// Which messages of `table` belong together: the same until one comes or goes.
+    func members(of table: SummaryTable) async -> ThreadMembers {
+        if let members, members.membership == table.membership { return members.value }
+        let fresh = await Loop.offload { ThreadMembers(table) }
+        if !agent.isLocked { members = (table.membership, fresh) }
+        return fresh
+    }
+
     private func isCurrent(_ store: MessageStore) -> Bool {
         indexOf == ObjectIdentifier(store) && index.table.version == store.items.version
     }
@@ -172,10 +177,15 @@ final class FolderView: Sendable {
         }
         let validity = try await uidValidity()
         if case .mail(let mail) = folder {
-            try await learnSizes(in: mail, store)
-            let index = await current(store)
+            var index = await current(store)
+            var learnt: [String: Int] = [:]
+            let unsized = index.rows(of: mail).unsized
+            if !unsized.isEmpty {
+                learnt = await sizes.octets(of: unsized.map { index.table.id($0) }, in: store)
+                index = await current(store)
+            }
             guard agent.unlocked?.store === store else { throw .locked }
-            return try await view(folder, index, index.rows(of: mail), validity)
+            return try await view(folder, index, index.rows(of: mail), validity, learnt)
         }
         return try await draftsView(validity)
     }
@@ -192,7 +202,7 @@ final class FolderView: Sendable {
     }
 
     private func view(
-        _ folder: IMAPFolder, _ index: FolderIndex, _ rows: FolderIndex.Rows, _ validity: UInt32
+        _ folder: IMAPFolder, _ index: FolderIndex, _ rows: FolderIndex.Rows, _ validity: UInt32, _ sizes: [String: Int]
     ) async throws(Problem) -> FolderView {
         guard rows.unnumbered == 0 else {
             throw .refused(
@@ -217,7 +227,7 @@ final class FolderView: Sendable {
         known.uidNext = max(known.uidNext, (rows.numbers.last ?? 0) &+ 1)
         known.highestModSeq = max(known.highestModSeq, rows.changes.max() ?? 1)
         self.known[folder] = known
-        let view = await Loop.offload(when: rows.count > 200) { [sizes, known] in
+        let view = await Loop.offload(when: rows.count > 200) { [known] in
             FolderView(
                 folder,
                 IMAPView(
@@ -252,46 +262,10 @@ final class FolderView: Sendable {
         return found
     }
 
-    nonisolated static func flags(of place: SummaryTable.Place, _ table: SummaryTable) -> IMAPFlags {
+    private nonisolated static func flags(of place: SummaryTable.Place, _ table: SummaryTable) -> IMAPFlags {
         let marks = table.marks(place)
-        var flags = IMAPFlags()
-        if !marks.contains(.unread) { flags.system.insert(.seen) }
-        if marks.contains(.answered) { flags.system.insert(.answered) }
-        if marks.contains(.starred) { flags.system.insert(.flagged) }
-        if marks.contains(.deleted) { flags.system.insert(.deleted) }
-        if marks.contains(.keywords) { flags.keywords = table.summary(place).keywords ?? [] }
-        return flags
-    }
-
-    // MARK: Sizes
-
-    /// Messages that are looked at together for their sizes.
-    private static let sizesAtOnce = 50
-
-    /// Counts the octets of messages that came before those were counted, and keeps the numbers with them.
-    private func learnSizes(in folder: MailFolder, _ store: MessageStore) async throws(Problem) {
-        let rows = await current(store).rows(of: folder)
-        let unknown = await store.withItems { items in
-            rows.places.filter { items.givenSize($0) == nil }.map { items.id($0) }
-        }
-        var rest = unknown.filter { sizes[$0] == nil && !unreadable.contains($0) }[...]
-        while !rest.isEmpty {
-            let ids = Array(rest.prefix(Self.sizesAtOnce))
-            rest = rest.dropFirst(Self.sizesAtOnce)
-            let messages = await store.given(ids)
-            guard agent.unlocked?.store === store else { throw .locked }
-            for (id, message) in zip(ids, messages) {
-                if let message { sizes[id] = message.count } else { unreadable.insert(id) }
-            }
-            do throws(SpoolError) {
-                try await store.update(ids) { [sizes] in $0.givenSize = sizes[$0.id] }
-                for id in ids { sizes[id] = nil }
-            } catch {
-                // They are counted again after the next unlock.
-                agent.services.log.notice("sizes not kept", metadata: ["error": "\(error)"])
-            }
-            guard agent.unlocked?.store === store else { throw .locked }
-        }
+        // Few have keywords, and for them alone the summary is decoded.
+        return IMAPFlags(marks.flags, keywords: marks.contains(.keywords) ? table.summary(place).keywords ?? [] : [])
     }
 
     // MARK: Drafts
@@ -313,10 +287,8 @@ final class FolderView: Sendable {
             guard let size = await draftSize(kept) else { throw .locked }
             rows.append(
                 IMAPRow(
-                    uid: number, modSeq: kept.record.rawValue,
-                    flags: IMAPFlags(
-                        IMAPFlags.System(rawValue: kept.draft.flags ?? 0).union([.draft, .seen]),
-                        keywords: kept.draft.keywords ?? []), internalDate: kept.draft.saved / 1000, size: size))
+                    uid: number, modSeq: kept.record.rawValue, flags: kept.draft.imapFlags,
+                    internalDate: kept.draft.saved / 1000, size: size))
         }
         known.uidNext = max(known.uidNext, (rows.last?.uid ?? 0) &+ 1)
         known.highestModSeq = max(known.highestModSeq, rows.map(\.modSeq).max() ?? 1)
@@ -333,12 +305,10 @@ final class FolderView: Sendable {
 
     private func draftSize(_ kept: DraftBook.Numbered) async -> Int? {
         if let raw = kept.draft.raw { return raw.count }
-        // Of another record it is another text.
-        let name = "\(kept.record.rawValue)"
-        if let size = sizes[name] { return size }
+        if let size = draftSizes[kept.record] { return size }
         let size = await agent.octets(of: kept.draft).count
         if agent.isLocked { return nil }
-        sizes[name] = size
+        draftSizes[kept.record] = size
         return size
     }
 }

@@ -13,11 +13,11 @@ enum GatewayMailbox: Hashable, Sendable {
     case group(String)
 
     /// Whether a message belongs to it. What this person wrote is in no mailbox of POP3.
-    func holds(_ summary: StoredSummary) -> Bool {
-        guard !summary.isOwn, summary.isTrashed != true else { return false }
+    func holds(_ place: SummaryTable.Place, of table: SummaryTable) -> Bool {
+        guard table.marks(place).isDisjoint(with: [.own, .trashed]) else { return false }
         switch self {
         case .inbox: return true
-        case .group(let name): return summary.group == name
+        case .group(let name): return table.group(place) == name
         }
     }
 }
@@ -54,19 +54,5 @@ extension GatewayDesk {
             user.group.map({ agent.isGroup($0, store) }) ?? true, let password = book.use(text.exposed)
         else { return .refused }
         return .member(user.group.map { .group($0) } ?? .inbox, password: password)
-    }
-
-    /// The same for IMAP, which shows all mailboxes to one user name.
-    func imapLogin(_ credentials: Credentials, _ session: String) -> IMAPLogin {
-        guard case .plain(_, let name, _) = credentials else { return .refused }
-        // A group is a mailbox there and no user.
-        guard !name.contains("+") else { return .refused }
-        switch login(credentials) {
-        case .locked: return .unavailable(Self.lockedWords)
-        case .refused: return .refused
-        case .member(_, let password):
-            loggedIn(session, with: password)
-            return .member(name: "\(agent.account.address)")
-        }
     }
 }

@@ -40,9 +40,6 @@ import Logging
     private var whenEmpty: CheckedContinuation<Void, Never>?
     /// Mailboxes that a POP3 session has to itself (RFC 1939 8).
     private var leases: Set<GatewayMailbox> = []
-    /// Octets of messages as they are given out, while the store that they are in is open.
-    private var sizes: [String: Int] = [:]
-    private var sizesOf: ObjectIdentifier?
 
     init(agent: Agent) throws(Failure) {
         self.agent = agent
@@ -161,8 +158,6 @@ import Logging
     /// The agent was locked: whoever is logged in has nothing to look at any more.
     func locked() {
         endSessions("the agent was locked") { _ in true }
-        sizes = [:]
-        sizesOf = nil
         book.writeUses()
     }
 
@@ -218,11 +213,7 @@ extension GatewayDesk {
         }
         switch row {
         case .imap:
-            run(stream, IMAPServerSession(configuration: Self.imap(agent)), row) { id in
-                IMAPHandler(
-                    agent: agent, folders: folders, login: { [weak self] in self?.imapLogin($0, id) ?? .refused },
-                    onEnd: { [weak self] in self?.sessionEnded(.imap, $0) })
-            }
+            run(stream, IMAPServerSession(configuration: Self.imap(agent)), row) { IMAPHandler(desk: self, session: $0) }
         case .pop3:
             run(stream, POP3ServerSession(configuration: Self.pop3(agent)), row) { GatewayMaildrop(desk: self, session: $0) }
         case .smtp:
@@ -302,11 +293,4 @@ extension GatewayDesk {
     func lease(_ mailbox: GatewayMailbox) -> Bool { leases.insert(mailbox).inserted }
 
     func release(_ mailbox: GatewayMailbox) { leases.remove(mailbox) }
-
-    func size(_ id: String, in store: MessageStore) -> Int? { sizesOf == ObjectIdentifier(store) ? sizes[id] : nil }
-
-    func note(size: Int, of id: String, in store: MessageStore) {
-        if sizesOf != ObjectIdentifier(store) { (sizes, sizesOf) = ([:], ObjectIdentifier(store)) }
-        sizes[id] = size
-    }
 }

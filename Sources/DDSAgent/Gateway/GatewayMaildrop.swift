@@ -14,8 +14,8 @@ import Logging
 
     /// Octets of a message that go to the peer at a time.
     private static let pieceOctets = 128 << 10
-    /// Summaries that one transaction writes anew.
-    private static let changesAtOnce = 50
+    /// Messages that are marked as read together.
+    private static let markedAtOnce = 50
 
     private let desk: GatewayDesk
     private let session: String
@@ -98,26 +98,18 @@ import Logging
     }
 
     private func snapshot(of mailbox: GatewayMailbox, in store: MessageStore) async -> [POP3Item] {
-        let found = await store.withSummaries { summaries in
-            summaries.filter(mailbox.holds).map { (id: $0.id, size: GivenMessage.knownSize($0)) }
+        let found = await store.withItems { items in
+            items.all.filter { mailbox.holds($0, of: items) }.map { (id: items.id($0), octets: items.givenSize($0)) }
         }
-        var items: [POP3Item] = []
-        for message in found {
-            await Loop.giveWay()
-            guard !isGone, openStore != nil else { break }
-            guard let octets = await size(message.id, message.size, store) else { continue }
-            ids.append(message.id)
-            items.append(POP3Item(uidl: message.id, octets: octets))
+        // What cannot be read is kept, and in no maildrop.
+        let learnt = await desk.folders.sizes.octets(of: found.filter { $0.octets == nil }.map(\.id), in: store)
+        let items = await Loop.offload(when: found.count > 1000) {
+            found.compactMap { message in
+                (message.octets ?? learnt[message.id]).map { POP3Item(uidl: message.id, octets: $0) }
+            }
         }
+        ids = items.map(\.uidl)
         return items
-    }
-
-    /// Nil for a message that cannot be read: it is kept, and in no maildrop.
-    private func size(_ id: String, _ known: Int?, _ store: MessageStore) async -> Int? {
-        if let size = known ?? desk.size(id, in: store) { return size }
-        guard let message = await store.given(id) else { return nil }
-        if openStore != nil { desk.note(size: message.count, of: id, in: store) }
-        return message.count
     }
 
     // MARK: Messages
@@ -140,7 +132,7 @@ import Logging
         isMarking = true
         Loop.spawn(name: "read marks") { [self] in
             while !retrieved.isEmpty, let store = openStore {
-                let ids = Array(retrieved.prefix(Self.changesAtOnce))
+                let ids = Array(retrieved.prefix(Self.markedAtOnce))
                 retrieved.removeFirst(ids.count)
                 do throws(SpoolError) {
                     try await store.update(ids) { $0.isUnread = false }
@@ -163,11 +155,8 @@ import Logging
             release()
         }
         guard let store = openStore else { return .eraseFailed }
-        let doomed = indices.map { ids[$0] }
         do throws(SpoolError) {
-            for start in stride(from: 0, to: doomed.count, by: Self.changesAtOnce) {
-                try await store.trash(Array(doomed[start..<min(start + Self.changesAtOnce, doomed.count)]))
-            }
+            try await store.trash(indices.map { ids[$0] })
         } catch {
             if openStore != nil { desk.agent.services.log.error("not moved to the trash", metadata: ["error": "\(error)"]) }
             return .eraseFailed

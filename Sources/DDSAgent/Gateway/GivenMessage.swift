@@ -10,8 +10,12 @@ import DDSSpool
 enum GivenMessage {
     /// Of a message as the store has it. The node pads what it writes itself.
     static func octets(of stored: [UInt8], isFromNode: Bool) -> [UInt8] {
-        let inner = SignedMessage.inner(of: stored)
-        return canonical(isFromNode ? Padding.strip(inner) : inner)
+        octets(ofInner: SignedMessage.inner(of: stored), isFromNode: isFromNode)
+    }
+
+    /// The same of a message whose signature was taken off.
+    static func octets(ofInner inner: [UInt8], isFromNode: Bool) -> [UInt8] {
+        canonical(isFromNode ? Padding.strip(inner) : inner)
     }
 
     /// With CRLF line ends. Whatever came through the node has them; what was imported from a file may not.
@@ -22,14 +26,6 @@ enum GivenMessage {
             previous = octet
         }
         return previous == 0x0d ? LineEnds.crlf(message) : message
-    }
-
-    /// The size that needs no look at the message. Of one that was never counted, what was fetched from the node and not signed
-    /// is given out as it is stored.
-    static func knownSize(_ summary: StoredSummary) -> Int? {
-        if let counted = summary.givenSize { return counted }
-        return summary.origin != nil && summary.isFromNode != true && summary.signature?.verdict == .unsigned
-            ? summary.size : nil
     }
 }
 

@@ -48,7 +48,6 @@ extension Agent {
             MessageBuilder.Attachment(fileName: $0.name, type: $0.type, content: [UInt8]($0.content))
         }
         let finished = builder
-        let octets = draft.attachments.reduce(draft.body.utf8.count) { $0 + $1.content.count }
-        return (try? await Heavy.perform(octets: octets) { finished.build() }) ?? []
+        return (try? await Heavy.perform(octets: draft.octets) { finished.build() }) ?? []
     }
 }

@@ -30,7 +30,8 @@ extension IMAPHandler {
         _ = try mayAppend(octets.count, to: folder)
         guard let store = openStore else { throw .locked }
         // No literal could give it out again (RFC 9051 section 9, CHAR8).
-        guard !octets.contains(0) else { throw Self.cannot("The message has a NUL; encode it, as base64 does") }
+        let hasNUL = try? await Heavy.perform(octets: octets.count) { octets.contains(0) }
+        guard hasNUL == false else { throw Self.cannot("The message has a NUL; encode it, as base64 does") }
         let uid = folder == .drafts ? try await draft(octets, flags) : try await sent(octets, flags, date, store)
         changed(store)
         return .appended(uidValidity: try await folders.uidValidity(), uid: uid)

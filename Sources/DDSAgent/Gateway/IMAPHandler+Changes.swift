@@ -8,8 +8,6 @@ import DDSSpool
 import DDSWire
 
 extension IMAPHandler {
-    /// Summaries that one transaction writes anew: sealing them is done in one turn of the loop.
-    private static var changesAtOnce: Int { 50 }
     /// Of one message (RFC 9051 says nothing), and octets of one.
     private static var keywordsMax: Int { 64 }
     private static var keywordOctetsMax: Int { 128 }
@@ -33,9 +31,7 @@ extension IMAPHandler {
         do throws(SpoolError) {
             if case .mail = selected {
                 let ids = await ids(wanted, store).compactMap { $0 }
-                try await inParts(ids) { part throws(SpoolError) in
-                    try await store.update(part) { $0.flags = $0.flags.changed(by: change) }
-                }
+                try await store.update(ids) { $0.flags = $0.flags.changed(by: change) }
             } else {
                 for case let draft? in drafts(wanted) {
                     let flags = draft.imapFlags.changed(by: change)
@@ -53,14 +49,6 @@ extension IMAPHandler {
 
     private static func areReasonable(_ keywords: [String]) -> Bool {
         keywords.count <= keywordsMax && keywords.allSatisfy { $0.utf8.count <= keywordOctetsMax }
-    }
-
-    private func inParts(
-        _ ids: [String], _ work: @LoopActor ([String]) async throws(SpoolError) -> Void
-    ) async throws(SpoolError) {
-        for start in stride(from: 0, to: ids.count, by: Self.changesAtOnce) {
-            try await work(Array(ids[start..<min(start + Self.changesAtOnce, ids.count)]))
-        }
     }
 
     // MARK: Moves
@@ -106,10 +94,8 @@ extension IMAPHandler {
         if folder == selected { throw Self.cannot("The messages are there already") }
         for (_, item) in found { _ = try Self.move(item.summary, to: target) }
         do throws(SpoolError) {
-            try await inParts(found.map(\.item.summary.id)) { part throws(SpoolError) in
-                try await store.update(part) { summary in
-                    if let moved = try? Self.move(summary, to: target) { summary = moved }
-                }
+            try await store.update(found.map(\.item.summary.id)) { summary in
+                if let moved = try? Self.move(summary, to: target) { summary = moved }
             }
         } catch {
             changed(store)
@@ -181,7 +167,7 @@ extension IMAPHandler {
             do throws(SpoolError) {
                 switch selected {
                 case .mail(.trash):
-                    try await inParts(found.map(\.id)) { part throws(SpoolError) in try await store.remove(part) }
+                    try await store.remove(found.map(\.id))
                 case .mail(.outbox):
                     try await store.trash(found.filter { $0.sendState != .waiting }.map(\.id))
                     for summary in found where summary.sendState == .waiting {
@@ -217,17 +203,20 @@ extension IMAPHandler {
 
 // MARK: Flags of messages and drafts
 
+extension RowMarks {
+    var flags: IMAPFlags.System {
+        var flags: IMAPFlags.System = contains(.unread) ? [] : .seen
+        if contains(.answered) { flags.insert(.answered) }
+        if contains(.starred) { flags.insert(.flagged) }
+        if contains(.deleted) { flags.insert(.deleted) }
+        return flags
+    }
+}
+
 extension StoredSummary {
     /// `\Seen` is kept of what came in, and `\Draft` of nothing here.
     var flags: IMAPFlags {
-        get {
-            var flags = IMAPFlags(keywords: keywords ?? [])
-            if !isUnread { flags.system.insert(.seen) }
-            if isAnswered == true { flags.system.insert(.answered) }
-            if isStarred == true { flags.system.insert(.flagged) }
-            if isDeleted == true { flags.system.insert(.deleted) }
-            return flags
-        }
+        get { IMAPFlags(RowMarks(self).flags, keywords: keywords ?? []) }
         set {
             if !isOwn { isUnread = !newValue.system.contains(.seen) }
             isAnswered = newValue.system.contains(.answered) ? true : nil

@@ -21,7 +21,8 @@ extension IMAPHandler {
     func thread(_ key: IMAPSearchKey) async throws(FolderDesk.Problem) -> [IMAPThread] {
         let (search, rows) = try await found(key)
         guard let table = search.table else { return rows.map { IMAPThread(uid: $0.facts.uid) } }
-        return await Loop.offload { IMAPThreads.threads(rows, table) }
+        let members = await folders.members(of: table)
+        return await Loop.offload { IMAPThreads.threads(rows, table, members) }
     }
 
     func sort(_ order: [IMAPSortKey], _ key: IMAPSearchKey) async throws(FolderDesk.Problem) -> [UInt32] {
@@ -80,26 +81,11 @@ extension IMAPHandler {
         while !rest.isEmpty {
             let part = Array(rest.prefix(Self.textsAtOnce))
             rest = rest.dropFirst(Self.textsAtOnce)
-            let octets = try await octets(of: part)
+            let octets = try await bodies(part.map(\.facts.uid))
             let texts = await Loop.offload { octets.map { $0.map { IMAPSearchText($0) } } }
             guard openStore != nil else { throw .locked }
             for (row, text) in zip(part, texts) { if let text { use(row, text) } }
         }
-    }
-
-    private func octets(of rows: [IMAPSearch.Row]) async throws(FolderDesk.Problem) -> [[UInt8]?] {
-        guard let store = openStore else { throw .locked }
-        if selected == .drafts {
-            var found: [[UInt8]?] = []
-            for draft in drafts(rows.map(\.facts.uid)) {
-                if let draft { found.append(await agent.octets(of: draft)) } else { found.append(nil) }
-            }
-            return found
-        }
-        let ids = await ids(rows.map(\.facts.uid), store)
-        let messages = await store.given(ids.compactMap { $0 })
-        var next = messages[...]
-        return ids.map { $0 == nil ? nil : next.popFirst() ?? nil }
     }
 
     /// The records of messages that may have each text, as far as the index can tell.

@@ -9,21 +9,13 @@ import DDSSpool
 import DDSWire
 import Logging
 
-/// What came of a login.
-enum IMAPLogin: Sendable {
-    case member(name: String)
-    case refused
-    /// Nobody can log in now; why, in words.
-    case unavailable(String)
-}
-
 @LoopActor final class IMAPHandler: SessionHandler, GatewaySession {
     typealias Machine = IMAPServerSession
 
-    let agent: Agent
-    let folders: FolderDesk
-    private let login: @LoopActor (Credentials) async -> IMAPLogin
-    private let onEnd: @LoopActor (SessionSummary) -> Void
+    private let desk: GatewayDesk
+    private let session: String
+    var agent: Agent { desk.agent }
+    var folders: FolderDesk { desk.folders }
     /// The store that was open at the login. Another one is another session's.
     private var store: MessageStore?
     /// What the session looks at.
@@ -33,14 +25,9 @@ enum IMAPLogin: Sendable {
     private var isGone = false
     private(set) var isFinishing = false
 
-    init(
-        agent: Agent, folders: FolderDesk, login: @escaping @LoopActor (Credentials) async -> IMAPLogin,
-        onEnd: @escaping @LoopActor (SessionSummary) -> Void = { _ in }
-    ) {
-        self.agent = agent
-        self.folders = folders
-        self.login = login
-        self.onEnd = onEnd
+    init(desk: GatewayDesk, session: String) {
+        self.desk = desk
+        self.session = session
     }
 
     /// The open store, while it is the one that this session logged in to.
@@ -55,7 +42,7 @@ enum IMAPLogin: Sendable {
         do throws(FolderDesk.Problem) {
             switch question {
             case .pause: return .proceed
-            case .authenticate(let credentials, _): return await authenticate(credentials)
+            case .authenticate(let credentials, _): return authenticate(credentials)
             case .wait: return await waitForChange()
             case .mailboxes:
                 guard openStore != nil else { throw .locked }
@@ -103,17 +90,18 @@ enum IMAPLogin: Sendable {
         wait?.stop()
         look(at: nil)
         store = nil
-        onEnd(summary)
+        desk.sessionEnded(.imap, summary)
     }
 
-    private func authenticate(_ credentials: Credentials) async -> IMAPServerAnswer {
-        switch await login(credentials) {
-        case .refused: return .refused
-        case .unavailable(let words): return .unavailable(words)
-        case .member(let name):
-            guard let open = agent.unlocked?.store, !isGone else { return .unavailable(GatewayDesk.lockedWords) }
-            store = open
-            return .authenticated(name: name)
+    private func authenticate(_ credentials: Credentials) -> IMAPServerAnswer {
+        switch desk.login(credentials) {
+        case .locked: return .unavailable(GatewayDesk.lockedWords)
+        // A group is a mailbox here, and no user.
+        case .refused, .member(.group, _): return .refused
+        case .member(.inbox, let password):
+            store = agent.unlocked?.store
+            desk.loggedIn(session, with: password)
+            return .authenticated(name: "\(agent.account.address)")
         }
     }
 
@@ -155,7 +143,8 @@ enum IMAPLogin: Sendable {
 
     // MARK: Messages
 
-    private func bodies(_ uids: [UInt32]) async throws(FolderDesk.Problem) -> [[UInt8]?] {
+    /// Whole messages of the open mailbox, nil for what is gone or cannot be read.
+    func bodies(_ uids: [UInt32]) async throws(FolderDesk.Problem) -> [[UInt8]?] {
         guard let store = openStore, let selected else { throw .locked }
         guard case .mail = selected else {
             var found: [[UInt8]?] = []
@@ -241,9 +230,9 @@ enum IMAPLogin: Sendable {
         }
     }
 
-    /// The store was changed: the page and other sessions hear of it.
+    /// The store was changed: the page and other sessions hear of it. The idle lock does not: mail programs mark and file by
+    /// themselves.
     func changed(_ store: MessageStore) {
-        agent.noteActivity()
         agent.services.bus.publish(.storeChanged(unread: store.unreadCount))
     }
 

@@ -20,8 +20,7 @@ struct IMAPThreads {
     }
 
     /// The threads of these messages, each sorted by date, and they by the date of their first.
-    static func threads(_ rows: [IMAPSearch.Row], _ table: SummaryTable) -> [IMAPThread] {
-        let members = ThreadMembers(table)
+    static func threads(_ rows: [IMAPSearch.Row], _ table: SummaryTable, _ members: ThreadMembers) -> [IMAPThread] {
         var together: [Int: [Node]] = [:]
         for row in rows {
             guard let place = row.place, let thread = members.thread(of: place) else { continue }

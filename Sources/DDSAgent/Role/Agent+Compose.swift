@@ -30,9 +30,7 @@ extension Agent {
             builder.references = original.references.filter { $0 != original.messageID } + [original.messageID]
         }
         let store = try opened().store
-        if let group = letter.recipients.first(where: { isGroup($0.local, store) }) {
-            builder.listID = "\(group.local).\(group.domain)"
-        }
+        builder.list = letter.recipients.first { isGroup($0.local, store) }
         return try await send(
             try await built(builder, for: letter.recipients), to: letter.recipients, draft: draft, after: pause)
     }

@@ -315,7 +315,8 @@ extension Agent {
     }
 
     /// Puts finished messages into the store and the outbox, all in one transaction; returns their ids in the store.
-    /// `draft` names the draft that they were; it is erased in the same transaction. For `pause` it can be taken back: see `unsend`.
+    /// `draft` names the draft that they were; it is erased in the same transaction. For `pause` it can be taken back: see
+    /// `unsend`.
     func send(
         _ letters: [Outgoing], draft: String? = nil, after pause: Duration = .zero
     ) async throws(Failure) -> [String] {
@@ -406,6 +407,12 @@ extension Agent {
             messageTag: prepared.tag, sender: account.address, recipients: recipients, message: sealed,
             roster: document.map { RosterPointer(group: $0.roster.group.local, head: $0.head) }, sealKey: sealKey)
         return (queued, prepared)
+    }
+
+    /// The groups that are known, sorted; while locked those of the enrolment.
+    var groupNames: [String] {
+        guard let store = unlocked?.store else { return account.groups.sorted() }
+        return Set(account.groups).union(store.trust.groupNames).union(store.groupsWithMail).sorted()
     }
 
     /// Groups are known from the enrolment, from their rosters and from their mail.

@@ -140,7 +140,8 @@ import Logging
         let store = try agent.opened().store
         let group = request.arguments["group"]?.string.map { $0.hasPrefix("#") ? String($0.dropFirst()) : $0 }
         return await store.withSummaries { [waiting = waiting(store)] in
-            .list($0.filter { $0.isTrashed != true && (group == nil || $0.group == group) }.map { describe($0, waiting[$0.id]) })
+            let kept = $0.filter { $0.isTrashed != true && (group == nil || $0.group == group) }
+            return .list(kept.map { describe($0, waiting[$0.id]) })
         }
     }
 

@@ -75,17 +75,22 @@ import Logging
         // A page that served nobody until now goes on as this agent's.
         if page != nil { showMail(agent) }
         desktop?.changed()
-        if isServing { try openGateway() }
+        if isServing { openGateway() }
     }
 
-    /// Begins to serve mail programs. Not where a command does its work with the role in its own process: there is nobody who could
-    /// connect.
-    func openGateway() throws(Failure) {
+    /// Begins to serve mail programs. Not where a command does its work with the role in its own process: there is nobody who
+    /// could connect. An agent without a gateway is one all the same.
+    private func openGateway() {
         guard let agent, gateway == nil else { return }
-        let gateway = try GatewayDesk(agent: agent)
-        self.gateway = gateway
-        gateway.start(inherited: gatewaySockets)
-        gatewaySockets = [:]
+        do throws(Failure) {
+            let gateway = try GatewayDesk(agent: agent)
+            self.gateway = gateway
+            gateway.start(inherited: gatewaySockets)
+            gatewaySockets = [:]
+        } catch {
+            gatewayTrouble = error.publicText
+            services.log.error("no gateway", metadata: ["error": "\(error)"])
+        }
     }
 
     private func startPage(name: String) throws(Failure) {
@@ -187,12 +192,7 @@ import Logging
         self.desktop = desktop
         desktop.start()
         isServing = true
-        do throws(Failure) {
-            try openGateway()
-        } catch {
-            gatewayTrouble = error.publicText
-            services.log.error("no gateway", metadata: ["error": "\(error)"])
-        }
+        openGateway()
     }
 
     package func reload(_ config: Config) async { desktop?.reload(config) }

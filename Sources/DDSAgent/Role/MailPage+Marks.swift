@@ -35,9 +35,6 @@ struct UndoBook {
 }
 
 extension MailPage {
-    /// Summaries that one transaction writes anew: sealing them is done in one turn of the loop.
-    private static var changesAtOnce: Int { 50 }
-
     func act(_ action: ThreadAction, on ids: [String]) async -> ActionOutcome {
         let index = await desk.current()
         let threads = ids.compactMap { index.thread($0) }
@@ -125,20 +122,18 @@ extension MailPage {
             items.trashedCount == 0 ? [] : items.all.filter { items.marks($0).contains(.trashed) }.map { items.id($0) }
         }
         guard !ids.isEmpty else { return "The trash is empty." }
-        var rest = ids[...]
         do throws(SpoolError) {
-            while !rest.isEmpty {
-                try await store.remove(Array(rest.prefix(Self.changesAtOnce)))
-                rest = rest.dropFirst(Self.changesAtOnce)
-            }
+            try await store.remove(ids)
         } catch {
             agent.services.log.error("trash not emptied", metadata: ["error": "\(error)"])
         }
+        guard agent.unlocked?.store === store else { return "The agent was locked meanwhile; look at the trash again." }
         desk.storeChanged()
         agent.services.bus.publish(.storeChanged(unread: store.unreadCount))
-        let count = ids.count - rest.count
+        let left = ids.count { store.items.contains($0) }
+        let count = ids.count - left
         let words = "\(count) \(count == 1 ? "message" : "messages") erased for ever."
-        return rest.isEmpty ? words : words + " The others could not be: see ddsnode status."
+        return left == 0 ? words : words + " The others could not be: see ddsnode status."
     }
 
     func undo(_ handle: String) async -> UndoOutcome {
@@ -171,23 +166,20 @@ extension MailPage {
     private func change(_ ids: [String], _ change: (MessageMarks, String) -> MessageMarks?) async -> [String: MessageMarks]? {
         guard let store = agent.unlocked?.store else { return [:] }
         var before: [String: MessageMarks] = [:]
-        var rest = ids.filter { id in
+        let changed = ids.filter { id in
             guard let marks = store.marks(id), let after = change(marks, id), after != marks else { return false }
             before[id] = marks
             return true
-        }[...]
+        }
         guard !before.isEmpty else { return [:] }
         var isKept = true
-        while !rest.isEmpty, isKept {
-            do throws(SpoolError) {
-                try await store.update(Array(rest.prefix(Self.changesAtOnce))) { summary in
-                    if let after = change(summary.marks, summary.id) { summary.marks = after }
-                }
-            } catch {
-                agent.services.log.error("marks not kept", metadata: ["error": "\(error)"])
-                isKept = false
+        do throws(SpoolError) {
+            try await store.update(changed) { summary in
+                if let after = change(summary.marks, summary.id) { summary.marks = after }
             }
-            rest = rest.dropFirst(Self.changesAtOnce)
+        } catch {
+            agent.services.log.error("marks not kept", metadata: ["error": "\(error)"])
+            isKept = false
         }
         desk.storeChanged()
         agent.services.bus.publish(.storeChanged(unread: store.unreadCount))

@@ -64,7 +64,9 @@ extension MailPage {
     private func neighbours(of thread: StoredThread, _ index: ThreadIndex) async -> (newer: String?, older: String?) {
         let isInInbox = thread.isInInbox
         let beside = await Loop.offload(when: index.threads.count > Self.threadsAtOnce) { () -> (String?, String?) in
-            let list = thread.isTrash ? index.trashed : index.threads.filter { isInInbox ? $0.isInInbox : $0.group == thread.group }
+            let list =
+                thread.isTrash
+                ? index.trashed : index.threads.filter { isInInbox ? $0.isInInbox : $0.group == thread.group }
             guard let place = list.firstIndex(where: { $0.id == thread.id }) else { return (nil, nil) }
             return (place > 0 ? list[place - 1].id : nil, place + 1 < list.count ? list[place + 1].id : nil)
         }

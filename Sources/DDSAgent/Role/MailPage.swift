@@ -117,10 +117,7 @@ import DDSSpool
     }
 
     /// The account's groups and those that mail has come for, sorted.
-    var groupNames: [String] {
-        Set(agent.account.groups).union(desk.index.unread.groups.keys).union(agent.unlocked?.store.trust.groupNames ?? [])
-            .sorted()
-    }
+    var groupNames: [String] { agent.groupNames }
 
     /// Threads that a turn of the loop may look through.
     static let threadsAtOnce = 2000

@@ -117,8 +117,8 @@ final class ThreadIndex: Sendable {
     fileprivate let facts: [ThreadFacts]
     /// Of what is, by thread.
     fileprivate let trash: [Int: ThreadFacts]
-    /// Threads with something that is not in the trash; nil where that is so of all.
-    private let shown: [Int]?
+    /// Threads with something that is not in the trash.
+    private let shown: [Int]
     let unread: UnreadCounts
 
     /// Who belongs together is taken over from `before` where no message has come or gone since.
@@ -142,16 +142,14 @@ final class ThreadIndex: Sendable {
         }
         self.facts = facts
         self.trash = trash
-        shown = trash.isEmpty ? nil : members.numbers.filter { facts[$0].count > 0 }
+        shown = members.numbers.filter { facts[$0].count > 0 }
         unread = members.numbers.reduce(into: UnreadCounts()) {
             $0.add(facts[$1], members.groups[members.groupOf[$1]], rules)
         }
     }
 
     /// Newest activity first.
-    var threads: some RandomAccessCollection<StoredThread> {
-        (shown ?? Array(members.numbers)).lazy.map { StoredThread(self, $0) }
-    }
+    var threads: some RandomAccessCollection<StoredThread> { shown.lazy.map { StoredThread(self, $0) } }
 
     /// What was thrown away, by threads in the same order.
     var trashed: [StoredThread] { trash.keys.sorted().map { StoredThread(self, $0, isTrash: true) } }

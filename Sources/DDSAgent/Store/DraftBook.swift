@@ -43,6 +43,9 @@ struct Draft: Hashable, Sendable, Codable {
     /// Its number, where it is not that of its record: only marks were changed since. See `StoredSummary.folderNumber`.
     var number: UInt64?
 
+    /// What sealing it handles, about.
+    var octets: Int { attachments.reduce(body.utf8.count + (raw?.count ?? 0)) { $0 + $1.content.count } }
+
     /// What the page shows is the same.
     func hasContent(of other: Draft) -> Bool {
         recipients == other.recipients && subject == other.subject && body == other.body && attachments == other.attachments
@@ -192,7 +195,7 @@ struct Draft: Hashable, Sendable, Codable {
         let tag = RecordTag.named(draft.id)
         let body: [UInt8]
         do {
-            body = try await Heavy.perform(octets: kept.attachments.reduce(kept.body.utf8.count + (kept.raw?.count ?? 0)) { $0 + $1.content.count }) { [seal] in
+            body = try await Heavy.perform(octets: kept.octets) { [seal] in
                 try seal.seal(kept, mailbox: AgentMailbox.drafts, tag: tag)
             }
         } catch {

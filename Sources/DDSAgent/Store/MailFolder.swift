@@ -53,19 +53,9 @@ extension MessageStore.Item {
 }
 
 extension MessageStore {
-    /// Summaries that one transaction writes anew: sealing them is done in one turn of the loop.
-    private static let movedAtOnce = 50
-
     /// Puts messages into the trash.
-    func trash(_ ids: [String]) async throws(SpoolError) { try await move(ids) { $0.isTrashed = true } }
+    func trash(_ ids: [String]) async throws(SpoolError) { try await update(ids) { $0.isTrashed = true } }
 
     /// Puts messages back where they were before.
-    func restore(_ ids: [String]) async throws(SpoolError) { try await move(ids) { $0.isTrashed = nil } }
-
-    /// The same change of many summaries, in as many transactions as that takes.
-    func move(_ ids: [String], _ change: (inout StoredSummary) -> Void) async throws(SpoolError) {
-        for start in stride(from: 0, to: ids.count, by: Self.movedAtOnce) {
-            try await update(Array(ids[start..<min(start + Self.movedAtOnce, ids.count)]), change)
-        }
-    }
+    func restore(_ ids: [String]) async throws(SpoolError) { try await update(ids) { $0.isTrashed = nil } }
 }

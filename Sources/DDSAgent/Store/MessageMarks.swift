@@ -1,5 +1,5 @@
-// What a person does with messages in lists: read, starred, archived, muted, thrown away. Kept with each message, so that a thread's state is
-// what its messages say and needs no record of its own.
+// What a person does with messages in lists: read, starred, archived, muted, thrown away. Kept with each message, so that a
+// thread's state is what its messages say and needs no record of its own.
 
 /// The marks of one message.
 struct MessageMarks: Hashable, Sendable {

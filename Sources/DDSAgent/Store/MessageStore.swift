@@ -162,11 +162,21 @@ extension MessageStore {
             message.summary, messageRecord: records[records.startIndex], summaryRecord: records[records.startIndex + 1])
     }
 
-    /// Changes summaries by `change`; what it leaves alone is not written.
+    /// Messages that one transaction of many changes: sealing their summaries is done in one turn of the loop.
+    private static let changedAtOnce = 50
+
+    /// Changes summaries by `change`; what it leaves alone is not written. Many are changed in several transactions: after an error
+    /// those before it are.
     func update(_ ids: [String], _ change: (inout StoredSummary) -> Void) async throws(SpoolError) {
-        try await enter()
-        defer { gate.leave() }
-        try await write(ids, alsoErasing: [], change)
+        try await inParts(ids) { part throws(SpoolError) in try await write(part, alsoErasing: [], change) }
+    }
+
+    private func inParts(_ ids: [String], _ work: ([String]) async throws(SpoolError) -> Void) async throws(SpoolError) {
+        for start in stride(from: 0, to: ids.count, by: Self.changedAtOnce) {
+            try await enter()
+            defer { gate.leave() }
+            try await work(Array(ids[start..<min(start + Self.changedAtOnce, ids.count)]))
+        }
     }
 
     /// The same for a caller who is inside the gate, with other records that go in the same transaction.
@@ -203,11 +213,9 @@ extension MessageStore {
         }
     }
 
-    /// Erases messages from the local store.
+    /// Erases messages from the local store, many of them in several transactions.
     func remove(_ ids: [String]) async throws(SpoolError) {
-        try await enter()
-        defer { gate.leave() }
-        try await erase(ids)
+        try await inParts(ids) { part throws(SpoolError) in try await erase(part) }
     }
 
     /// The same for a caller who is inside the gate. Packs go first: nothing of what is removed stays in one.
@@ -266,4 +274,6 @@ extension MessageStore {
     func hasMail(ofGroup name: String) -> Bool {
         (items.received[name] ?? 0) > 0
     }
+
+    var groupsWithMail: [String] { items.received.filter { $0.value > 0 }.map(\.key) }
 }

@@ -141,13 +141,14 @@ struct StoreIntake: Sendable {
         _ message: [UInt8], id: String, sendState: SendState?, group: String? = nil, at wall: WallTime,
         adding change: (inout StoredSummary) -> Void = { _ in }
     ) throws -> Prepared {
-        var summary = summary(of: message, id: id, sendState: sendState, group: group, at: wall)
+        let inner = SignedMessage.inner(of: message)
+        var summary = summary(of: inner, size: message.count, id: id, sendState: sendState, group: group, at: wall)
         if sendState != nil {
             summary.submission = (try? HeaderSection(of: message))?.first("X-DDS-Submission")?.text
             noteSignature(of: message, in: &summary)
         }
         change(&summary)
-        summary.givenSize = GivenMessage.octets(of: message, isFromNode: summary.isFromNode == true).count
+        summary.givenSize = GivenMessage.octets(ofInner: inner, isFromNode: summary.isFromNode == true).count
         let tag = RecordTag.named(id)
         return Prepared(
             summary: summary, tag: tag,
@@ -175,9 +176,9 @@ struct StoreIntake: Sendable {
     }
 
     private func summary(
-        of message: [UInt8], id: String, sendState: SendState?, group known: String?, at wall: WallTime
+        of inner: [UInt8], size: Int, id: String, sendState: SendState?, group known: String?, at wall: WallTime
     ) -> StoredSummary {
-        let parsed = ParsedMessage(SignedMessage.inner(of: message))
+        let parsed = ParsedMessage(inner)
         let recipients = (parsed.to + parsed.cc).map(\.address)
         return StoredSummary(
             id: id, subject: String(parsed.subject.text.prefix(Self.subjectCharactersMax)),
@@ -189,7 +190,7 @@ struct StoreIntake: Sendable {
             messageID: parsed.messageID ?? "", inReplyTo: parsed.inReplyTo, references: parsed.references,
             snippet: StoredSummary.snippet(of: parsed.bestPlainText, charactersMax: Self.snippetCharactersMax),
             hasAttachments: !parsed.attachments.isEmpty,
-            size: message.count)
+            size: size)
     }
 
     /// A message belongs to the first of its recipients at the node that is a group: one that is known to be, or, for mail

@@ -65,8 +65,8 @@ struct StoredSummary: Hashable, Sendable, Codable {
     var isMuted: Bool?
     /// Thrown away and not erased yet.
     var isTrashed: Bool?
-    /// What mail programs set and the page has no word for (RFC 9051 section 2.3.2): `\Answered`, `\Deleted` and keywords, atoms as
-    /// they were written, without doubles, sorted.
+    /// What mail programs set and the page has no word for (RFC 9051 section 2.3.2): `\Answered`, `\Deleted` and keywords, atoms
+    /// as they were written, without doubles, sorted.
     var isAnswered: Bool?
     var isDeleted: Bool?
     var keywords: [String]?

@@ -12,6 +12,8 @@ struct FolderIndex: Sendable {
         fileprivate(set) var places: [SummaryTable.Place] = []
         /// Of each row when it was changed last: the number of its summary's record (RFC 7162 section 3.1.1).
         fileprivate(set) var changes: [UInt64] = []
+        /// Those of which it is not known how long they are given out, see `GivenSizes`.
+        fileprivate(set) var unsized: [SummaryTable.Place] = []
         /// How many messages have numbers that do not fit into 32 bits: mail programs cannot be told of them.
         fileprivate(set) var unnumbered = 0
 
@@ -23,14 +25,16 @@ struct FolderIndex: Sendable {
             return row < numbers.count && numbers[row] == number ? row : nil
         }
 
-        fileprivate mutating func append(_ number: UInt64, _ place: SummaryTable.Place, change: UInt64) {
+        fileprivate mutating func append(_ place: SummaryTable.Place, of table: SummaryTable) {
+            let number = table.folderNumber(place)
             guard let number = UInt32(exactly: number) else {
                 unnumbered += 1
                 return
             }
             numbers.append(number)
             places.append(place)
-            changes.append(change)
+            changes.append(table.summaryRecord(place).rawValue)
+            if table.givenSize(place) == nil { unsized.append(place) }
         }
 
         /// Most rows come in order; those that were moved may not.
@@ -81,7 +85,7 @@ struct FolderIndex: Sendable {
                 if groupOf[place.number] > 0 { shelf = Shelf.groups + Int(groupOf[place.number]) - 1 }
                 while rows.count <= shelf { rows.append(Rows()) }
             }
-            rows[shelf].append(table.folderNumber(place), place, change: table.summaryRecord(place).rawValue)
+            rows[shelf].append(place, of: table)
         }
         for shelf in rows.indices { rows[shelf].sort() }
         self.rows = rows

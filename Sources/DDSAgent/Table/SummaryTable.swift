@@ -14,8 +14,8 @@ struct SummaryTable: Sendable {
     private(set) var received: [String: Int] = [:]
     /// By author, how many messages.
     private var authors: [String: Int] = [:]
-    /// Of messages of the same size, the one that was added last, and of each the one that was added before it; -1 for none. What
-    /// an import compares with. Those that are gone stay in here.
+    /// Of messages of the same size, the one that was added last, and of each the one that was added before it; -1 for none.
+    /// What an import compares with. Those that are gone stay in here.
     private var newestOfSize: [Int64: Place] = [:]
     private var olderOfSize: [Int32] = []
     /// Of what is not in the trash.

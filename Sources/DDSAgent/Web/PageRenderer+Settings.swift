@@ -142,14 +142,16 @@ extension PageRenderer {
             "rows": gateway.rows.map { row -> [String: Any] in
                 [
                     "rowName": row.name, "rowTitle": row.title, "isConfigured": row.isConfigured,
-                    "isOn": row.port != nil, "host": DisplayText.line(row.host ?? "").text, "port": row.port.map { "\($0)" } ?? "",
+                    "isOn": row.port != nil, "host": DisplayText.line(row.host ?? "").text,
+                    "port": row.port.map { "\($0)" } ?? "",
                 ]
             },
             "user": DisplayText.address(gateway.user).text, "isAnyOn": gateway.rows.contains { $0.port != nil },
             "passwords": gateway.passwords.map { password -> [String: Any] in
                 let used = password.lastUsed.map { "last used \(time($0, now: now).short)" } ?? "never used"
                 return [
-                    "passwordName": DisplayText.line(password.name).text, "passwordID": Hex.encode(Array(password.name.utf8)),
+                    "passwordName": DisplayText.line(password.name).text,
+                    "passwordID": Hex.encode(Array(password.name.utf8)),
                     "passwordWords": "made \(time(password.made, now: now).short) · \(used)",
                 ]
             },

@@ -282,7 +282,9 @@ extension WebApp {
             guard let action = ThreadAction(rawValue: action) else { break }
             say(await backend.act(action, on: ids), visit)
             // What is put away is not looked at any more.
-            if [.archive, .unread, .trash, .restore].contains(action) { return .redirect(to: Self.page(request.body.value("list")) ?? back) }
+            if [.archive, .unread, .trash, .restore].contains(action) {
+                return .redirect(to: Self.page(request.body.value("list")) ?? back)
+            }
         case "archivenewer", "archiveolder":
             say(await backend.act(.archive, on: ids), visit)
             let next = request.body.value(request.body.value("action") == "archivenewer" ? "newer" : "older")

@@ -22,8 +22,8 @@ struct Root: NodeCommand {
             ConfigCommand.self,
             UserCommand.self, GroupCommand.self, InviteCommand.self, QueueCommand.self, SpoolCommand.self, KeyringCommand.self,
             BackupCommand.self, EventsCommand.self, JoinCommand.self, OpenCommand.self, LockCommand.self, UnlockCommand.self,
-            FetchCommand.self, NotifyCommand.self, GatewayCommand.self, SendCommand.self, ListCommand.self, SearchCommand.self, ShowCommand.self,
-            StoreCommand.self, KeyCommand.self, DeviceCommand.self, RosterCommand.self, ContactCommand.self, DemoCommand.self,
+            FetchCommand.self, NotifyCommand.self, GatewayCommand.self, SendCommand.self, ListCommand.self, SearchCommand.self,
+            ShowCommand.self, StoreCommand.self, KeyCommand.self, DeviceCommand.self, RosterCommand.self, ContactCommand.self, DemoCommand.self,
             CompletionCommand.self,
         ])
 
