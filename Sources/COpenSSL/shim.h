@@ -54,4 +54,6 @@ static inline void dds_bio_clear_retry_flags(BIO *bio) { BIO_clear_retry_flags(b
 static inline int dds_err_get_lib(unsigned long code) { return ERR_GET_LIB(code); }
 static inline int dds_err_get_reason(unsigned long code) { return ERR_GET_REASON(code); }
 
+static inline EVP_PKEY *dds_evp_p256_gen(void) { return EVP_EC_gen("P-256"); }
+
 static inline void dds_openssl_free(void *memory) { OPENSSL_free(memory); }

@@ -56,6 +56,13 @@ enum OpenSSLBytes {
         }
     }
 
+    /// Certificates one after the other; empty when memory is short.
+    static func pem(of certificates: [OpenSSLObject]) -> [UInt8] {
+        guard let text = try? OpenSSLObject.memory() else { return [] }
+        for link in certificates where unsafe PEM_write_bio_X509(text.pointer, link.pointer) != 1 { return [] }
+        return unsafe drain(text.pointer)
+    }
+
     static func sha256(_ bytes: [UInt8]) -> [UInt8] {
         unsafe [UInt8](unsafeUninitializedCapacity: Int(SHA256_DIGEST_LENGTH)) { digest, written in
             unsafe bytes.withUnsafeBufferPointer { input in

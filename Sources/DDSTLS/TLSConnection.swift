@@ -47,7 +47,7 @@ package import DDSCore
         case .server: unsafe SSL_set_accept_state(ssl.pointer)
         case .client: unsafe SSL_set_connect_state(ssl.pointer)
         }
-        if let serverName, !TLSIdentity.isAddressLiteral(serverName),
+        if let serverName, !CertificateDraft.isAddressLiteral(serverName),
             unsafe dds_ssl_set_tlsext_host_name(ssl.pointer, serverName) != 1
         {
             throw .fromQueue(.badMaterial, during: "naming the server")

@@ -48,9 +48,13 @@ package struct TLSIdentity: Sendable {
     }
 
     /// The certificate and its intermediates, PEM.
-    package var certificatePEM: [UInt8] {
-        guard let text = try? OpenSSLObject.memory() else { return [] }
-        for link in [certificate] + chain where unsafe PEM_write_bio_X509(text.pointer, link.pointer) != 1 { return [] }
+    package var certificatePEM: [UInt8] { OpenSSLBytes.pem(of: [certificate] + chain) }
+
+    /// The private key, unencrypted PKCS #8 in PEM.
+    var privateKeyPEM: [UInt8] {
+        guard let text = try? OpenSSLObject.memory(),
+            unsafe PEM_write_bio_PrivateKey(text.pointer, key.pointer, nil, nil, 0, nil, nil) == 1
+        else { return [] }
         return unsafe OpenSSLBytes.drain(text.pointer)
     }
 
