@@ -132,6 +132,8 @@ package struct SpoolHead: Hashable, Sendable {
 package struct SpoolStatistics: Hashable, Sendable {
     package var head = SpoolHead(uuid: [UInt8](repeating: 0, count: 16), counter: 0)
     package var records = 0
+    /// Higher than every record that was ever made here, erased ones included, and not higher than the next.
+    package var nextUID = SpoolUID(rawValue: 0)
     package var liveBytes = 0
     package var segments = 0
     package var freeSegments = 0

@@ -87,6 +87,13 @@ extension SpoolLog {
         return SpoolHead(uuid: identity.uuid, counter: durableCounter)
     }
 
+    /// Numbers go on behind the last place that was taken, whatever has become of what was there, and segments have ever higher
+    /// ones.
+    private var nextUID: SpoolUID {
+        SpoolUID(
+            rawValue: active.map { $0.uid(of: $0.slots.count) } ?? (ready.first?.sequence ?? maximumSequence + 1) << 16)
+    }
+
     /// Counters for people; sizes of the disk are of this moment.
     package func statistics() throws(SpoolError) -> SpoolStatistics {
         try checkRunning()
@@ -94,6 +101,7 @@ extension SpoolLog {
         result.head = try head()
         result.rotation = rotation
         result.records = index.records
+        result.nextUID = nextUID
         result.liveBytes = index.liveBytes
         result.segments = segments.count
         result.freeSegments = ready.count + spare.count

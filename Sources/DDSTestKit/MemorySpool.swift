@@ -155,6 +155,7 @@ package final class MemorySpool: SpoolEngine {
         state.withLock { state in
             var statistics = state.statistics
             statistics.head = state.head
+            statistics.nextUID = SpoolUID(rawValue: state.lastUID + 1)
             return statistics
         }
     }

@@ -30,6 +30,30 @@ import Testing
         #expect(try run.opened().entries(in: mailbox) == [entry])
     }
 
+    /// Whoever numbers by UIDs begins behind all that ever were, however few of them are left.
+    @Test(arguments: [1, 31, 32, 33, 100]) func nextUID_isBehindAllThatWere_andNotBehindTheNext(count: Int) throws {
+        var run = try SpoolRun(seed: 1)
+        let log = try run.opened()
+        let first = try log.statistics().nextUID
+        var all = try log.commit((0..<count).map { append($0) }).flatMap { try uids($0) }
+        #expect(first <= all[0])
+        for isCrash in [false, true] {
+            let before = try run.opened()
+            let next = try before.statistics().nextUID
+            #expect(all.allSatisfy { $0 < next })
+            _ = before.commit([SpoolTransaction(erasures: all)])
+            _ = run.maintain(before)
+            #expect(try before.statistics().nextUID >= next)
+            if isCrash { run.crash() } else { run.nextProcess() }
+            let after = try run.opened()
+            let promised = try after.statistics().nextUID
+            #expect(all.allSatisfy { $0 < promised })
+            all = try uids(after.commit([append(1)])[0])
+            let later = try after.statistics().nextUID
+            #expect(promised <= all[0] && all[0] < later)
+        }
+    }
+
     @Test func delivery_namesItsPayload() throws {
         var run = try SpoolRun(seed: 1)
         let log = try run.opened()

@@ -38,7 +38,7 @@ final class FolderView: Sendable {
         /// The version of the table that was looked at last.
         var tableVersion = -1
         var version: UInt64 = 0
-        /// Never less than they were (RFC 9051 section 2.3.1.1, RFC 7162 section 3.1.2.1).
+        /// Never less than they were (RFC 9051 section 2.3.1.1, RFC 7162 section 3.1.2.1), not even by a program before this one.
         var uidNext: UInt32 = 1
         var highestModSeq: UInt64 = 1
     }
@@ -53,6 +53,8 @@ final class FolderView: Sendable {
     private var index = FolderIndex(SummaryTable())
     private var indexOf: ObjectIdentifier?
     private var known: [IMAPFolder: Known] = [:]
+    /// Higher than the numbers of everything that was there before the first look, gone or not.
+    private var firstNext: SpoolUID?
     private var views: [IMAPFolder: FolderView] = [:]
     private var statuses: [IMAPFolder: (version: UInt64, status: IMAPStatus)] = [:]
     /// How many sessions look at a mailbox; the views of others are not kept.
@@ -140,6 +142,23 @@ final class FolderView: Sendable {
         return number
     }
 
+    /// What is known of a mailbox. At the first look it begins behind all numbers that were ever used: nobody has kept what the
+    /// highest of this mailbox was, if that is gone.
+    private func known(_ folder: IMAPFolder) async throws(Problem) -> Known {
+        if let known = known[folder] { return known }
+        if firstNext == nil {
+            do throws(SpoolError) {
+                firstNext = try await agent.spool.statistics().nextUID
+            } catch {
+                throw .refused(IMAPRefusal("SERVERBUG", "The mailboxes cannot be numbered: the local store cannot be read"))
+            }
+        }
+        var fresh = Known()
+        fresh.uidNext = UInt32(clamping: max(1, firstNext?.rawValue ?? 1))
+        fresh.highestModSeq = max(1, (firstNext?.rawValue ?? 1) &- 1)
+        return known[folder] ?? fresh
+    }
+
     /// The index of everything as it is now.
     func current(_ store: MessageStore) async -> FolderIndex {
         if isCurrent(store) { return index }
@@ -212,7 +231,7 @@ final class FolderView: Sendable {
                         + "messages again once you have joined with a new one"
                 ))
         }
-        var known = known[folder] ?? Known()
+        var known = try await known(folder)
         let last = known.rows
         if known.version > 0, await Loop.offload(when: rows.count > 1000, { last == rows }), let view = views[folder],
             view.view.version == known.version
@@ -220,7 +239,7 @@ final class FolderView: Sendable {
             self.known[folder]?.tableVersion = index.table.version
             return view
         }
-        known = self.known[folder] ?? Known()
+        known = self.known[folder] ?? known
         known.rows = rows
         known.tableVersion = index.table.version
         known.version += 1
@@ -272,7 +291,7 @@ final class FolderView: Sendable {
 
     private func draftsView(_ validity: UInt32) async throws(Problem) -> FolderView {
         guard let drafts = agent.unlocked?.drafts else { throw .locked }
-        var known = known[.drafts] ?? Known()
+        var known = try await known(.drafts)
         if known.version > 0, known.draftChanges == drafts.changeCount, let view = views[.drafts],
             view.view.version == known.version
         {
