@@ -29,6 +29,7 @@ test=(
     "msmtp|an SMTP client"
     "swaks|an SMTP and LMTP client"
     "libnet-ssleay-perl|TLS for swaks"
+    "libnss3-tools|the trust of Thunderbird, as the program and the tests change it"
     "postfix|a mail server in front of the node, as an instance of the test's own"
     "curl|a POP3 and SMTP client"
     "openssl|a TLS client"

@@ -44,6 +44,7 @@ import DDSLoop
     func kitFile(_ name: String) -> [UInt8]? { kits[name].map { _ in Array("KIT".utf8) } }
     private(set) var gatewayChanges: [GatewayChange] = []
     var autoconfig: String?
+    var gatewayAuthority: [UInt8]?
 
     func change(gateway change: GatewayChange) -> String {
         gatewayChanges.append(change)

@@ -175,11 +175,13 @@ import Testing
         let text = Autoconfig.document(
             domain: "a&b.test",
             servers: [
-                Autoconfig.server(.pop3, host: "127.0.0.1", port: 1110), Autoconfig.server(.smtp, host: "::1", port: 1025),
+                Autoconfig.server(.pop3, host: "127.0.0.1", port: 1110, isTLS: false),
+                Autoconfig.server(.smtp, host: "::1", port: 1025, isTLS: true),
             ])
         #expect(text.contains("<domain>a&amp;b.test</domain>") && text.contains("<username>%EMAILADDRESS%</username>"))
         #expect(text.contains("<incomingServer type=\"pop3\">") && text.contains("<outgoingServer type=\"smtp\">"))
         #expect(text.contains("<port>1110</port>") && text.contains("<hostname>::1</hostname>"))
+        #expect(text.contains("<socketType>plain</socketType>") && text.contains("<socketType>SSL</socketType>"))
     }
 
     // MARK: Recipients

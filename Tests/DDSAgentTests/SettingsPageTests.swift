@@ -229,6 +229,7 @@ import Testing
         for (fields, change) in [
             ([HTTPField("action", "on"), HTTPField("protocol", "pop3")], GatewayChange.on("pop3")),
             ([HTTPField("action", "off"), HTTPField("protocol", "smtp")], .off("smtp")),
+            ([HTTPField("action", "tls")], .tls(true)), ([HTTPField("action", "clear")], .tls(false)),
             ([HTTPField("action", "add"), HTTPField("name", name)], .add(password: name)),
             ([HTTPField("action", "revoke"), HTTPField("name", Hex.encode(Array(name.utf8)))], .revoke(password: name)),
         ] {
@@ -240,7 +241,7 @@ import Testing
         for fields in [[HTTPField("action", "save")], [HTTPField("action", "revoke"), HTTPField("name", "x")], []] {
             #expect(await browser.post("/settings/gateway", fields).location == "/settings/gateway")
         }
-        #expect(settings.gatewayChanges.count == 4)
+        #expect(settings.gatewayChanges.count == 6)
         // What the page shows of a password is what its form sends back.
         let sent = await tags(browser, "/settings/gateway").filter { $0.attributes["name"] == "name" && $0.attributes["type"] == "hidden" }
         #expect(sent.first?.attributes["value"] == Hex.encode(Array("x".utf8)))
@@ -257,6 +258,10 @@ import Testing
         #expect(answer.headers.only("Content-Type") == "application/xml; charset=utf-8")
         #expect(answer.headers.only("Cache-Control") == "no-store" && answer.headers.contains("Content-Security-Policy"))
         #expect(Route(path: "/mail/config-v1.1.xml") == .autoconfig && !Route.isPage("/mail/config-v1.1.xml"))
+        #expect(await browser.get("/mail/gateway-ca.pem").status == 404)
+        browser.backend.fakeSettings.gatewayAuthority = Array("PEM".utf8)
+        let authority = await browser.get("/mail/gateway-ca.pem")
+        #expect(authority.text == "PEM" && authority.headers.only("Content-Type") == "application/x-x509-ca-cert")
         for path in ["/mail", "/mail/", "/mail/other.xml", "/mail/config-v1.1.xml/x"] { #expect(Route(path: path) == nil) }
     }
 

@@ -165,6 +165,10 @@ struct AgentFolder: Sendable {
     var deviceKey: String { path + "/device.key" }
     /// Where the gateway listens, and the verifiers of its passwords; see `GatewayBook`.
     var gateway: String { path + "/gateway.json" }
+    /// The gateway's certificate with its authority and its key in clear (0600); see `GatewayCertificate`.
+    var gatewayCertificate: String { path + "/gateway.pem" }
+    /// The authority alone, for mail programs.
+    var gatewayAuthority: String { path + "/gateway-ca.pem" }
     /// The root key of the agent's spool; its records are ciphertext under keys of the vault or of the node besides.
     var spoolKey: String { path + "/spool.key" }
     var spool: String { path + "/spool" }

@@ -9,7 +9,7 @@ extension GatewayDesk {
     var autoconfig: String? {
         let servers = GatewayProtocol.allCases.compactMap { row -> String? in
             guard case .tcp(let host, let port)? = endpoint(of: row) else { return nil }
-            return Autoconfig.server(row, host: host, port: port)
+            return Autoconfig.server(row, host: host, port: port, isTLS: isTLS)
         }
         return servers.isEmpty ? nil : Autoconfig.document(domain: agent.account.address.domain, servers: servers)
     }
@@ -31,7 +31,7 @@ enum Autoconfig {
         """
     }
 
-    static func server(_ row: GatewayProtocol, host: String, port: UInt16) -> String {
+    static func server(_ row: GatewayProtocol, host: String, port: UInt16, isTLS: Bool) -> String {
         let element =
             switch row {
             case .imap, .pop3: "incomingServer"
@@ -41,7 +41,7 @@ enum Autoconfig {
                 <\(element) type="\(row.rawValue)">
                   <hostname>\(HTMLEscaping.escape(host))</hostname>
                   <port>\(port)</port>
-                  <socketType>plain</socketType>
+                  <socketType>\(isTLS ? "SSL" : "plain")</socketType>
                   <authentication>password-cleartext</authentication>
                   <username>%EMAILADDRESS%</username>
                 </\(element)>

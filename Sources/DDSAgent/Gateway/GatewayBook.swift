@@ -16,6 +16,10 @@ import DDSNode
     private let key: [UInt8]
     /// Where what was switched on on the command line listens, as an endpoint.
     private(set) var places: [GatewayProtocol: String]
+    /// Whether TLS was switched on on the command line or in the page.
+    private(set) var isTLS = false
+    /// The fingerprint of the authority that mail programs were last told to trust.
+    private(set) var trusted: String?
     /// In order of their making.
     private(set) var passwords: [AppPassword]
     private var usesWritten: WallTime
@@ -46,6 +50,8 @@ import DDSNode
         places = Dictionary(
             GatewayProtocol.allCases.compactMap { row in json["listen"]?[row.rawValue]?.string.map { (row, $0) } },
             uniquingKeysWith: { $1 })
+        isTLS = json["tls"]?.boolean ?? false
+        trusted = json["trusted"]?.string
         passwords = (json["passwords"]?.array ?? []).compactMap { AppPassword(json: $0) }
     }
 
@@ -54,6 +60,7 @@ import DDSNode
             "version": .number(Self.version), "key": .text(Hex.encode(key)),
             "listen": .object(
                 Dictionary(places.map { ($0.key.rawValue, .text($0.value)) }, uniquingKeysWith: { $1 })),
+            "tls": .bool(isTLS), "trusted": trusted.map { .text($0) } ?? .null,
             "passwords": .list(passwords.map(\.json)),
         ]
     }
@@ -68,12 +75,12 @@ import DDSNode
 
     /// Changes durably, or not at all.
     private func change(_ body: () throws(Failure) -> Void) throws(Failure) {
-        let before = (places, passwords)
+        let before = (places, isTLS, trusted, passwords)
         do throws(Failure) {
             try body()
             try save()
         } catch {
-            (places, passwords) = before
+            (places, isTLS, trusted, passwords) = before
             throw error
         }
     }
@@ -81,6 +88,16 @@ import DDSNode
     func listen(_ row: GatewayProtocol, at place: String?) throws(Failure) {
         guard places[row] != place else { return }
         try change { () throws(Failure) in places[row] = place }
+    }
+
+    func use(tls: Bool) throws(Failure) {
+        guard isTLS != tls else { return }
+        try change { () throws(Failure) in isTLS = tls }
+    }
+
+    func trust(_ fingerprint: String) throws(Failure) {
+        guard trusted != fingerprint else { return }
+        try change { () throws(Failure) in trusted = fingerprint }
     }
 
     // MARK: Passwords

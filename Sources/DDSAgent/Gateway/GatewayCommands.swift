@@ -37,6 +37,16 @@ import DDSNode
             try gateway.revoke(name)
             return ["revoked": .text(name), "passwords": .list(gateway.book.passwords.map(GatewayDesk.described))]
         }
+        commands.register("agent.gateway.trust") { [self] _, _ throws(Failure) in
+            let gateway = try gateway()
+            let certificate = try gateway.trust()
+            return [
+                "certificate": .text(String(decoding: certificate.authority, as: UTF8.self)),
+                "file": .text(gateway.agent.folder.gatewayAuthority), "fingerprint": .text(certificate.fingerprint),
+                "until": .text(CivilTime(secondsSinceEpoch: certificate.notAfter.seconds).rfc3339),
+                "user": .text(gateway.user), "tls": .bool(gateway.isTLS),
+            ]
+        }
         commands.register("agent.gateway.autoconfig") { [self] _, _ throws(Failure) in
             guard let text = try gateway().autoconfig else {
                 throw Failure(.unavailable, "the gateway is off; run: ddsnode gateway on")
@@ -55,7 +65,9 @@ import DDSNode
 
     private func on(_ request: ControlRequest) throws(Failure) -> JSONValue {
         let gateway = try gateway()
-        try gateway.turnOn(Self.rows(request))
+        let rows = try Self.rows(request)
+        if let tls = request.arguments["tls"]?.boolean { try gateway.use(tls: tls) }
+        try gateway.turnOn(rows)
         guard gateway.book.passwords.isEmpty else { return gateway.report() }
         return gateway.report(with: (Self.firstPassword, try gateway.book.addPassword(Self.firstPassword)))
     }
@@ -87,7 +99,7 @@ extension GatewayDesk {
                     endpoint(of: row).map { endpoint in
                         var fields: [String: JSONValue] = [
                             "protocol": .text(row.rawValue), "title": .text(row.title), "address": .text(endpoint.description),
-                            "tls": false, "configured": .bool(!row.configured(in: agent.services.config.agent.gateway).isEmpty),
+                            "tls": .bool(isTLS), "configured": .bool(!row.configured(in: agent.services.config.agent.gateway).isEmpty),
                         ]
                         if case .tcp(let host, let port) = endpoint {
                             fields["host"] = .text(host)
@@ -97,6 +109,7 @@ extension GatewayDesk {
                     }
                 }),
             "user": .text(user), "locked": .bool(agent.isLocked), "problems": .texts(problems),
+            "tls": .bool(isTLS), "fingerprint": isTLS ? certificate.map { .text($0.fingerprint) } ?? .null : .null,
             "passwords": .list(book.passwords.map(Self.described)),
         ]
         if let password {

@@ -6,6 +6,7 @@ import DDSCore
 import DDSHTTP
 import DDSLoop
 import DDSNode
+import DDSTLS
 import DDSWire
 import Glibc
 import Logging
@@ -36,6 +37,9 @@ import Logging
     private var listeners: [GatewayProtocol: Listener] = [:]
     /// Why something that is on is not there, in words.
     private var troubles: [GatewayProtocol: String] = [:]
+    /// What mail programs are shown when TLS is on, and what is wrong with it, in words.
+    var certificate: GatewayCertificate?
+    var certificateTrouble: String?
     private var sessions: [String: Entry] = [:]
     private var whenEmpty: CheckedContinuation<Void, Never>?
     /// Mailboxes that a POP3 session has to itself (RFC 1939 8).
@@ -59,10 +63,11 @@ import Logging
     /// Where it is listened at.
     func endpoint(of row: GatewayProtocol) -> Endpoint? { listeners[row]?.endpoint }
 
-    var problems: [String] { GatewayProtocol.allCases.compactMap { troubles[$0] } }
+    var problems: [String] { GatewayProtocol.allCases.compactMap { troubles[$0] } + (certificateTrouble.map { [$0] } ?? []) }
 
     /// Listens wherever that is on. `inherited` are sockets of the program before this one.
     func start(inherited: [GatewayProtocol: [Int32]]) {
+        prepareTLS()
         for row in GatewayProtocol.allCases {
             let place = place(of: row)
             for descriptor in inherited[row] ?? [] { adopt(descriptor, for: row, at: place) }
@@ -163,7 +168,7 @@ import Logging
 
     /// Says good-bye where a session is between two things, lets what is being made durable be answered, and ends the others in
     /// the midst of what they do.
-    private func endSessions(_ detail: String, where isMeant: (String) -> Bool) {
+    func endSessions(_ detail: String, where isMeant: (String) -> Bool) {
         for (id, entry) in sessions where isMeant(id) {
             entry.session.drain()
             if sessions[id] != nil, !entry.handler.isFinishing { entry.session.abort(detail) }
@@ -206,18 +211,20 @@ import Logging
 
 extension GatewayDesk {
     private func connected(_ stream: ByteStream, _ row: GatewayProtocol) {
-        guard sessions.count < Self.connectionsMax, let endpoint = listeners[row]?.endpoint, Self.isOwn(stream, at: endpoint)
+        let tls = isTLS ? certificate?.context : nil
+        guard sessions.count < Self.connectionsMax, let endpoint = listeners[row]?.endpoint, Self.isOwn(stream, at: endpoint),
+            !isTLS || tls != nil
         else {
             services.log.notice("gateway: connection refused", metadata: ["protocol": "\(row.rawValue)"])
             return stream.close()
         }
         switch row {
         case .imap:
-            run(stream, IMAPServerSession(configuration: Self.imap(agent)), row) { IMAPHandler(desk: self, session: $0) }
+            run(stream, tls, IMAPServerSession(configuration: imap), row) { IMAPHandler(desk: self, session: $0) }
         case .pop3:
-            run(stream, POP3ServerSession(configuration: Self.pop3(agent)), row) { GatewayMaildrop(desk: self, session: $0) }
+            run(stream, tls, POP3ServerSession(configuration: pop3), row) { GatewayMaildrop(desk: self, session: $0) }
         case .smtp:
-            run(stream, SMTPServerSession(configuration: Self.smtp(agent)), row) { GatewaySubmission(desk: self, session: $0) }
+            run(stream, tls, SMTPServerSession(configuration: smtp), row) { GatewaySubmission(desk: self, session: $0) }
         }
     }
 
@@ -231,8 +238,8 @@ extension GatewayDesk {
         return PeerUID.isTrusted(peer: peer, local: local)
     }
 
-    private static func imap(_ agent: Agent) -> IMAPServerConfiguration {
-        var configuration = IMAPServerConfiguration(hostName: agent.account.address.domain, tls: .none)
+    private var imap: IMAPServerConfiguration {
+        var configuration = IMAPServerConfiguration(hostName: agent.account.address.domain, tls: isTLS ? .implicit : .none)
         configuration.messageOctetsMax = GatewaySubmission.messageBytesMax(
             nodeLimit: agent.services.config.server.limits.messageSize)
         configuration.version = ProgramVersion.number
@@ -240,17 +247,18 @@ extension GatewayDesk {
         return configuration
     }
 
-    private static func pop3(_ agent: Agent) -> POP3ServerConfiguration {
-        var configuration = POP3ServerConfiguration(hostName: agent.account.address.domain, tls: .loopback)
+    private var pop3: POP3ServerConfiguration {
+        var configuration = POP3ServerConfiguration(
+            hostName: agent.account.address.domain, tls: isTLS ? .implicit : .loopback)
         configuration.hasExtensions = false
         configuration.keepsMail = true
         configuration.tellsRetrievals = true
         return configuration
     }
 
-    private static func smtp(_ agent: Agent) -> SMTPServerConfiguration {
+    private var smtp: SMTPServerConfiguration {
         var configuration = SMTPServerConfiguration(
-            hostName: agent.account.address.domain, flavour: .submission, tls: .loopback)
+            hostName: agent.account.address.domain, flavour: .submission, tls: isTLS ? .implicit : .loopback)
         configuration.offersLogin = true
         configuration.limits.messageBytesMax = GatewaySubmission.messageBytesMax(
             nodeLimit: agent.services.config.server.limits.messageSize)
@@ -259,14 +267,14 @@ extension GatewayDesk {
     }
 
     private func run<Machine: WireSession>(
-        _ stream: ByteStream, _ machine: Machine, _ row: GatewayProtocol,
+        _ stream: ByteStream, _ tls: TLSContext?, _ machine: Machine, _ row: GatewayProtocol,
         _ makeHandler: (String) -> any SessionHandler<Machine> & GatewaySession
     ) {
         let id = "\(row.rawValue)-\(Hex.encode(services.random.bytes(8)))"
         services.bus.publish(.sessionOpened(sid: id, protocol: "gateway-\(row.rawValue)"))
         let handler = makeHandler(id)
         let session = SessionDriver(
-            id: id, stream: stream, machine: machine, handler: handler, tls: nil, tlsFirst: false,
+            id: id, stream: stream, machine: machine, handler: handler, tls: tls, tlsFirst: tls != nil,
             onEnd: { [weak self] in self?.ended(id) })
         // A session may end while it begins; then there is nothing to keep.
         if !session.isOver { sessions[id] = Entry(session: session, handler: handler) }

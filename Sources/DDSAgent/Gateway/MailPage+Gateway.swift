@@ -19,6 +19,9 @@ extension MailPage {
             }, user: "\(agent.account.address)",
             passwords: (desk?.book.passwords ?? []).map(Self.model),
             problems: (desk?.problems ?? []).map(WelcomeWay.sentence))
+        model.isTLS = desk?.isTLS ?? false
+        model.isTLSConfigured = gateway.tls
+        model.fingerprint = model.isTLS ? desk?.certificate?.fingerprint : nil
         if let freshPassword, let made = desk?.book.passwords.first(where: { $0.name == freshPassword.name }) {
             model.fresh = Self.model(made)
             model.freshText = freshPassword.text
@@ -31,6 +34,7 @@ extension MailPage {
     }
 
     var autoconfig: String? { agent.gateway?.autoconfig }
+    var gatewayAuthority: [UInt8]? { agent.gateway?.certificate?.authority }
 
     func change(gateway change: GatewayChange) -> String {
         guard let desk = agent.gateway, !agent.isLocked else { return "Nothing was changed: the agent is locked or stopping." }
@@ -45,6 +49,9 @@ extension MailPage {
                 guard let row = GatewayProtocol(rawValue: name) else { return "Nothing was changed." }
                 try desk.turnOff([row])
                 return "\(row.title) is off."
+            case .tls(let isOn):
+                try desk.use(tls: isOn)
+                return isOn ? "TLS is on. Have your mail program trust the certificate." : "TLS is off."
             case .add(let text):
                 let made = try desk.book.addPassword(text)
                 freshPassword = AppPassword.name(text).map { ($0, made) }

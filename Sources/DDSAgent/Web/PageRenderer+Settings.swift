@@ -146,6 +146,8 @@ extension PageRenderer {
                     "port": row.port.map { "\($0)" } ?? "",
                 ]
             },
+            "isTLS": gateway.isTLS, "isTLSConfigured": gateway.isTLSConfigured,
+            "fingerprint": optional(gateway.fingerprint),
             "user": DisplayText.address(gateway.user).text, "isAnyOn": gateway.rows.contains { $0.port != nil },
             "passwords": gateway.passwords.map { password -> [String: Any] in
                 let used = password.lastUsed.map { "last used \(time($0, now: now).short)" } ?? "never used"

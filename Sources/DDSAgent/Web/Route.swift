@@ -32,6 +32,7 @@ package enum Route: Hashable, Sendable {
     case settingsKitFile(String)
     /// How mail programs set themselves up.
     case autoconfig
+    case gatewayAuthority
 
     /// The route of a path as sent; nil when there is none.
     package init?(path: String) {
@@ -71,6 +72,7 @@ package enum Route: Hashable, Sendable {
         case ("k", 2) where Self.isID(parts[1]): self = .person(parts[1])
         case ("open", 2) where Self.isID(parts[1]): self = .open(parts[1])
         case ("mail", 2) where parts[1] == "config-v1.1.xml": self = .autoconfig
+        case ("mail", 2) where parts[1] == "gateway-ca.pem": self = .gatewayAuthority
         case ("settings", _): self.init(settings: Array(parts.dropFirst()))
         default: return nil
         }
@@ -121,7 +123,7 @@ package enum Route: Hashable, Sendable {
         case .list, .emptyTrash, .thread, .print, .write, .draft, .person, .formatted, .source, .search, .results, .settings:
             return true
         case .attachment, .view, .formattedDocument, .link, .act, .active, .events, .unlock, .lock, .open, .health, .welcome,
-            .welcomePrint, .welcomeKit, .settingsKit, .settingsKitFile, .autoconfig, nil:
+            .welcomePrint, .welcomeKit, .settingsKit, .settingsKitFile, .autoconfig, .gatewayAuthority, nil:
             return false
         }
     }

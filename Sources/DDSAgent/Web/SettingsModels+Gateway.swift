@@ -44,6 +44,11 @@ package struct GatewayModel: Hashable, Sendable {
     package var freshText: Redacted<String>?
     /// Sentences.
     package var problems: [String]
+    /// Mail programs have to speak TLS; and the configuration says so, which this page cannot change.
+    package var isTLS = false
+    package var isTLSConfigured = false
+    /// Of the authority that they have to trust for it.
+    package var fingerprint: String?
 
     package init(
         rows: [Row], user: String, passwords: [Password] = [], fresh: Password? = nil, freshText: Redacted<String>? = nil,
@@ -62,6 +67,7 @@ package struct GatewayModel: Hashable, Sendable {
 package enum GatewayChange: Hashable, Sendable {
     case on(String)
     case off(String)
+    case tls(Bool)
     case add(password: String)
     case revoke(password: String)
 }

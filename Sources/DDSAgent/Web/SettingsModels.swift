@@ -236,6 +236,8 @@ package enum SettingsChange: Hashable, Sendable {
     func change(gateway change: GatewayChange) -> String
     /// The file by which mail programs set themselves up; nil while the gateway is off. Everybody may have it.
     var autoconfig: String? { get }
+    /// The authority behind the gateway's certificate, PEM; nil while there is none. Everybody may have it.
+    var gatewayAuthority: [UInt8]? { get }
 
     /// Makes a link for another device, and says in a sentence what came of it.
     func linkDevice() async -> String

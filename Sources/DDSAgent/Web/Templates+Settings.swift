@@ -159,7 +159,7 @@ extension Templates {
             </section>
             {{/fresh}}{{#rows}}<section>
             <h2>{{rowTitle}}</h2>
-            {{#isOn}}<dl><dt>Server</dt><dd translate="no">{{host}}</dd><dt>Port</dt><dd>{{port}}</dd><dt>User</dt><dd><bdi dir="auto">{{user}}</bdi></dd><dt>Encryption</dt><dd>none, as it does not leave this computer</dd></dl>{{/isOn}}{{^isOn}}<p>It is off.</p>{{/isOn}}
+            {{#isOn}}<dl><dt>Server</dt><dd translate="no">{{host}}</dd><dt>Port</dt><dd>{{port}}</dd><dt>User</dt><dd><bdi dir="auto">{{user}}</bdi></dd><dt>Encryption</dt><dd>{{#isTLS}}TLS{{/isTLS}}{{^isTLS}}none, as it does not leave this computer{{/isTLS}}</dd></dl>{{/isOn}}{{^isOn}}<p>It is off.</p>{{/isOn}}
             {{#isConfigured}}<p class="hint">The configuration has it on.</p>{{/isConfigured}}{{^isConfigured}}{{>settingsForm}}
             <input type="hidden" name="protocol" value="{{rowName}}" autocomplete="off">
             <button name="action" value="{{#isOn}}off{{/isOn}}{{^isOn}}on{{/isOn}}">Switch {{rowTitle}} {{#isOn}}off{{/isOn}}{{^isOn}}on{{/isOn}}</button>
@@ -167,6 +167,14 @@ extension Templates {
             </section>
             {{/rows}}
             {{#isAnyOn}}<p class="hint">POP3 with <code>+GROUP</code> behind your name, as in bob+board, shows one group. What is fetched counts as read here, and what is deleted there is in the trash here. Thunderbird and others set themselves up by <a href="/mail/config-v1.1.xml">this file</a>.</p>{{/isAnyOn}}
+            <section>
+            <h2>TLS</h2>
+            {{#isTLS}}<p>Mail programs speak TLS with the gateway. They have to trust <a href="/mail/gateway-ca.pem">this authority</a>, which has signed one certificate and can sign no other; <code>ddsnode gateway trust</code> tells Thunderbird.</p>
+            {{#fingerprint}}<p class="hint">Its fingerprint (SHA-256): <code translate="no">{{fingerprint}}</code></p>{{/fingerprint}}{{/isTLS}}{{^isTLS}}<p>Off: nothing leaves this computer, and other users of it cannot connect. For mail programs that insist on TLS it can be on for all.</p>{{/isTLS}}
+            {{#isTLSConfigured}}<p class="hint">The configuration has it on.</p>{{/isTLSConfigured}}{{^isTLSConfigured}}{{>settingsForm}}
+            <button name="action" value="{{#isTLS}}clear{{/isTLS}}{{^isTLS}}tls{{/isTLS}}">Switch TLS {{#isTLS}}off{{/isTLS}}{{^isTLS}}on{{/isTLS}}</button>
+            </form>{{/isTLSConfigured}}
+            </section>
             <section>
             <h2>Passwords</h2>
             <p>Each mail program has one of its own. Without one, nothing can log in.</p>

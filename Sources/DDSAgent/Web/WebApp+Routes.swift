@@ -37,7 +37,10 @@ extension WebApp {
         case (.settings(let tab), true): return await post(settings: tab, request, visit)
         case (.settingsKit(let name), false): return settingsKit(name, request, visit)
         case (.settingsKitFile(let name), false): return settingsKitFile(name, visit)
-        case (.autoconfig, false): return autoconfig()
+        case (.autoconfig, false):
+            return gatewayFile(backend.settings.autoconfig.map { Array($0.utf8) }, "application/xml; charset=utf-8")
+        case (.gatewayAuthority, false):
+            return gatewayFile(backend.settings.gatewayAuthority, "application/x-x509-ca-cert")
         case (.events, false): return .events(openStream(of: visit?.id))
         case (.draft(let id), true): return await post(draft: id, request, visit)
         case (.act, true): return await act(request, visit)
@@ -53,7 +56,7 @@ extension WebApp {
         case (.health, true), (.open, true), (.list, true), (.thread, true), (.print, true), (.write, true), (.attachment, true),
             (.view, true), (.formatted, true), (.formattedDocument, true), (.source, true), (.link, true), (.results, true),
             (.person, true), (.events, true), (.welcomePrint, true), (.welcomeKit, true), (.settingsKit, true),
-            (.settingsKitFile, true), (.autoconfig, true), (.act, false), (.active, false),
+            (.settingsKitFile, true), (.autoconfig, true), (.gatewayAuthority, true), (.act, false), (.active, false),
             (.lock, false):
             gate.count(.methodNotAllowed)
             var response = page(for: .methodNotAllowed)

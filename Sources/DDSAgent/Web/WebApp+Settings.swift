@@ -62,6 +62,8 @@ extension WebApp {
         return switch body.value("action") {
         case "on": .on(body.value("protocol") ?? "")
         case "off": .off(body.value("protocol") ?? "")
+        case "tls": .tls(true)
+        case "clear": .tls(false)
         case "add": .add(password: name)
         case "revoke": Hex.decode(name).map { .revoke(password: String(decoding: $0, as: UTF8.self)) }
         default: nil
@@ -69,11 +71,9 @@ extension WebApp {
     }
 
     /// For mail programs, which are signed in nowhere.
-    func autoconfig() -> HTTPResponse {
-        guard let text = backend.settings.autoconfig else { return HTTPResponse(status: 404) }
-        return HTTPResponse(
-            status: 200, headers: HTTPHeaders([HTTPField("Content-Type", "application/xml; charset=utf-8")]),
-            body: .bytes(Array(text.utf8)))
+    func gatewayFile(_ bytes: [UInt8]?, _ type: String) -> HTTPResponse {
+        guard let bytes else { return HTTPResponse(status: 404) }
+        return HTTPResponse(status: 200, headers: HTTPHeaders([HTTPField("Content-Type", type)]), body: .bytes(bytes))
     }
 
     /// Browsers send CR LF in textareas; ends of lines that nobody sees go.

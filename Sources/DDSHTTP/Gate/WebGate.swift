@@ -186,7 +186,7 @@ extension WebGate {
 package enum WebPath {
     /// Served without a session: they show nothing private.
     package static func isPublic(_ path: String) -> Bool {
-        ["/unlock", "/welcome", "/healthz", "/mail/config-v1.1.xml"].contains(path)
+        ["/unlock", "/welcome", "/healthz", "/mail/config-v1.1.xml", "/mail/gateway-ca.pem"].contains(path)
             || ["/static/", "/open/", "/welcome/"].contains { path.hasPrefix($0) } || isWayOut(path)
     }
 

@@ -128,6 +128,8 @@ package struct Config: Sendable, Equatable {
             package var imap = ""
             package var pop3 = ""
             package var smtp = ""
+            /// Mail programs speak TLS, whatever `ddsnode gateway` says.
+            package var tls = false
         }
 
         package struct Web: Sendable, Equatable {

@@ -190,7 +190,7 @@ package enum ConfigSchema {
             "agent.gateway.imap", .endpoint(\.agent.gateway.imap, isLocal: true, isOptional: true), .value(.text("")),
             restart: true,
             "Where mail programs of this person read with IMAP, such as 127.0.0.1:1143, whatever `ddsnode gateway` says. When empty, "
-                + "that command decides. Only this user's own processes may connect, and there is no TLS."),
+                + "that command decides. Only this user's own processes may connect."),
         ConfigKey(
             "agent.gateway.pop3", .endpoint(\.agent.gateway.pop3, isLocal: true, isOptional: true), .value(.text("")),
             restart: true,
@@ -199,6 +199,11 @@ package enum ConfigSchema {
             "agent.gateway.smtp", .endpoint(\.agent.gateway.smtp, isLocal: true, isOptional: true), .value(.text("")),
             restart: true,
             "Where mail programs of this person submit with SMTP, such as 127.0.0.1:1025. The rest as for imap."),
+        ConfigKey(
+            "agent.gateway.tls", .flag(\.agent.gateway.tls), .value(.flag(false)),
+            restart: true,
+            "Mail programs speak TLS from the first byte, at all three, whatever `ddsnode gateway` says. When false, that command "
+                + "decides. They have to trust the gateway's certificate first; see `ddsnode gateway trust`."),
     ]
 
     private static let log = [

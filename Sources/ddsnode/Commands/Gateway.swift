@@ -9,7 +9,7 @@ import DDSNode
 struct GatewayCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gateway", abstract: "Serve your mail program on this computer.",
-        subcommands: [On.self, Off.self, Show.self, Password.self, Autoconfig.self])
+        subcommands: [On.self, Off.self, Show.self, Password.self, Autoconfig.self, Trust.self])
 
     static let protocolHelp: ArgumentHelp = "imap, pop or smtp; all of them when none is named."
 
@@ -26,7 +26,8 @@ struct GatewayCommand: ParsableCommand {
         guard !listeners.isEmpty else { return "The gateway is off." + troubles(result) }
         var lines = listeners.map { listener in
             let title = SafeWord.text(listener["title"]).padding(to: 5)
-            return "\(title) \(SafeWord.text(listener["address"]))  no encryption (loopback, only your user may connect)"
+            let way = listener["tls"]?.boolean == true ? "TLS" : "no encryption"
+            return "\(title) \(SafeWord.text(listener["address"]))  \(way) (loopback, only your user may connect)"
         }
         lines.append("User  \(SafeWord.text(result["user"]))" + password(result))
         return lines.joined(separator: "\n") + troubles(result)
@@ -55,15 +56,22 @@ struct GatewayCommand: ParsableCommand {
     struct On: NodeCommand {
         static let configuration = CommandConfiguration(
             commandName: "on", abstract: "Let mail programs fetch and send, also after a restart.",
-            discussion: "A first password is made where there is none. The port stays the same from then on.")
+            discussion: """
+                A first password is made where there is none. The port stays the same from then on. TLS is for all protocols or \
+                for none; it is off at first, since nothing leaves this computer.
+                """)
 
+        @Flag(inversion: .prefixedNo, help: "Have mail programs speak TLS; see gateway trust.") var tls: Bool?
         @Argument(help: GatewayCommand.protocolHelp) var protocols: [String] = []
         @OptionGroup(title: "Global options") var globals: GlobalOptions
 
         func perform(_ context: Context) async throws(Failure) -> Int32 {
-            let result = try await GatewayCommand.ask(context, "on", ["protocols": .texts(protocols)])
+            var arguments: [String: JSONValue] = ["protocols": .texts(protocols)]
+            if let tls { arguments["tls"] = .bool(tls) }
+            let result = try await GatewayCommand.ask(context, "on", .object(arguments))
             context.output.result(result) {
                 GatewayCommand.card(result)
+                    + (tls == true ? "\nFor your mail program to trust the certificate: ddsnode gateway trust" : "")
                     + "\nNote: your mail program will keep decrypted mail on disk.      Thunderbird file: ddsnode gateway autoconfig"
             }
             return 0
