@@ -46,7 +46,7 @@ import DDSLoop
     var autoconfig: String?
     var gatewayAuthority: [UInt8]?
 
-    func change(gateway change: GatewayChange) -> String {
+    func change(gateway change: GatewayChange) async -> String {
         gatewayChanges.append(change)
         return "Changed."
     }

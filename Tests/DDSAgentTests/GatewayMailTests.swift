@@ -21,7 +21,7 @@ import Testing
     init() async throws {
         open = try await OpenAgent()
         desk = try GatewayDesk(agent: open.agent)
-        password = try desk.book.addPassword("tests").exposed
+        password = try await desk.book.addPassword("tests").exposed
     }
 
     var store: MessageStore { get throws { try open.agent.opened().store } }

@@ -21,7 +21,7 @@ import Testing
         let folder = open.agent.folder
         desk.start(inherited: [:])
         #expect(!desk.isTLS && desk.certificate == nil && !HostFiles.exists(folder.gatewayCertificate))
-        try desk.use(tls: true)
+        try await desk.use(tls: true)
         let first = try #require(desk.certificate)
         #expect(desk.isTLS && desk.problems.isEmpty)
         let kept = try HostFiles.read(folder.gatewayCertificate)
@@ -40,7 +40,7 @@ import Testing
         again.start(inherited: [:])
         #expect(again.isTLS && again.certificate?.fingerprint == first.fingerprint)
         #expect(try HostFiles.read(folder.gatewayAuthority) == authority)
-        try again.use(tls: false)
+        try await again.use(tls: false)
         #expect(!again.isTLS && HostFiles.exists(folder.gatewayCertificate))
         again.stop()
     }
@@ -48,7 +48,7 @@ import Testing
     @Test @LoopActor func aDamagedCertificate_isSaid_left_andNobodyIsServedInClear() async throws {
         let open = try await OpenAgent()
         let desk = try GatewayDesk(agent: open.agent)
-        try desk.use(tls: true)
+        try await desk.use(tls: true)
         desk.stop()
         let path = open.agent.folder.gatewayCertificate
         let good = try HostFiles.read(path)
@@ -58,11 +58,11 @@ import Testing
         again.start(inherited: [:])
         #expect(again.isTLS && again.certificate == nil && again.problems.count == 1)
         #expect(again.problems.first?.contains("\(path) is damaged") == true)
-        #expect(throws: Failure.self) { try again.use(tls: true) }
-        #expect(throws: Failure.self) { try again.trust() }
+        await #expect(throws: Failure.self) { try await again.use(tls: true) }
+        await #expect(throws: Failure.self) { try await again.trust() }
         #expect(try HostFiles.read(path) == broken)
         try HostFiles.remove(path)
-        _ = try again.trust()
+        _ = try await again.trust()
         #expect(again.problems.isEmpty && again.certificate != nil)
         again.stop()
     }
@@ -72,7 +72,7 @@ import Testing
         let desk = try GatewayDesk(agent: open.agent)
         // A folder in its place stands for a disk that takes nothing.
         try HostFiles.makeFolders(open.agent.folder.gatewayAuthority)
-        #expect(throws: Failure.self) { try desk.use(tls: true) }
+        await #expect(throws: Failure.self) { try await desk.use(tls: true) }
         #expect(!desk.isTLS && desk.certificate == nil)
         desk.stop()
     }
@@ -81,8 +81,8 @@ import Testing
         let time = ManualTime()
         let open = try await OpenAgent(time: time)
         let desk = try GatewayDesk(agent: open.agent)
-        try desk.use(tls: true)
-        let first = try desk.trust()
+        try await desk.use(tls: true)
+        let first = try await desk.trust()
         #expect(desk.problems.isEmpty)
         desk.stop()
         func start() throws -> GatewayDesk {
@@ -99,7 +99,7 @@ import Testing
         let after = try start()
         #expect(after.certificate?.fingerprint != first.fingerprint && after.certificate != nil)
         #expect(after.problems.map { $0.contains("ddsnode gateway trust") } == [true])
-        let second = try after.trust()
+        let second = try await after.trust()
         #expect(after.problems.isEmpty && second.notAfter > first.notAfter)
         after.stop()
     }
@@ -107,9 +107,9 @@ import Testing
     @Test @LoopActor func files_sayTLS() async throws {
         let open = try await OpenAgent()
         let desk = try GatewayDesk(agent: open.agent)
-        try desk.turnOn([.imap])
+        try await desk.turnOn([.imap])
         #expect(desk.autoconfig?.contains("<socketType>plain</socketType>") == true)
-        try desk.use(tls: true)
+        try await desk.use(tls: true)
         #expect(desk.autoconfig?.contains("<socketType>SSL</socketType>") == true)
         #expect(desk.report()["tls"]?.boolean == true && desk.report()["fingerprint"]?.string == desk.certificate?.fingerprint)
         desk.stop()

@@ -22,12 +22,12 @@ import Testing
 
     // MARK: Passwords
 
-    @Test @LoopActor func aPassword_isWords_andKeptAsVerifierOnly() throws {
+    @Test @LoopActor func aPassword_isWords_andKeptAsVerifierOnly() async throws {
         let folder = try HostFiles.makeTemporaryFolder()
         defer { try? HostFiles.removeTree(folder) }
         let book = try book(folder)
-        let first = try book.addPassword(" mutt ").exposed
-        let second = try book.addPassword("Thunderbird").exposed
+        let first = try await book.addPassword(" mutt ").exposed
+        let second = try await book.addPassword("Thunderbird").exposed
         #expect(first.split(separator: "-").map(\.count) == [5, 5, 5, 5, 5] && first != second)
         #expect(book.use(Array(first.utf8)) == "mutt" && book.use(Array(second.utf8)) == "Thunderbird")
         for wrong in ["", "x", first + "-", String(first.dropLast()), first.uppercased()] {
@@ -38,41 +38,44 @@ import Testing
         #expect(!text.contains(first) && !text.contains(second) && text.contains("mutt"))
         #expect(try #require(HostFiles.status(file)).mode == 0o600)
         // Another start knows them, and one that was revoked no more.
-        try book.revoke("mutt")
+        try await book.revoke("mutt")
         let later = try self.book(folder)
         #expect(later.passwords.map(\.name) == ["Thunderbird"])
         #expect(later.use(Array(first.utf8)) == nil && later.use(Array(second.utf8)) == "Thunderbird")
     }
 
-    @Test @LoopActor func names_areShort_onOneLine_andOnce() throws {
+    @Test @LoopActor func names_areShort_onOneLine_andOnce() async throws {
         let folder = try HostFiles.makeTemporaryFolder()
         defer { try? HostFiles.removeTree(folder) }
         let book = try book(folder)
-        _ = try book.addPassword("mutt")
+        _ = try await book.addPassword("mutt")
         for name in ["", "  ", "a\nb", "a\u{7}", String(repeating: "x", count: 61), "mutt", " mutt"] {
-            #expect(throws: Failure.self, "\(name)") { try book.addPassword(name) }
+            await #expect(throws: Failure.self, "\(name)") { try await book.addPassword(name) }
         }
-        _ = try book.addPassword(String(repeating: "x", count: 60))
-        #expect(throws: Failure.self) { try book.revoke("other") }
+        _ = try await book.addPassword(String(repeating: "x", count: 60))
+        await #expect(throws: Failure.self) { try await book.revoke("other") }
         #expect(book.passwords.count == 2)
     }
 
-    @Test @LoopActor func lastUses_areWrittenOnceAMinute_andAtTheEnd() throws {
+    @Test @LoopActor func lastUses_areWrittenOnceAMinute_andAtTheEnd() async throws {
         let folder = try HostFiles.makeTemporaryFolder()
         defer { try? HostFiles.removeTree(folder) }
         let time = ManualTime()
         let book = try book(folder, time: time)
-        let text = Array(try book.addPassword("mutt").exposed.utf8)
-        func written() throws -> Bool { try self.book(folder).passwords[0].lastUsed != nil }
+        let text = Array(try await book.addPassword("mutt").exposed.utf8)
+        func written() async throws -> Bool {
+            await book.settled()
+            return try self.book(folder).passwords[0].lastUsed != nil
+        }
         time.advance(by: .seconds(59))
         #expect(book.use(text) == "mutt")
-        #expect(try !written())
+        #expect(try await !written())
         time.advance(by: .seconds(1))
         #expect(book.use(text) == "mutt")
-        #expect(try written())
+        #expect(try await written())
         time.advance(by: .seconds(5))
         #expect(book.use(text) == "mutt")
-        book.writeUses()
+        await book.close()
         #expect(try self.book(folder).passwords[0].lastUsed?.seconds == time.wall.seconds)
     }
 
@@ -104,7 +107,7 @@ import Testing
     @Test @LoopActor func whoMayLogIn() async throws {
         let open = try await OpenAgent()
         let desk = try GatewayDesk(agent: open.agent)
-        let password = try desk.book.addPassword("mutt").exposed
+        let password = try await desk.book.addPassword("mutt").exposed
         func login(_ user: String, _ password: String) -> String {
             switch desk.login(plain(user, password)) {
             case .member(.inbox, let name): "inbox \(name)"
@@ -125,7 +128,7 @@ import Testing
             Issue.record("somebody else got in")
             return
         }
-        try desk.revoke("mutt")
+        try await desk.revoke("mutt")
         #expect(login("alice", password) == "refused")
         open.agent.lock()
         #expect(login("alice", password) == "locked" && login("bob", "wrong") == "locked")
@@ -139,14 +142,14 @@ import Testing
         let desk = try GatewayDesk(agent: open.agent)
         desk.start(inherited: [:])
         #expect(GatewayProtocol.allCases.allSatisfy { desk.endpoint(of: $0) == nil } && desk.autoconfig == nil)
-        try desk.turnOn([.pop3])
+        try await desk.turnOn([.pop3])
         let place = try #require(desk.endpoint(of: .pop3))
         #expect(place.isLoopback && desk.endpoint(of: .smtp) == nil && desk.book.places[.pop3] == place.description)
         #expect(open.agent.gateway === desk)
         // Another agent, at the same time, has the next.
         let other = try await OpenAgent()
         let second = try GatewayDesk(agent: other.agent)
-        try second.turnOn([.pop3])
+        try await second.turnOn([.pop3])
         #expect(second.endpoint(of: .pop3) != place)
         second.stop()
         desk.stop()
@@ -166,7 +169,7 @@ import Testing
         let next = try GatewayDesk(agent: open.agent)
         next.start(inherited: [.pop3: left.map(\.descriptor)])
         #expect(next.endpoint(of: .pop3) == place && next.problems.isEmpty)
-        try next.turnOff([.pop3])
+        try await next.turnOff([.pop3])
         #expect(next.endpoint(of: .pop3) == nil && next.book.places.isEmpty)
         next.stop()
     }

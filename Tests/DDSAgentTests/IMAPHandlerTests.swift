@@ -23,7 +23,7 @@ import Testing
         self.open = open
         desk = try GatewayDesk(agent: open.agent)
         handler = IMAPHandler(desk: desk, session: "imap-1")
-        let password = Redacted(Array(try desk.book.addPassword("imap \(desk.book.passwords.count)").exposed.utf8))
+        let password = Redacted(Array(try await desk.book.addPassword("imap \(desk.book.passwords.count)").exposed.utf8))
         _ = await handler.answer(.authenticate(.plain(authzid: nil, authcid: "alice", password: password), nil))
     }
 

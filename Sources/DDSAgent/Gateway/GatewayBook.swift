@@ -23,6 +23,9 @@ import DDSNode
     /// In order of their making.
     private(set) var passwords: [AppPassword]
     private var usesWritten: WallTime
+    /// Writes follow each other, and the loop waits for none of them.
+    private let gate = LoopGate()
+    private var writing: Task<Void, Never>?
 
     /// Throws when the file is there and is none of ours: going on without it would forget passwords in silence.
     init(path: String, random: any RandomSource, time: any TimeSource) throws(Failure) {
@@ -65,62 +68,69 @@ import DDSNode
         ]
     }
 
-    private func save() throws(Failure) {
+    private func save() async throws(Failure) {
+        let (path, bytes) = (path, Array(json.pretty.utf8) + [0x0a])
         do {
-            try HostFiles.write(path, Array(json.pretty.utf8) + [0x0a])
+            try await Loop.offload { () throws(DiskError) in try HostFiles.write(path, bytes) }
         } catch {
             throw Failure(.cannotCreate, "cannot write \(path): \(error)")
         }
     }
 
     /// Changes durably, or not at all.
-    private func change(_ body: () throws(Failure) -> Void) throws(Failure) {
-        let before = (places, isTLS, trusted, passwords)
-        do throws(Failure) {
-            try body()
-            try save()
-        } catch {
-            (places, isTLS, trusted, passwords) = before
-            throw error
+    private func change(_ body: @LoopActor () throws(Failure) -> Void) async throws(Failure) {
+        try await gate.pass { () throws(Failure) in
+            let before = (places, isTLS, trusted, passwords)
+            do throws(Failure) {
+                try body()
+                try await save()
+            } catch {
+                (places, isTLS, trusted, passwords) = before
+                throw error
+            }
         }
     }
 
-    func listen(_ row: GatewayProtocol, at place: String?) throws(Failure) {
+    func listen(_ row: GatewayProtocol, at place: String?) async throws(Failure) {
         guard places[row] != place else { return }
-        try change { () throws(Failure) in places[row] = place }
+        try await change { () throws(Failure) in places[row] = place }
     }
 
-    func use(tls: Bool) throws(Failure) {
+    func use(tls: Bool) async throws(Failure) {
         guard isTLS != tls else { return }
-        try change { () throws(Failure) in isTLS = tls }
+        try await change { () throws(Failure) in isTLS = tls }
     }
 
-    func trust(_ fingerprint: String) throws(Failure) {
+    func trust(_ fingerprint: String) async throws(Failure) {
         guard trusted != fingerprint else { return }
-        try change { () throws(Failure) in trusted = fingerprint }
+        try await change { () throws(Failure) in trusted = fingerprint }
     }
 
     // MARK: Passwords
 
     /// Makes one, and returns it for the only time.
-    func addPassword(_ text: String) throws(Failure) -> Redacted<String> {
+    func addPassword(_ text: String) async throws(Failure) -> Redacted<String> {
         guard let name = AppPassword.name(text) else {
             throw Failure(
                 .usage, "a password's name has 1 to \(AppPassword.nameMax) letters on one line, such as the mail program's")
         }
-        guard !passwords.contains(where: { $0.name == name }) else {
-            throw Failure(.usage, "there is a password \"\(name)\" already; revoke it first, or choose another name")
-        }
         let made = AppPassword.make(name, key: key, random: random, now: time.wall)
-        try change { () throws(Failure) in passwords.append(made.password) }
+        try await change { () throws(Failure) in
+            guard !passwords.contains(where: { $0.name == name }) else {
+                throw Failure(.usage, "there is a password \"\(name)\" already; revoke it first, or choose another name")
+            }
+            passwords.append(made.password)
+        }
         return made.text
     }
 
-    func revoke(_ name: String) throws(Failure) {
-        guard passwords.contains(where: { $0.name == name }) else {
-            throw Failure(.unknownName, "there is no password \"\(name)\"; see: ddsnode gateway password list")
+    func revoke(_ name: String) async throws(Failure) {
+        try await change { () throws(Failure) in
+            guard passwords.contains(where: { $0.name == name }) else {
+                throw Failure(.unknownName, "there is no password \"\(name)\"; see: ddsnode gateway password list")
+            }
+            passwords.removeAll { $0.name == name }
         }
-        try change { () throws(Failure) in passwords.removeAll { $0.name == name } }
     }
 
     /// The name of the password that this is, which is then in use.
@@ -131,10 +141,22 @@ import DDSNode
         return name
     }
 
-    /// A last use that is not kept is no reason to refuse a login.
+    /// Begins to write down what was used; a last use that is not kept is no reason to refuse a login.
     func writeUses() {
         guard passwords.contains(where: { ($0.lastUsed?.milliseconds ?? 0) > usesWritten.milliseconds }) else { return }
         usesWritten = time.wall
-        try? save()
+        writing = Loop.spawn(name: "gateway uses") { [self, writing] in
+            await writing?.value
+            await gate.pass { try? await save() }
+        }
+    }
+
+    /// Waits for what was begun.
+    func settled() async { await writing?.value }
+
+    /// Everything that is known is on the disk then, as far as that is possible.
+    func close() async {
+        writeUses()
+        await settled()
     }
 }

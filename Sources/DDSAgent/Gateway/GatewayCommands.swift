@@ -16,17 +16,17 @@ import DDSNode
     }
 
     func register(in commands: ControlCommands) {
-        commands.register("agent.gateway.on") { [self] request, _ throws(Failure) in try on(request) }
+        commands.register("agent.gateway.on") { [self] request, _ throws(Failure) in try await on(request) }
         commands.register("agent.gateway.off") { [self] request, _ throws(Failure) in
             let gateway = try gateway()
-            try gateway.turnOff(Self.rows(request))
+            try await gateway.turnOff(Self.rows(request))
             return gateway.report()
         }
         commands.register("agent.gateway.show") { [self] _, _ throws(Failure) in try gateway().report() }
         commands.register("agent.gateway.password.add") { [self] request, _ throws(Failure) in
             let gateway = try gateway()
             let name = try request.text("name")
-            return gateway.report(with: (name, try gateway.book.addPassword(name)))
+            return gateway.report(with: (name, try await gateway.book.addPassword(name)))
         }
         commands.register("agent.gateway.password.list") { [self] _, _ throws(Failure) in
             ["passwords": .list(try gateway().book.passwords.map(GatewayDesk.described))]
@@ -34,12 +34,12 @@ import DDSNode
         commands.register("agent.gateway.password.revoke") { [self] request, _ throws(Failure) in
             let gateway = try gateway()
             let name = try request.text("name")
-            try gateway.revoke(name)
+            try await gateway.revoke(name)
             return ["revoked": .text(name), "passwords": .list(gateway.book.passwords.map(GatewayDesk.described))]
         }
         commands.register("agent.gateway.trust") { [self] _, _ throws(Failure) in
             let gateway = try gateway()
-            let certificate = try gateway.trust()
+            let certificate = try await gateway.trust()
             return [
                 "certificate": .text(String(decoding: certificate.authority, as: UTF8.self)),
                 "file": .text(gateway.agent.folder.gatewayAuthority), "fingerprint": .text(certificate.fingerprint),
@@ -63,13 +63,13 @@ import DDSNode
         throw Failure(.unavailable, role.gatewayTrouble ?? "the agent is starting or stopping; try again")
     }
 
-    private func on(_ request: ControlRequest) throws(Failure) -> JSONValue {
+    private func on(_ request: ControlRequest) async throws(Failure) -> JSONValue {
         let gateway = try gateway()
         let rows = try Self.rows(request)
-        if let tls = request.arguments["tls"]?.boolean { try gateway.use(tls: tls) }
-        try gateway.turnOn(rows)
+        if let tls = request.arguments["tls"]?.boolean { try await gateway.use(tls: tls) }
+        try await gateway.turnOn(rows)
         guard gateway.book.passwords.isEmpty else { return gateway.report() }
-        return gateway.report(with: (Self.firstPassword, try gateway.book.addPassword(Self.firstPassword)))
+        return gateway.report(with: (Self.firstPassword, try await gateway.book.addPassword(Self.firstPassword)))
     }
 
     /// What the request names, or everything.

@@ -2,6 +2,7 @@
 // is no STARTTLS: programs that use it as soon as it is offered would fail with a certificate that they do not know.
 
 import DDSCore
+import DDSLoop
 import DDSNode
 import DDSTLS
 import Logging
@@ -11,19 +12,27 @@ extension GatewayDesk {
     var isTLS: Bool { agent.services.config.agent.gateway.tls || book.isTLS }
 
     /// The certificate, made when it is wanted for the first time.
-    func readyCertificate() throws(Failure) -> GatewayCertificate {
+    private func readyCertificate() async throws(Failure) -> GatewayCertificate {
         if let certificate { return certificate }
-        let opened = try GatewayCertificate.open(agent.folder, user: user, now: agent.services.time.wall)
-        certificate = opened
+        let (folder, user, now) = (agent.folder, user, agent.services.time.wall)
+        let opened = try await Loop.offload { () throws(Failure) in
+            try GatewayCertificate.open(folder, user: user, now: now)
+        }
+        // Another may have been as quick; both have read the same file.
+        if certificate == nil { certificate = opened }
         return opened
     }
 
-    /// Gets the certificate if TLS is on. Without it nobody is served: that is not the time to speak in clear.
+    /// Gets the certificate if TLS is on. Without it nobody is served: that is not the time to speak in clear. What was made before
+    /// is only read, so that a start need not wait for the disk.
     func prepareTLS() {
         certificateTrouble = nil
         guard isTLS else { return }
         do throws(Failure) {
-            let fingerprint = try readyCertificate().fingerprint
+            if certificate == nil {
+                certificate = try GatewayCertificate.open(agent.folder, user: user, now: agent.services.time.wall)
+            }
+            let fingerprint = certificate?.fingerprint
             guard let trusted = book.trusted, trusted != fingerprint else { return }
             certificateTrouble = "gateway: its certificate is another than mail programs trust; run: ddsnode gateway trust"
         } catch {
@@ -33,22 +42,22 @@ extension GatewayDesk {
     }
 
     /// Switches TLS on or off for everything. Whoever is connected in the other way has to connect anew.
-    func use(tls: Bool) throws(Failure) {
+    func use(tls: Bool) async throws(Failure) {
         guard tls || !agent.services.config.agent.gateway.tls else {
             throw Failure(
                 .configuration, "agent.gateway.tls in the configuration has it on; set that to false and restart the agent")
         }
         let before = isTLS
-        if tls { _ = try readyCertificate() }
-        try book.use(tls: tls)
+        if tls { _ = try await readyCertificate() }
+        try await book.use(tls: tls)
         prepareTLS()
         if isTLS != before { endSessions("TLS was switched \(tls ? "on" : "off")") { _ in true } }
     }
 
     /// The authority that mail programs shall trust, in PEM, and its fingerprint. From now on `problems` says when it changes.
-    func trust() throws(Failure) -> GatewayCertificate {
-        let certificate = try readyCertificate()
-        try book.trust(certificate.fingerprint)
+    func trust() async throws(Failure) -> GatewayCertificate {
+        let certificate = try await readyCertificate()
+        try await book.trust(certificate.fingerprint)
         prepareTLS()
         return certificate
     }

@@ -112,7 +112,7 @@ import Logging
     }
 
     /// Switches on what is off. What has no place yet gets the first free port.
-    func turnOn(_ rows: [GatewayProtocol]) throws(Failure) {
+    func turnOn(_ rows: [GatewayProtocol]) async throws(Failure) {
         for row in rows where listeners[row] == nil {
             do throws(LoopError) {
                 if let place = place(of: row) { try listen(row, at: place) } else { try listenSomewhere(row) }
@@ -122,7 +122,7 @@ import Logging
             }
             guard row.configured(in: services.config.agent.gateway).isEmpty, let endpoint = endpoint(of: row) else { continue }
             do throws(Failure) {
-                try book.listen(row, at: endpoint.description)
+                try await book.listen(row, at: endpoint.description)
             } catch {
                 listeners.removeValue(forKey: row)?.close()
                 throw error
@@ -143,7 +143,7 @@ import Logging
         if let failure { throw failure }
     }
 
-    func turnOff(_ rows: [GatewayProtocol]) throws(Failure) {
+    func turnOff(_ rows: [GatewayProtocol]) async throws(Failure) {
         for row in rows {
             guard row.configured(in: services.config.agent.gateway).isEmpty else {
                 throw Failure(
@@ -151,7 +151,7 @@ import Logging
             }
         }
         for row in rows {
-            try book.listen(row, at: nil)
+            try await book.listen(row, at: nil)
             listeners.removeValue(forKey: row)?.close()
             troubles[row] = nil
             endSessions("switched off") { $0.hasPrefix(row.rawValue) }
@@ -177,14 +177,15 @@ import Logging
 
     /// Waits for the answers of what is being made durable. After a lock, when nobody begins anything.
     func finish() async {
+        await book.close()
         await withCheckedContinuation { continuation in
             if sessions.isEmpty { return continuation.resume() }
             whenEmpty = continuation
         }
     }
 
-    func revoke(_ name: String) throws(Failure) {
-        try book.revoke(name)
+    func revoke(_ name: String) async throws(Failure) {
+        try await book.revoke(name)
         for entry in sessions.values where entry.password == name { entry.session.abort("its password was revoked") }
     }
 
@@ -201,7 +202,6 @@ import Logging
         for listener in listeners.values { listener.close() }
         listeners = [:]
         for entry in sessions.values { entry.session.abort("the agent stops") }
-        book.writeUses()
         folders.close()
         agent.gateway = nil
     }

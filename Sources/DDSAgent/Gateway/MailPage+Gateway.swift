@@ -36,28 +36,28 @@ extension MailPage {
     var autoconfig: String? { agent.gateway?.autoconfig }
     var gatewayAuthority: [UInt8]? { agent.gateway?.certificate?.authority }
 
-    func change(gateway change: GatewayChange) -> String {
+    func change(gateway change: GatewayChange) async -> String {
         guard let desk = agent.gateway, !agent.isLocked else { return "Nothing was changed: the agent is locked or stopping." }
         do throws(Failure) {
             switch change {
             case .on(let name):
                 guard let row = GatewayProtocol(rawValue: name) else { return "Nothing was changed." }
-                try desk.turnOn([row])
+                try await desk.turnOn([row])
                 return desk.book.passwords.isEmpty
                     ? "\(row.title) is on. Make a password for your mail program." : "\(row.title) is on."
             case .off(let name):
                 guard let row = GatewayProtocol(rawValue: name) else { return "Nothing was changed." }
-                try desk.turnOff([row])
+                try await desk.turnOff([row])
                 return "\(row.title) is off."
             case .tls(let isOn):
-                try desk.use(tls: isOn)
+                try await desk.use(tls: isOn)
                 return isOn ? "TLS is on. Have your mail program trust the certificate." : "TLS is off."
             case .add(let text):
-                let made = try desk.book.addPassword(text)
+                let made = try await desk.book.addPassword(text)
                 freshPassword = AppPassword.name(text).map { ($0, made) }
                 return "The password is made."
             case .revoke(let name):
-                try desk.revoke(name)
+                try await desk.revoke(name)
                 return "It is revoked, and what was logged in with it is cut off."
             }
         } catch {

@@ -210,6 +210,7 @@ import Logging
         if services.handover.isUnderWay {
             for (name, descriptor) in gateway?.surrender() ?? [] { services.handover.leave(name, [descriptor]) }
         }
+        await gateway?.book.close()
         gateway?.stop()
         gateway = nil
         if services.handover.isUnderWay {

@@ -233,7 +233,7 @@ package enum SettingsChange: Hashable, Sendable {
     func kitFile(_ name: String) -> [UInt8]?
 
     /// Switches, makes or revokes, and says in a sentence what came of it.
-    func change(gateway change: GatewayChange) -> String
+    func change(gateway change: GatewayChange) async -> String
     /// The file by which mail programs set themselves up; nil while the gateway is off. Everybody may have it.
     var autoconfig: String? { get }
     /// The authority behind the gateway's certificate, PEM; nil while there is none. Everybody may have it.

@@ -166,7 +166,7 @@ extension Templates {
             </form>{{/isConfigured}}
             </section>
             {{/rows}}
-            {{#isAnyOn}}<p class="hint">POP3 with <code>+GROUP</code> behind your name, as in bob+board, shows one group. What is fetched counts as read here, and what is deleted there is in the trash here. Thunderbird and others set themselves up by <a href="/mail/config-v1.1.xml">this file</a>.</p>{{/isAnyOn}}
+            {{#isAnyOn}}<section><p class="hint">POP3 with <code>+GROUP</code> behind your name, as in bob+board, shows one group. What is fetched counts as read here, and what is deleted there is in the trash here. Thunderbird and others set themselves up by <a href="/mail/config-v1.1.xml">this file</a>.</p></section>{{/isAnyOn}}
             <section>
             <h2>TLS</h2>
             {{#isTLS}}<p>Mail programs speak TLS with the gateway. They have to trust <a href="/mail/gateway-ca.pem">this authority</a>, which has signed one certificate and can sign no other; <code>ddsnode gateway trust</code> tells Thunderbird.</p>

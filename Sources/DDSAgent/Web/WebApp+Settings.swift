@@ -27,7 +27,7 @@ extension WebApp {
             guard let number = body.value("number").flatMap({ Int($0) }) else { break }
             say(await backend.settings.removeDevice(number), visit)
         case (.gateway, _):
-            if let change = Self.gatewayChange(body) { say(backend.settings.change(gateway: change), visit) }
+            if let change = Self.gatewayChange(body) { say(await backend.settings.change(gateway: change), visit) }
         case (.devices, "end"): end(browser: body.value("browser") ?? "", visit)
         default: break
         }
