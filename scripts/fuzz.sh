@@ -9,13 +9,7 @@ export SWIFT_BACKTRACE=enable=no
 
 readonly out=.build-fuzz
 readonly seconds=${2:-60}
-targets=(pop3 smtp lmtp mime)
-imap=()
-# The IMAP machine has its target as soon as it is in the tree.
-if [ -d Sources/DDSWire/IMAP ]; then
-    targets+=(imap)
-    imap=(-D FUZZ_IMAP)
-fi
+targets=(pop3 smtp lmtp imap mime)
 if [ -n "${1:-}" ]; then
     [[ " ${targets[*]} " == *" $1 "* ]] || { echo "no such target: $1; there are: ${targets[*]}" >&2; exit 64; }
     targets=("$1")
@@ -58,7 +52,7 @@ build_module DDSWire "$out/DDSCore.o"
 program=(Tests/Fuzz/*.swift Tests/DDSWireTests/MIMEAudit.swift)
 if is_older "$out/ddsfuzz" "${program[@]}" "$out/DDSCore.o" "$out/DDSWire.o"; then
     echo "building $out/ddsfuzz"
-    compile -wmo -module-name ddsfuzz ${imap[@]+"${imap[@]}"} -o "$out/ddsfuzz" "${program[@]}" "$out/DDSCore.o" "$out/DDSWire.o" \
+    compile -wmo -module-name ddsfuzz -D FUZZ_IMAP -o "$out/ddsfuzz" "${program[@]}" "$out/DDSCore.o" "$out/DDSWire.o" \
         2>&1 | { grep -v 'Cannot export local symbol' || true; }
     touch "$out/ddsfuzz"
 fi

@@ -1,7 +1,7 @@
 // Cuts a stream of octets into lines that end in CRLF, and hands out raw runs where a protocol leaves lines behind (SMTP DATA
 // and BDAT, IMAP literals). It decides where a line ends and nothing about what a line means.
 
-/// A line framer over a buffer that compacts itself. It looks at every octet once, however it arrives, so a peer that sends
+/// A line framer. It looks at every octet once, however it arrives, so a peer that sends
 /// one octet at a time costs no more than one that sends everything at once.
 package struct LineReader: Sendable {
     package enum Line: Hashable, Sendable {
@@ -23,14 +23,8 @@ package struct LineReader: Sendable {
     /// The longest line in octets, including its CRLF. A new limit holds for the line being read as well.
     package var limit: Int
 
-    private var buffer: [UInt8] = []
-    /// Where the octets begin that have not been consumed.
-    private var head = 0
-    /// Where the search for CRLF goes on; never before `head`.
-    private var scan = 0
+    private var buffer = OctetBuffer()
     private var mode = Mode.reading
-
-    private static let compactionOctetsMin = 4096
 
     /// `limit` counts the CRLF (RFC 2449 4, RFC 5321 4.5.3.1.4) and is at least 2.
     package init(limit: Int) {
@@ -39,34 +33,23 @@ package struct LineReader: Sendable {
     }
 
     /// Octets stored and not yet consumed.
-    package var count: Int { buffer.count - head }
-    package var isEmpty: Bool { head == buffer.count }
+    package var count: Int { buffer.count }
+    package var isEmpty: Bool { buffer.isEmpty }
 
     /// The stored octets, for an owner that reads something else than lines; `consume` says how many it has used.
-    package var pending: ArraySlice<UInt8> { buffer[head...] }
+    package var pending: ArraySlice<UInt8> { buffer.pending }
 
     /// Stores octets behind those already stored.
-    package mutating func append(_ bytes: some Collection<UInt8>) {
-        if head == buffer.count {
-            buffer.removeAll(keepingCapacity: buffer.capacity <= 1 << 16)
-            scan -= head
-            head = 0
-        } else if head >= Self.compactionOctetsMin, head >= buffer.count / 2 {
-            buffer.removeSubrange(..<head)
-            scan -= head
-            head = 0
-        }
-        buffer.append(contentsOf: bytes)
-    }
+    package mutating func append(_ bytes: some Collection<UInt8>) { buffer.append(bytes, keptOctetsMax: 1 << 16) }
 
     /// The next line, or nil when more octets are needed.
     package mutating func next() -> Line? {
-        while scan < buffer.count {
-            let octet = buffer[scan]
+        while buffer.scan < buffer.end {
+            let octet = buffer.octets[buffer.scan]
             switch octet {
             case 0x0d:
-                guard scan + 1 < buffer.count else { return nil }
-                if buffer[scan + 1] == 0x0a {
+                guard buffer.scan + 1 < buffer.end else { return nil }
+                if buffer.octets[buffer.scan + 1] == 0x0a {
                     if let line = finishLine() { return line }
                 } else if let line = foundBare() {
                     return line
@@ -74,7 +57,7 @@ package struct LineReader: Sendable {
             case 0x0a:
                 if let line = foundBare() { return line }
             default:
-                scan += 1
+                buffer.scan += 1
                 noteLength()
             }
         }
@@ -84,8 +67,8 @@ package struct LineReader: Sendable {
     /// Marks the first `count` stored octets as used. Reading of lines begins anew behind them.
     package mutating func consume(_ count: Int) {
         precondition(count >= 0 && count <= self.count, "only stored octets can be consumed")
-        head += count
-        scan = head
+        buffer.use(to: buffer.head + count)
+        buffer.scan = buffer.head
         mode = .reading
     }
 
@@ -101,23 +84,19 @@ package struct LineReader: Sendable {
     @discardableResult
     package mutating func discardAll() -> Int {
         let dropped = count
-        buffer = []
-        head = 0
-        scan = 0
+        buffer.removeAll()
         mode = .reading
         return dropped
     }
 
     /// Ends the line whose CRLF begins at `scan`; nil when the line was already reported.
     private mutating func finishLine() -> Line? {
-        let end = scan
         let ended = mode
-        let content = head..<end
-        scan = end + 2
-        head = scan
+        let content = buffer.head..<buffer.scan
+        buffer.use(to: buffer.scan + 2)
         mode = .reading
         switch ended {
-        case .reading: return content.count + 2 > limit ? .overlong : .complete(Array(buffer[content]))
+        case .reading: return content.count + 2 > limit ? .overlong : .complete(Array(buffer.octets[content]))
         case .skippingOverlong: return .overlong
         case .skippingBare: return nil
         }
@@ -125,17 +104,17 @@ package struct LineReader: Sendable {
 
     /// A line end that is none, at `scan`; nil when the line is being skipped anyway.
     private mutating func foundBare() -> Line? {
-        scan += 1
+        buffer.scan += 1
         noteLength()
         guard mode == .reading else { return nil }
         mode = .skippingBare
-        head = scan
+        buffer.use(to: buffer.scan)
         return .bareLineEnd
     }
 
     /// Turns to skipping once the line cannot fit any more, and lets go of what is skipped.
     private mutating func noteLength() {
-        if mode == .reading, scan - head + 2 > limit { mode = .skippingOverlong }
-        if mode != .reading { head = scan }
+        if mode == .reading, buffer.scan - buffer.head + 2 > limit { mode = .skippingOverlong }
+        if mode != .reading { buffer.use(to: buffer.scan) }
     }
 }

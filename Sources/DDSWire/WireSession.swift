@@ -82,6 +82,7 @@ package protocol WireSession {
     mutating func receive(_ bytes: ArraySlice<UInt8>, now: Instant, into actions: inout [WireAction<Question, Effect>])
     mutating func handle(_ event: WireEvent<Answer>, now: Instant, into actions: inout [WireAction<Question, Effect>])
 
-    /// Stored and not yet consumed; the driver stops reading from the peer while this is above its limit.
+    /// Stored and not yet consumed; the driver stops reading from the peer while this is above its limit. A machine that waits
+    /// for the rest of something longer than that limit does not count its beginning: nothing else would ever move.
     var bufferedBytes: Int { get }
 }

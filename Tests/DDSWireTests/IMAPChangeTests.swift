@@ -1,7 +1,8 @@
 import DDSCore
 import DDSTestKit
-import DDSWire
 import Testing
+
+@testable import DDSWire
 
 /// What is told of changes that others make, and when (RFC 9051 7.5.1).
 @Suite struct IMAPChangeTests {
@@ -83,6 +84,33 @@ import Testing
         #expect(say(&harness, "a UID FETCH 1 BODY.PEEK[]") == "* 1 EXPUNGE\r\na OK Done\r\n")
     }
 
+    @Test func copyOfWhatIsGone_copiesNothing() {
+        for verb in ["COPY", "MOVE"] {
+            let model = IMAPModel()
+            var harness = model.selecting()
+            model.remove(1)
+            #expect(
+                say(&harness, "a \(verb) 1:2 Drafts")
+                    == "* 1 EXPUNGE\r\na NO [EXPUNGEISSUED] Some of these messages are gone\r\n")
+            #expect(model.folders["Drafts"]?.messages.count == 0 && model.folders["INBOX"]?.messages.count == 2)
+            model.remove(2)
+            #expect(say(&harness, "a UID \(verb) 2 Drafts") == "* 1 EXPUNGE\r\na OK Done\r\n")
+            // Gone between the two questions.
+            var isAsked = false
+            model.override = {
+                if case .refresh = $0, !isAsked {
+                    isAsked = true
+                    defer { model.remove(3) }
+                    return .unchanged
+                }
+                return nil
+            }
+            #expect(
+                say(&harness, "a \(verb) 1 Drafts")
+                    == "* 1 EXPUNGE\r\na NO [EXPUNGEISSUED] Some of these messages are gone\r\n")
+        }
+    }
+
     @Test func searchFindsNothingTheClientDoesNotKnow() {
         let model = IMAPModel()
         var harness = model.selecting()
@@ -145,25 +173,86 @@ import Testing
         for (index, line) in order.enumerated() { #expect(line.hasPrefix(index.isMultiple(of: 2) ? "ask" : "send")) }
     }
 
-    @Test func store_isAskedInBatches() {
+    @Test func flags_areStoredOnce_forAllMessagesOfACommand() {
+        for command in ["STORE 1:3 +FLAGS.SILENT (\\Seen)", "FETCH 1:3 BODY[]", "UID FETCH 1:3 (BODY[TEXT] FLAGS)"] {
+            let model = IMAPModel()
+            var harness = model.selecting { $0.messagesAtOnce = 2 }
+            harness.receive("a \(command)\r\n")
+            let asked: [[UInt32]] = model.questions.compactMap { if case .store(let uids, _, _) = $0 { uids } else { nil } }
+            #expect(asked == [[1, 2, 3]], "\(command)")
+            #expect(harness.takeText().components(of: "FLAGS (\\Seen)") == (command.hasPrefix("STORE") ? 0 : 3), "\(command)")
+        }
+    }
+
+    @Test func messagesThatWereNotSent_areNotMarked() {
         let model = IMAPModel()
-        var harness = model.selecting { $0.messagesAtOnce = 2 }
-        harness.receive("a STORE 1:3 +FLAGS.SILENT (\\Seen)\r\n")
-        let asked: [[UInt32]] = model.questions.compactMap { if case .store(let uids, _, _) = $0 { uids } else { nil } }
-        #expect(asked == [[1, 2], [3]])
+        var harness = model.selecting { $0.messagesAtOnce = 1 }
+        model.isHeldBack = { if case .bodies([2]) = $0 { true } else { false } }
+        harness.receive("a FETCH 1:3 BODY[]\r\n")
+        #expect(harness.takeText().hasPrefix("* 1 FETCH (BODY[]"))
+        harness.deliver(.endOfInput)
+        harness.deliver(.endOfInput)
+        #expect(!model.questions.contains { if case .store = $0 { true } else { false } })
     }
 
     @Test func largeMessageInPieces_isAskedForOnce() {
         let model = IMAPModel()
         model.add(String(repeating: "y", count: 300_000))
         var harness = model.selecting()
+        func asked() -> Int { model.questions.count { if case .bodies = $0 { true } else { false } } }
         for offset in [0, 100_000, 200_000] {
             harness.receive("a UID FETCH 4 BODY.PEEK[]<\(offset).100000>\r\n")
             #expect(harness.takeOutput().count > 100_000)
+            #expect((harness.session.partlyRead == nil) == (offset == 200_000))
         }
-        #expect(model.questions.count { if case .bodies = $0 { true } else { false } } == 1)
+        #expect(asked() == 1)
+        harness.receive("a UID FETCH 4 BODY.PEEK[]<0.1>\r\na UID FETCH 4 BODY.PEEK[1]<9.1>\r\n")
+        #expect(asked() == 2)
         harness.receive("a NOOP\r\na UID FETCH 4 BODY.PEEK[]<0.1>\r\n")
-        #expect(model.questions.count { if case .bodies = $0 { true } else { false } } == 2)
+        #expect(asked() == 3)
+        harness.receive("a UID FETCH 3 BODY.PEEK[]\r\n")
+        #expect(harness.session.partlyRead == nil)
+    }
+
+    @Test func sameItems_areToldOnce() {
+        let model = IMAPModel()
+        var harness = model.selecting()
+        #expect(
+            say(&harness, "a FETCH 3 (BODY.PEEK[TEXT] UID BODY.PEEK[TEXT] UID BODY.PEEK[TEXT]<0.1> BODY.PEEK[TEXT]<0.1>)")
+                == "* 3 FETCH (BODY[TEXT] {3}\r\n3\r\n UID 3 BODY[TEXT]<0> {1}\r\n3)\r\na OK Done\r\n")
+        #expect(say(&harness, "a FETCH 3 (BODY[TEXT] BODY.PEEK[TEXT])").components(of: "BODY[TEXT]") == 1)
+        #expect(model.flags(3) == IMAPFlags(.seen))
+        #expect(say(&harness, "a FETCH 2 (BODY.PEEK[TEXT] BODY[TEXT])").components(of: "BODY[TEXT]") == 1)
+        #expect(model.flags(2) == IMAPFlags(.seen))
+    }
+
+    @Test func onesMessageInManySections_isBounded() {
+        let model = IMAPModel()
+        model.add("A: b\r\n\r\n" + String(repeating: "x", count: 100_000 - 8))
+        for more in [-1, 0, 1] {
+            var harness = model.selecting()
+            // Once whole, once in two parts, and as much as is to spare.
+            let items = "BODY.PEEK[] BODY.PEEK[HEADER] BODY.PEEK[TEXT] BODY.PEEK[TEXT]<0.\(65_536 + more)>"
+            let text = say(&harness, "a FETCH 3:4 (\(items))")
+            #expect(text.hasPrefix("* 3 FETCH ("))
+            if more > 0 {
+                #expect(
+                    text.hasSuffix("a NO [LIMIT] That is the same message too many times; ask for fewer sections at once\r\n"))
+                #expect(text.utf8.count < 1000)
+            } else {
+                #expect(text.hasSuffix("a OK Done\r\n"))
+                #expect(text.utf8.count > 265_000)
+            }
+        }
+    }
+
+    @Test func fetchItems_areBoundedInNumber() {
+        for more in [-1, 0, 1] {
+            var harness = IMAPModel().selecting()
+            let items = (0..<50 + more).map { "BODY.PEEK[]<\($0).1>" } + ["BODY.PEEK[]<0.1>"]
+            let text = say(&harness, "a FETCH 1 (\(items.joined(separator: " ")))")
+            #expect(text.hasSuffix(more > 0 ? "a BAD More than 50 items\r\n" : "a OK Done\r\n"))
+        }
     }
 
     @Test func rowsOfALargeMailbox_comeInPieces() {
@@ -212,12 +301,30 @@ import Testing
         #expect(model.stops == 1)
     }
 
+    /// What comes between the answer about the mailbox and the wait for a change is no less a change.
+    @Test func changeJustBeforeTheWait_isTold() {
+        let model = IMAPModel()
+        model.isHeldBack = { if case .wait(let since) = $0 { since == model.folders["INBOX"]?.modSeq } else { false } }
+        var harness = model.selecting()
+        var isAsked = false
+        model.override = {
+            guard case .refresh = $0, !isAsked else { return nil }
+            isAsked = true
+            defer { model.add("four") }
+            return .unchanged
+        }
+        #expect(say(&harness, "a IDLE") == "+ Idling\r\n* 4 EXISTS\r\n")
+        #expect(harness.outstanding.map(\.question) == [.wait(since: 5)])
+    }
+
     @Test func idle_withoutAMailbox_waitsAndEnds() {
         let model = IMAPModel()
         var harness = model.loggedIn()
         #expect(say(&harness, "a IDLE") == "+ Idling\r\n")
+        #expect(harness.outstanding.map(\.question) == [.wait(since: nil)])
         harness.answerOldest(.changed)
         #expect(harness.takeText() == "")
+        #expect(harness.outstanding.map(\.question) == [.wait(since: nil)])
         harness.receive("DONE\r\n")
         harness.answerOldest(.changed)
         #expect(harness.takeText() == "a OK Idle ended\r\n")

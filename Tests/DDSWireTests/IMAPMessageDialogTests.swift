@@ -84,7 +84,8 @@ import Testing
             C: a FETCH 3 BODY[TEXT]
             S: * 3 FETCH (BODY[TEXT] {3}
             S: 3
-            S:  FLAGS (\\Seen))
+            S: )
+            S: * 3 FETCH (FLAGS (\\Seen))
             S: a OK Done
             C: a FETCH 3 (FLAGS RFC822.TEXT)
             S: * 3 FETCH (FLAGS (\\Seen) RFC822.TEXT {3}
@@ -109,10 +110,10 @@ import Testing
             &harness,
             """
             C: a FETCH 3 BODY[TEXT]
-            S: * NO [UNAVAILABLE] The agent is locked
             S: * 3 FETCH (BODY[TEXT] {3}
             S: 3
             S: )
+            S: * NO [UNAVAILABLE] The agent is locked
             S: a OK Done
             """)
     }
@@ -315,7 +316,8 @@ import Testing
             C: a FETCH 1 BODY[TEXT]
             S: * 1 FETCH (BODY[TEXT] {12}
             S: first body
-            S:  FLAGS (\\Seen) MODSEQ (10))
+            S: )
+            S: * 1 FETCH (FLAGS (\\Seen) MODSEQ (10))
             S: a OK Done
             C: a STORE 1 (UNCHANGEDSINCE x) FLAGS ()
             S: a BAD Expected a number

@@ -17,9 +17,9 @@ final class IMAPModel {
         var uidNext: UInt32 = 1
         var uidValidity: UInt32 = 7
         var modSeq: UInt64 = 1
-        var isReadOnly = false
         var isSubscribed = true
         var use: IMAPMailbox.Use?
+        var permanentFlags: IMAPFlags.System = [.seen, .answered, .flagged, .deleted, .draft]
     }
 
     static let key: [UInt8] = Array(repeating: 7, count: 32)
@@ -32,7 +32,6 @@ final class IMAPModel {
     var isHeldBack: (IMAPServerQuestion) -> Bool = { if case .wait = $0 { true } else { false } }
     /// What a question is answered instead.
     var override: (IMAPServerQuestion) -> IMAPServerAnswer? = { _ in nil }
-    var quotaLimit: Int? = 10 << 20
     var closes = 0
     var stops = 0
 
@@ -46,7 +45,7 @@ final class IMAPModel {
         folders["INBOX"] = Folder()
         folders["Drafts"] = Folder(use: .drafts)
         folders["Groups/Board"] = Folder()
-        folders["Gr\u{fc}n"] = Folder(isReadOnly: true, isSubscribed: false)
+        folders["Gr\u{fc}n"] = Folder(isSubscribed: false)
         for mail in Self.mails { add(mail) }
     }
 
@@ -197,7 +196,6 @@ final class IMAPModel {
             guard let first = uids.first else { return .threads([]) }
             return .threads([IMAPThread(uid: first, children: uids.dropFirst().map { IMAPThread(uid: $0) })])
         case .manage(let management): return manage(management)
-        case .quota: return .quota(used: 5000, limit: quotaLimit)
         case .wait: return .changed
         case .pause: return .proceed
         }
@@ -212,7 +210,7 @@ final class IMAPModel {
         return .view(
             IMAPView(
                 uidValidity: folder.uidValidity, uidNext: folder.uidNext, highestModSeq: folder.modSeq,
-                rows: folder.messages.map(\.row), isReadOnly: folder.isReadOnly, version: folder.modSeq))
+                rows: folder.messages.map(\.row), permanentFlags: folder.permanentFlags, version: folder.modSeq))
     }
 
     private func login(_ credentials: Credentials, _ peer: TLSPeer?) -> IMAPServerAnswer {
@@ -263,7 +261,7 @@ final class IMAPModel {
         return .done
     }
 
-    private func matches(_ row: IMAPRow, _ key: IMAPSearchKey) -> Bool {
+    func matches(_ row: IMAPRow, _ key: IMAPSearchKey) -> Bool {
         switch key {
         case .all: true
         case .uids(let set): set.ranges.contains { $0.contains(row.uid) }

@@ -1,8 +1,9 @@
 import DDSCore
 import DDSTestKit
 import DDSTorture
-import DDSWire
 import Testing
+
+@testable import DDSWire
 
 /// Limits, order, time, and what comes from people who mean no good.
 @Suite struct IMAPSafetyTests {
@@ -227,7 +228,7 @@ import Testing
         var harness = IMAPModel().greeted()
         for _ in 0..<100 {
             harness.receive(String(repeating: "x", count: 1000))
-            #expect(harness.session.bufferedBytes <= 8192)
+            #expect(harness.session.reader.count <= 8192)
         }
         #expect(say(&harness, "").hasPrefix("* BAD Expected a tag"))
     }
@@ -445,7 +446,8 @@ import Testing
                     harness.deliver(.answer(first.id, .changed))
                 }
                 #expect(harness.outstanding.count <= 1, "\(replay)")
-                #expect(harness.session.bufferedBytes <= bytes.count, "\(replay)")
+                #expect(harness.session.reader.count <= bytes.count, "\(replay)")
+                #expect(harness.session.bufferedBytes <= harness.session.reader.count, "\(replay)")
             }
             let text = harness.takeText()
             // No more tagged replies than lines.

@@ -196,10 +196,47 @@ import Testing
         "BODY[.1]", "BODY[MIME]",
         "BODY[TEXT.1]", "BODY[FOO]", "BODY[HEADER.FIELDS]", "BODY[HEADER.FIELDS ()]", "BODY[HEADER.FIELDS (a:b)]", "BODY[]<1>",
         "BODY[]<1.0>", "BODY[]<.1>", "BODY[]<1.2", "BODY.PEEK", "BODY[1234567890]", "FLAGS (CHANGEDSINCE)", "FLAGS (FOO 1)",
-        "BODY[HEADER.]", "BODY[1..2]", "RFC822.FOO", "BINARY[1]",
+        "BODY[HEADER.]", "BODY[1..2]", "RFC822.FOO", "BINARY", "BINARY.PEEK", "BINARY.SIZE", "BINARY[", "BINARY[0]",
+        "BINARY[1.]", "BINARY[TEXT]", "BINARY[1.MIME]", "BINARY[1]<0>", "BINARY.SIZE[1]<0.1>", "BINARY.SIZE[HEADER]",
     ])
     func otherItems_areRefused(text: String) {
         #expect(throws: IMAPFault.self) { try request(text) }
+    }
+
+    @Test(arguments: [
+        ("BINARY[]", "BINARY[]", [], IMAPFetchSection.Form.decoded, true),
+        ("BINARY[1.2]", "BINARY[1.2]", [1, 2], .decoded, true),
+        ("BINARY.PEEK[3]", "BINARY[3]", [3], .decoded, false),
+        ("binary.size[2.1]", "BINARY.SIZE[2.1]", [2, 1], .decodedSize, false),
+    ])
+    func binarySections(text: String, label: String, part: [Int], form: IMAPFetchSection.Form, marksSeen: Bool) throws {
+        let section = try #require(try request(text).items[0].section)
+        #expect(section.label == label && section.section == MIMESection(part: part, what: .all))
+        #expect(section.form == form && section.marksSeen == marksSeen && section.partial == nil)
+    }
+
+    // MARK: Sets
+
+    @Test func setsOfASearch_areFewRanges() {
+        let rows = [2, 4, 5, 9].map { IMAPRow(uid: $0, modSeq: 1, internalDate: 0, size: 1) }
+        let selection = IMAPSelection(
+            isExamined: false, view: IMAPView(uidValidity: 1, uidNext: 10, highestModSeq: 1, rows: rows))
+        func uids(_ ranges: [(UInt32, UInt32)], isUID: Bool) -> [ClosedRange<UInt32>] {
+            selection.uids(.ranges(ranges.map { IMAPNumberRange(first: $0.0, last: $0.1) }), isUID: isUID).ranges
+        }
+        #expect(uids([(1, 3), (2, 2), (4, 4)], isUID: true) == [2...4])
+        #expect(uids([(9, 9), (2, 2), (3, 3)], isUID: true) == [2...2, 9...9])
+        #expect(uids([(5, 0), (9, .max)], isUID: true) == [5...9])
+        #expect(uids([(10, 0), (3, 3)], isUID: true) == [9...9])
+        #expect(uids([(4, 4), (1, 1), (2, 2)], isUID: false) == [2...4, 9...9])
+        #expect(uids([(7, 3), (9, 9), (8, 0)], isUID: false) == [5...9])
+        #expect(uids(Array(repeating: (1, 4), count: 10_000), isUID: false) == [2...9])
+        var saving = selection
+        saving.saved = [2, 4, 7, 9]
+        #expect(saving.uids(.saved, isUID: false).ranges == [2...4, 9...9])
+        let nobody = IMAPSelection(isExamined: false, view: IMAPView(uidValidity: 1, uidNext: 1, highestModSeq: 1, rows: []))
+        #expect(nobody.uids(.ranges([IMAPNumberRange(first: 1, last: 0)]), isUID: true).ranges == [])
+        #expect(nobody.uids(.ranges([IMAPNumberRange(first: 0, last: 0)]), isUID: false).ranges == [])
     }
 
     // MARK: Threads

@@ -125,10 +125,14 @@ private struct MIMEAudit {
     mutating func run(partsMax: Int) {
         let (message, root) = (structure.message, structure.root)
         check(root.header.lowerBound == 0 && root.body.upperBound == message.count, "the root is not the whole message")
-        check(structure.octets(of: MIMESection(what: .all)) == message, "BODY[] is not the message")
+        check(structure.octets(of: MIMESection(what: .all)) == message[...], "BODY[] is not the message")
         let header = structure.octets(of: MIMESection(what: .header)) ?? []
         let text = structure.octets(of: MIMESection(what: .text)) ?? []
-        check(header + text == message, "HEADER and TEXT are not the message")
+        check(header + text == message[...], "HEADER and TEXT are not the message")
+        var whole = MIMEMessage(message)
+        check(whole.octets(of: MIMESection(what: .header)) == header, "its header is another one without its parts")
+        check(whole.octets(of: MIMESection(what: .text)) == text, "its text is another one without its parts")
+        check(whole.envelope() == structure.envelope(), "its ENVELOPE is another one without its parts")
         walk(root, within: 0..<message.count)
         let (parts, envelopeText) = (parts, structure.envelopeText)
         check(parts <= partsMax, "\(parts) parts")

@@ -76,7 +76,7 @@ import Testing
         try MutationRun.each("MIMEFuzzTests/mutatedHeaders_areCutIntoFields_thatTogetherAreTheHeader") { random, replay in
             let structure = MIMEStructure(Mutation.mutated(Self.samples, random))
             let names = [["Subject", "TO"], ["content-type"], [], [""]][random.below(4)]
-            func section(_ what: MIMESection.What) -> [UInt8] { structure.octets(of: MIMESection(what: what)) ?? [] }
+            func section(_ what: MIMESection.What) -> [UInt8] { Array(structure.octets(of: MIMESection(what: what)) ?? []) }
             let (named, others) = (section(.fields(names)), section(.fieldsNot(names)))
             let header = section(.header)
             let emptyLine = section(.fields([]))

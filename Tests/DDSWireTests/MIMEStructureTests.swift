@@ -174,7 +174,7 @@ import Testing
         for body in ["no delimiter\n", "", "--b--\n", "--c\n\n--c--\n"] {
             let structure = mime("Content-Type: multipart/mixed; boundary=b\n\n" + body)
             #expect(structure.bodyText.hasPrefix("(\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" "))
-            #expect(structure.octets(of: MIMESection(part: [1], what: .all)) == mimeOctets(body))
+            #expect(structure.octets(of: MIMESection(part: [1], what: .all)) == mimeOctets(body)[...])
         }
     }
 

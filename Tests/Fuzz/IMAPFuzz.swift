@@ -21,9 +21,8 @@
                 internalDate: 1_764_000_000, size: imapMessages[index].count)
         }.filter { _ in !choices.oneIn(8) }
         return IMAPView(
-            uidValidity: 7, uidNext: 9, highestModSeq: 9, rows: rows, isReadOnly: choices.oneIn(8),
-            takesKeywords: !choices.oneIn(4),
-            version: version)
+            uidValidity: 7, uidNext: 9, highestModSeq: 9, rows: rows,
+            permanentFlags: IMAPFlags.System(rawValue: UInt8(choices.below(32))), version: version)
     }
 
     private func imapAnswer(_ question: IMAPServerQuestion, _ choices: inout FuzzChoices, version: UInt64) -> IMAPServerAnswer {
@@ -66,7 +65,6 @@
         case .thread:
             return .threads([IMAPThread(uid: nil, children: [IMAPThread(uid: 1), IMAPThread(uid: 3)]), IMAPThread(uid: 5)])
         case .manage: return choices.oneIn(4) ? declined : .done
-        case .quota: return .quota(used: 1, limit: choices.oneIn(2) ? nil : 5)
         case .wait: return .changed
         case .pause: return .proceed
         }
@@ -98,7 +96,7 @@
             },
             answer: { question, choices in
                 version += 1
-                if question == .wait, !isWaitOver, !choices.oneIn(3) { return nil }
+                if case .wait = question, !isWaitOver, !choices.oneIn(3) { return nil }
                 isWaitOver = false
                 return imapAnswer(question, &choices, version: version)
             })

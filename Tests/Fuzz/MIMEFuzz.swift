@@ -1,6 +1,6 @@
 // The MIME structure of any octets, held against everything that must be true of it.
 
-import DDSWire
+@testable import DDSWire
 
 func fuzzMIME(_ input: [UInt8]) {
     let choice = Int(input.last ?? 0)

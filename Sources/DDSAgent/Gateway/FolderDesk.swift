@@ -112,16 +112,9 @@ final class FolderView: Sendable {
 
     var mailboxes: [IMAPMailbox] {
         let left = agent.unlocked?.settings.settings.unsubscribedMailboxes ?? []
-        let groups = agent.groupNames
-        func mailbox(_ folder: IMAPFolder) -> IMAPMailbox {
+        return (IMAPFolder.standing + agent.groupNames.map { IMAPFolder.mail(.group($0)) }).map { folder in
             IMAPMailbox(name: folder.name, use: folder.use, isSubscribed: !left.contains(folder.name))
         }
-        var found = [mailbox(.mail(.inbox))]
-        if !groups.isEmpty {
-            found.append(IMAPMailbox(name: IMAPFolder.groupsName, isSelectable: false, isSubscribed: false))
-        }
-        found += groups.map { mailbox(.mail(.group($0))) }
-        return found + IMAPFolder.standing.dropFirst().map(mailbox)
     }
 
     func folder(_ name: String) -> IMAPFolder? { IMAPFolder(name: name, groups: agent.groupNames) }

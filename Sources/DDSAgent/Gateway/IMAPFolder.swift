@@ -16,12 +16,9 @@ enum IMAPFolder: Hashable, Sendable {
         .mail(.inbox), .drafts, .mail(.sent), .mail(.outbox), .mail(.archive), .mail(.trash),
     ]
 
-    /// Nil for a name that no mailbox has.
+    /// Nil for a name that no mailbox has. The session has made `INBOX` of it in any case of letters (RFC 9051 5.1).
     init?(name: String, groups: [String]) {
-        // RFC 9051 5.1: INBOX in any case of letters, and no other name.
-        if name.uppercased() == "INBOX" {
-            self = .mail(.inbox)
-        } else if let known = Self.standing.first(where: { $0.name == name }) {
+        if let known = Self.standing.first(where: { $0.name == name }) {
             self = known
         } else if name.hasPrefix(Self.groupsPrefix), let group = groups.first(where: { Self.groupsPrefix + $0 == name }) {
             self = .mail(.group(group))

@@ -43,7 +43,7 @@ import Logging
             switch question {
             case .pause: return .proceed
             case .authenticate(let credentials, _): return authenticate(credentials)
-            case .wait: return await waitForChange()
+            case .wait(let version): return await waitForChange(since: version)
             case .mailboxes:
                 guard openStore != nil else { throw .locked }
                 return .mailboxes(folders.mailboxes)
@@ -65,7 +65,6 @@ import Logging
             case .sort(let order, let key): return .found(try await sort(order, key))
             case .thread(let key): return .threads(try await thread(key))
             case .manage(let management): return try await manage(management)
-            case .quota: return try await quota()
             }
         } catch {
             switch error {
@@ -209,15 +208,6 @@ import Logging
         }
     }
 
-    private func quota() async throws(FolderDesk.Problem) -> IMAPServerAnswer {
-        guard openStore != nil else { throw .locked }
-        do throws(SpoolError) {
-            return .quota(used: try await agent.spool.statistics().liveBytes, limit: nil)
-        } catch {
-            throw trouble("store not measured", error)
-        }
-    }
-
     /// What the spool said, for the log, and for the mail program in its words.
     func trouble(_ what: String, _ error: SpoolError) -> FolderDesk.Problem {
         guard openStore != nil else { return .locked }
@@ -238,7 +228,7 @@ import Logging
 
     // MARK: Waiting
 
-    private func waitForChange() async -> IMAPServerAnswer {
+    private func waitForChange(since version: UInt64?) async -> IMAPServerAnswer {
         let wait = MailboxWait()
         self.wait = wait
         defer {
@@ -248,6 +238,9 @@ import Logging
         if isStopAsked || isGone || openStore == nil { return .changed }
         let bus = agent.services.bus
         let subscription = bus.subscribe([.store, .outbox, .mail]) { _ in wait.stop() }
+        // Nobody tells of what has come since the session was told last and before it was subscribed here. Of a mailbox that
+        // cannot be told any more the session hears when it asks.
+        if let version, (try? await view())?.view.version != version { wait.stop() }
         await wait.ended()
         bus.unsubscribe(subscription)
         return .changed
@@ -259,8 +252,7 @@ extension IMAPServerQuestion {
     fileprivate var isChange: Bool {
         switch self {
         case .store, .append, .copy, .move, .expunge, .manage: true
-        case .authenticate, .mailboxes, .status, .open, .refresh, .bodies, .mayAppend, .search, .sort, .thread, .quota, .wait,
-            .pause:
+        case .authenticate, .mailboxes, .status, .open, .refresh, .bodies, .mayAppend, .search, .sort, .thread, .wait, .pause:
             false
         }
     }

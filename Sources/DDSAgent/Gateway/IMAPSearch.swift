@@ -9,7 +9,8 @@ import DDSWire
 
 /// A question about messages of one folder.
 struct IMAPSearch: Sendable {
-    let key: IMAPSearchKey
+    /// With its texts and keywords folded.
+    private let key: IMAPSearchKey
     /// Of texts that the index was asked for: the records of messages that may have them. What is not there is not decided.
     let candidates: [String: Set<UInt64>]
     /// Seconds since 1970.
@@ -24,6 +25,28 @@ struct IMAPSearch: Sendable {
     /// Nil for drafts.
     let table: SummaryTable?
 
+    /// `candidates` are by `texts`.
+    init(key: IMAPSearchKey, candidates: [String: Set<UInt64>], now: Int64, table: SummaryTable?) {
+        self.key = Self.folded(key)
+        self.candidates = candidates
+        self.now = now
+        self.table = table
+    }
+
+    /// What is compared without case is folded once and not again for each message.
+    private static func folded(_ key: IMAPSearchKey) -> IMAPSearchKey {
+        switch key {
+        case .keyword(let keyword, let isSet): .keyword(keyword.lowercased(), isSet)
+        case .header(let name, let text): .header(name, IMAPSearchText.folded(text))
+        case .body(let text): .body(IMAPSearchText.folded(text))
+        case .text(let text): .text(IMAPSearchText.folded(text))
+        case .not(let key): .not(folded(key))
+        case .or(let left, let right): .or(folded(left), folded(right))
+        case .and(let keys): .and(keys.map(folded))
+        case .all, .uids, .flag, .before, .on, .since, .younger, .older, .larger, .smaller, .modSeq: key
+        }
+    }
+
     /// True or false where the row tells, nil where its message has to be looked at.
     func holds(_ row: Row) -> Bool? { holds(key, row, nil) }
 
@@ -32,10 +55,10 @@ struct IMAPSearch: Sendable {
     private func holds(_ key: IMAPSearchKey, _ row: Row, _ message: IMAPSearchText?) -> Bool? {
         switch key {
         case .all: true
-        case .uids(let set): set.ranges.contains { $0.contains(row.facts.uid) }
+        case .uids(let set): Self.holds(set.ranges, row.facts.uid)
         case .flag(let flag, let isSet): row.facts.flags.system.contains(flag) == isSet
         case .keyword(let keyword, let isSet):
-            row.facts.flags.keywords.contains { $0.lowercased() == keyword.lowercased() } == isSet
+            row.facts.flags.keywords.contains { $0.lowercased() == keyword } == isSet
         case .before(let day, let sent): self.day(row, sent) < day
         case .on(let day, let sent): self.day(row, sent) == day
         case .since(let day, let sent): self.day(row, sent) >= day
@@ -44,13 +67,18 @@ struct IMAPSearch: Sendable {
         case .larger(let octets): row.facts.size > octets
         case .smaller(let octets): row.facts.size < octets
         case .modSeq(let number): row.facts.modSeq >= number
-        case .header(let name, let text): header(name, IMAPSearchText.folded(text), row, message)
+        case .header(let name, let text): header(name, text, row, message)
         case .body(let text): words(text, row, message) { $0.bodyHas($1) }
         case .text(let text): words(text, row, message) { $0.has($1) }
         case .not(let key): holds(key, row, message).map { !$0 }
         case .or(let left, let right): Self.any([holds(left, row, message), holds(right, row, message)])
         case .and(let keys): Self.any(keys.map { holds($0, row, message).map { !$0 } }).map { !$0 }
         }
+    }
+
+    private static func holds(_ ranges: [ClosedRange<UInt32>], _ uid: UInt32) -> Bool {
+        let place = ranges.partition { $0.upperBound >= uid }
+        return place < ranges.count && ranges[place].lowerBound <= uid
     }
 
     private static func any(_ values: [Bool?]) -> Bool? {
@@ -75,7 +103,7 @@ struct IMAPSearch: Sendable {
         return table.summary(place)
     }
 
-    private func header(_ name: String, _ text: [UInt8], _ row: Row, _ message: IMAPSearchText?) -> Bool? {
+    private func header(_ name: String, _ text: String, _ row: Row, _ message: IMAPSearchText?) -> Bool? {
         if let message { return message.headerHas(name, text) }
         guard !text.isEmpty, let summary = summary(row) else { return nil }
         switch name {
@@ -88,17 +116,17 @@ struct IMAPSearch: Sendable {
     }
 
     private func words(
-        _ text: String, _ row: Row, _ message: IMAPSearchText?, _ check: (IMAPSearchText, [UInt8]) -> Bool
+        _ text: String, _ row: Row, _ message: IMAPSearchText?, _ check: (IMAPSearchText, String) -> Bool
     ) -> Bool? {
         if let known = candidates[text], let table, let place = row.place,
             !known.contains(table.messageRecord(place).rawValue)
         {
             return false
         }
-        return message.map { check($0, IMAPSearchText.folded(text)) }
+        return message.map { check($0, text) }
     }
 
-    /// The texts that the index should be asked for.
+    /// The texts that the index should be asked for, folded.
     var texts: Set<String> { Self.texts(key) }
 
     private static func texts(_ key: IMAPSearchKey) -> Set<String> {
@@ -112,7 +140,7 @@ struct IMAPSearch: Sendable {
     }
 }
 
-/// A message's texts as they are looked through: in any case of letters.
+/// A message's texts as they are looked through: in any case of letters, for what is folded already.
 struct IMAPSearchText: Sendable {
     private let parsed: ParsedMessage
     private let fields: [HeaderField]
@@ -123,7 +151,7 @@ struct IMAPSearchText: Sendable {
     }
 
     /// An empty text asks whether there is such a field.
-    func headerHas(_ name: String, _ text: [UInt8]) -> Bool {
+    func headerHas(_ name: String, _ text: String) -> Bool {
         let named = fields.filter { $0.isNamed(name) }
         guard !named.isEmpty, !text.isEmpty else { return !named.isEmpty }
         if named.contains(where: { Self.contains($0.text, text) }) { return true }
@@ -141,22 +169,23 @@ struct IMAPSearchText: Sendable {
 
     private static func words(_ people: [Person]) -> [String] { people.map { "\($0.name.text) <\($0.address)>" } }
 
-    func bodyHas(_ text: [UInt8]) -> Bool {
+    func bodyHas(_ text: String) -> Bool {
         text.isEmpty || Self.contains(parsed.bestPlainText, text) || Self.contains(parsed.formattedText, text)
     }
 
-    func has(_ text: [UInt8]) -> Bool {
+    func has(_ text: String) -> Bool {
         bodyHas(text) || Self.contains(parsed.subject.text, text)
             || Self.words((parsed.from.map { [$0] } ?? []) + parsed.to + parsed.cc).contains { Self.contains($0, text) }
             || fields.contains { Self.contains("\($0.name): \($0.text)", text) }
             || parsed.attachments.contains { Self.contains($0.fileName.text, text) }
     }
 
-    static func folded(_ text: String) -> [UInt8] { Array(text.lowercased().utf8) }
+    static func folded(_ text: String) -> String { text.lowercased() }
 
-    static func contains(_ text: String, _ wanted: [UInt8]) -> Bool {
+    static func contains(_ text: String, _ folded: String) -> Bool {
+        let wanted = Array(folded.utf8)
         guard let first = wanted.first else { return true }
-        let octets = folded(text)
+        let octets = Array(Self.folded(text).utf8)
         guard octets.count >= wanted.count else { return false }
         for start in 0...(octets.count - wanted.count)
         where octets[start] == first && octets[start..<start + wanted.count].elementsEqual(wanted) {

@@ -8,7 +8,7 @@ struct IMAPCommandText: Sendable {
     var literals: [[UInt8]] = []
 }
 
-/// A framer over a buffer that compacts itself. It looks at every octet once, and stores no command that is refused anyway.
+/// A framer. It looks at every octet once, and stores no command that is refused anyway.
 struct IMAPCommandReader: Sendable {
     /// `{12}`, `{12+}` (RFC 7888) or `~{12}` (RFC 3516).
     struct Announcement: Hashable, Sendable {
@@ -60,17 +60,14 @@ struct IMAPCommandReader: Sendable {
     /// All literals accepted for that command.
     private(set) var literalOctets = 0
 
-    private var buffer: [UInt8] = []
-    /// Where the octets begin that have not been consumed.
-    private var head = 0
-    /// Where the search for a line's end goes on; never before `head`.
-    private var scan = 0
+    private var buffer = OctetBuffer()
     private var mode = Mode.line
     private var lineOctets = 0
     private var fault: Fault?
     private var faultHead: [UInt8] = []
 
-    private static let compactionOctetsMin = 4096
+    /// An idle connection keeps no memory for what it may say one day.
+    private static let keptOctetsMax = 4096
     /// What is kept of a line that is thrown away, so that an announcement at its end is seen.
     private static let tailOctets = 32
     /// What is kept of a faulty command's beginning, for its tag.
@@ -81,27 +78,10 @@ struct IMAPCommandReader: Sendable {
     }
 
     /// Octets stored and not yet looked at.
-    var count: Int { buffer.count - head }
-    var isEmpty: Bool { head == buffer.count }
-    /// Nothing has come of a further command.
-    var isBetweenCommands: Bool {
-        guard case .line = mode else { return false }
-        return isEmpty && command.lines.isEmpty && fault == nil
-    }
+    var count: Int { buffer.count }
+    var isEmpty: Bool { buffer.isEmpty }
 
-    mutating func append(_ bytes: ArraySlice<UInt8>) {
-        if head == buffer.count {
-            // An idle connection keeps no memory for what it may say one day.
-            buffer.removeAll(keepingCapacity: buffer.capacity <= Self.compactionOctetsMin)
-            scan -= head
-            head = 0
-        } else if head >= Self.compactionOctetsMin, head >= buffer.count / 2 {
-            buffer.removeSubrange(..<head)
-            scan -= head
-            head = 0
-        }
-        buffer.append(contentsOf: bytes)
-    }
+    mutating func append(_ bytes: ArraySlice<UInt8>) { buffer.append(bytes, keptOctetsMax: Self.keptOctetsMax) }
 
     /// What comes next, or nil when more octets are needed. Without `takesLiterals` the next is one line, whatever it ends in.
     mutating func next(takesLiterals: Bool = true) -> Item? {
@@ -110,9 +90,8 @@ struct IMAPCommandReader: Sendable {
             case .announced: return nil
             case .literal(let remaining):
                 let run = min(remaining, count)
-                if fault == nil { command.literals[command.literals.count - 1] += buffer[head..<head + run] }
-                head += run
-                scan = head
+                if fault == nil { command.literals[command.literals.count - 1] += buffer.pending.prefix(run) }
+                buffer.use(to: buffer.head + run)
                 guard run == remaining else {
                     mode = .literal(remaining: remaining - run)
                     return nil
@@ -147,9 +126,7 @@ struct IMAPCommandReader: Sendable {
 
     /// Forgets everything stored: what came in clear before TLS never counts (RFC 9051 6.2.1).
     mutating func discardAll() {
-        buffer = []
-        head = 0
-        scan = 0
+        buffer.removeAll()
         reset()
     }
 
@@ -157,37 +134,36 @@ struct IMAPCommandReader: Sendable {
 
     /// The index of the CR of the CRLF that ends the line, or nil when more octets are needed.
     private mutating func lineEnd() -> Int? {
-        while let place = ByteSearch.firstLineEnd(in: buffer[head...], from: scan) {
-            scan = place
+        while let place = ByteSearch.firstLineEnd(in: buffer.pending, from: buffer.scan) {
+            buffer.scan = place
             noteLength()
-            if buffer[scan] == 0x0d {
-                guard scan + 1 < buffer.count else { return nil }
-                if buffer[scan + 1] == 0x0a { return scan }
+            if buffer.octets[place] == 0x0d {
+                guard place + 1 < buffer.end else { return nil }
+                if buffer.octets[place + 1] == 0x0a { return place }
             }
             if fault == nil { give(up: .bareLineEnd) }
-            scan += 1
+            buffer.scan += 1
         }
-        scan = buffer.count
+        buffer.scan = buffer.end
         noteLength()
         return nil
     }
 
     /// Gives a command up that cannot fit any more, and lets go of what is not needed of a faulty one.
     private mutating func noteLength() {
-        if fault == nil, lineOctets + scan - head + 2 > limit { give(up: .overlong) }
-        if fault != nil { head = max(head, scan - Self.tailOctets) }
+        if fault == nil, lineOctets + buffer.scan - buffer.head + 2 > limit { give(up: .overlong) }
+        if fault != nil { buffer.use(to: max(buffer.head, buffer.scan - Self.tailOctets)) }
     }
 
     /// Takes the line that ends at `end`; nil when the command goes on.
     private mutating func finishLine(_ end: Int, takesLiterals: Bool) -> Item? {
-        let line = buffer[head..<end]
+        let line = buffer.octets[buffer.head..<end]
         let literal = takesLiterals ? Announcement(endOf: line) : nil
         if fault == nil {
             command.lines.append(Array(line))
             lineOctets += line.count + 2
         }
-        head = end + 2
-        scan = head
+        buffer.use(to: end + 2)
         if let fault {
             if let literal, !literal.isSynchronizing {
                 mode = .literal(remaining: literal.octets)
@@ -208,7 +184,8 @@ struct IMAPCommandReader: Sendable {
 
     private mutating func give(up fault: Fault) {
         self.fault = fault
-        faultHead = Array((command.lines.first?[...] ?? buffer[head..<scan]).prefix(min(Self.headOctets, limit - 1)))
+        let start = command.lines.first?[...] ?? buffer.octets[buffer.head..<buffer.scan]
+        faultHead = Array(start.prefix(min(Self.headOctets, limit - 1)))
         command = IMAPCommandText()
     }
 

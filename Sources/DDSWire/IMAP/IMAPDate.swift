@@ -1,44 +1,29 @@
-// Dates of IMAP (RFC 9051 9: date, date-time) to and from days and seconds since 1970, in the proleptic Gregorian calendar.
-// Which zone a reader lives in is not decided here: everything is written in UTC.
+// Dates of IMAP (RFC 9051 9: date, date-time) to and from days and seconds since 1970. Which zone a reader lives in is not
+// decided here: everything is written in UTC.
+
+import DDSCore
 
 enum IMAPDate {
-    private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+    private static let secondsOfDay = 86_400
+
+    private static func civil(day: Int) -> CivilTime { CivilTime(secondsSinceEpoch: Int64(day * secondsOfDay)) }
 
     /// Days since 1970 of a day that exists; nil of one that does not.
     static func days(year: Int, month: Int, day: Int) -> Int? {
         guard (1...9999).contains(year), (1...12).contains(month), (1...31).contains(day) else { return nil }
-        let days = count(year, month, day)
-        // The thirtieth of February is another day.
-        return civil(days) == (year, month, day) ? days : nil
-    }
-
-    /// Years that begin in March have their leap day at their end.
-    private static func count(_ year: Int, _ month: Int, _ day: Int) -> Int {
+        // Years that begin in March have their leap day at their end.
         let shifted = month > 2 ? year : year - 1
         let dayOfYear = (153 * ((month + 9) % 12) + 2) / 5 + day - 1
-        return shifted * 365 + shifted / 4 - shifted / 100 + shifted / 400 + dayOfYear - 719_468
-    }
-
-    /// The day `days` after the first of 1970, for years 1 to 9999.
-    private static func civil(_ days: Int) -> (year: Int, month: Int, day: Int) {
-        let shifted = days + 719_468
-        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let shiftedMonth = (5 * dayOfYear + 2) / 153
-        let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
-        return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * shiftedMonth + 2) / 5 + 1)
+        let days = shifted * 365 + shifted / 4 - shifted / 100 + shifted / 400 + dayOfYear - 719_468
+        // The thirtieth of February is another day.
+        return civil(day: days).day == day ? days : nil
     }
 
     /// `17-Jul-1996 02:44:25 +0000`, for INTERNALDATE. Instants outside of the years 1 to 9999 are written as the nearest.
     static func dateTime(_ seconds: Int64) -> String {
-        let clamped = Int(min(max(seconds, -62_135_596_800), 253_402_300_799))
-        let days = (clamped >= 0 ? clamped : clamped - 86_399) / 86_400
-        let rest = clamped - days * 86_400
-        let (year, month, day) = civil(days)
-        let clock = [rest / 3600, rest / 60 % 60, rest % 60].map { padded($0, 2) }.joined(separator: ":")
-        return "\(padded(day, 2))-\(months[month - 1])-\(padded(year, 4)) \(clock) +0000"
+        let time = CivilTime(secondsSinceEpoch: min(max(seconds, -62_135_596_800), 253_402_300_799))
+        let clock = [time.hour, time.minute, time.second].map { padded($0, 2) }.joined(separator: ":")
+        return "\(padded(time.day, 2))-\(time.monthName)-\(padded(time.year, 4)) \(clock) +0000"
     }
 
     private static func padded(_ number: Int, _ width: Int) -> String {
@@ -52,9 +37,14 @@ enum IMAPDate {
     static func parseDate(_ text: String) -> Int? {
         let parts = text.split(separator: "-", omittingEmptySubsequences: false)
         guard parts.count == 3, let day = digits(parts[0], 1...2), let year = digits(parts[2], 4...4),
-            let month = months.firstIndex(where: { $0.lowercased() == parts[1].lowercased() })
+            let month = month(named: parts[1].lowercased())
         else { return nil }
-        return days(year: year, month: month + 1, day: day)
+        return days(year: year, month: month, day: day)
+    }
+
+    private static func month(named name: String) -> Int? {
+        // Each multiple of 31 days is in the next month of 1970.
+        (1...12).first { civil(day: ($0 - 1) * 31).monthName.lowercased() == name }
     }
 
     /// ` 1-Feb-1994 21:52:25 -0800` in double quotes: seconds since 1970.

@@ -1,4 +1,4 @@
-// The grammar of FETCH (RFC 9051 6.4.5, RFC 7162 3.1.4). How items are answered is not decided here.
+// The grammar of FETCH (RFC 9051 6.4.5, RFC 3516 4, RFC 7162 3.1.4). How items are answered is not decided here.
 
 enum IMAPFetchItem: Hashable, Sendable {
     case flags, uid, internalDate, size, modSeq
@@ -12,6 +12,10 @@ enum IMAPFetchItem: Hashable, Sendable {
         case .envelope, .body, .bodyStructure, .section: true
         }
     }
+
+    var section: IMAPFetchSection? {
+        if case .section(let section) = self { section } else { nil }
+    }
 }
 
 struct IMAPFetchSection: Hashable, Sendable {
@@ -20,7 +24,16 @@ struct IMAPFetchSection: Hashable, Sendable {
         var count: Int
     }
 
+    enum Form: Hashable, Sendable {
+        case asIs
+        /// BINARY: without its transfer encoding.
+        case decoded
+        /// BINARY.SIZE: how many octets that would be.
+        case decodedSize
+    }
+
     var section: MIMESection
+    var form = Form.asIs
     /// How the reply calls it, such as `BODY[1.MIME]` or `RFC822.TEXT`, without the origin octet.
     var label: String
     /// Reading it sets `\Seen`.
@@ -35,7 +48,8 @@ struct IMAPFetchRequest: Sendable {
 }
 
 extension IMAPParser {
-    static let fetchItemsMax = 100
+    /// Different ones of one command.
+    static let fetchItemsMax = 50
     static let sectionDepthMax = 50
     static let sectionFieldsMax = 200
 
@@ -45,7 +59,7 @@ extension IMAPParser {
             repeat {
                 let word = name()
                 guard Self.macros[word] == nil else { throw .bad("A macro stands alone") }
-                items.append(try fetchItem(word))
+                Self.add(try fetchItem(word), to: &items)
                 guard items.count <= Self.fetchItemsMax else { throw .bad("More than \(Self.fetchItemsMax) items") }
             } while skip(" ")
             try expect(")")
@@ -65,6 +79,19 @@ extension IMAPParser {
         // RFC 7162 3.1.4.1: who asks what has changed is told since when.
         if request.changedSince != nil, !request.items.contains(.modSeq) { request.items.append(.modSeq) }
         return request
+    }
+
+    /// What is asked for twice is told once.
+    private static func add(_ item: IMAPFetchItem, to items: inout [IMAPFetchItem]) {
+        guard case .section(var section) = item else {
+            if !items.contains(item) { items.append(item) }
+            return
+        }
+        let same = items.firstIndex { $0.section?.label == section.label && $0.section?.partial == section.partial }
+        guard let same else { return items.append(item) }
+        // BODY[] and BODY.PEEK[] have one name.
+        if items[same].section?.marksSeen == true { section.marksSeen = true }
+        items[same] = .section(section)
     }
 
     private static let macros: [String: [IMAPFetchItem]] = [
@@ -92,6 +119,8 @@ extension IMAPParser {
                 return .body
             }
             return .section(try section(marksSeen: word == "BODY"))
+        case "BINARY", "BINARY.PEEK": return .section(try binary(marksSeen: word == "BINARY"))
+        case "BINARY.SIZE": return .section(try binarySize())
         default: throw .bad("Unknown FETCH item")
         }
     }
@@ -102,19 +131,7 @@ extension IMAPParser {
 
     /// `1.2.HEADER.FIELDS (DATE FROM)]<0.100>` behind the opening bracket.
     private mutating func section(marksSeen: Bool) throws(IMAPFault) -> IMAPFetchSection {
-        var part: [Int] = []
-        var words: [String] = []
-        if peek != UInt8(ascii: "]") {
-            words = name().split(separator: ".", omittingEmptySubsequences: false).map(String.init)
-            while let word = words.first, let digit = word.utf8.first, (0x30...0x39).contains(digit) {
-                guard part.count < Self.sectionDepthMax, word.utf8.count <= 9, let number = Int(word), number > 0 else {
-                    throw .bad("Malformed part number")
-                }
-                part.append(number)
-                words.removeFirst()
-            }
-            guard !part.isEmpty || !words.isEmpty else { throw .bad("Malformed section") }
-        }
+        let (part, words) = try sectionNumber()
         let prefix = part.map(String.init) + words
         var label = "BODY[" + prefix.joined(separator: ".")
         var section = MIMESection(part: part, what: .all)
@@ -132,6 +149,46 @@ extension IMAPParser {
         }
         try expect("]")
         return IMAPFetchSection(section: section, label: label + "]", marksSeen: marksSeen, partial: try partial())
+    }
+
+    /// A part's number and the words behind it; both empty for the message itself.
+    private mutating func sectionNumber() throws(IMAPFault) -> (part: [Int], words: [String]) {
+        if peek == UInt8(ascii: "]") { return ([], []) }
+        var part: [Int] = []
+        var words = name().split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+        while let word = words.first, let digit = word.utf8.first, (0x30...0x39).contains(digit) {
+            guard part.count < Self.sectionDepthMax, word.utf8.count <= 9, let number = Int(word), number > 0 else {
+                throw .bad("Malformed part number")
+            }
+            part.append(number)
+            words.removeFirst()
+        }
+        guard !part.isEmpty || !words.isEmpty else { throw .bad("Malformed section") }
+        return (part, words)
+    }
+
+    private mutating func binary(marksSeen: Bool) throws(IMAPFault) -> IMAPFetchSection {
+        var section = try decodedPart("BINARY")
+        section.marksSeen = marksSeen
+        section.partial = try partial()
+        return section
+    }
+
+    private mutating func binarySize() throws(IMAPFault) -> IMAPFetchSection {
+        var section = try decodedPart("BINARY.SIZE")
+        section.form = .decodedSize
+        return section
+    }
+
+    /// `[1.2]`: nothing but a number (RFC 9051 9, section-binary).
+    private mutating func decodedPart(_ name: String) throws(IMAPFault) -> IMAPFetchSection {
+        guard skip("[") else { throw .bad("\(name) needs a section") }
+        let (part, words) = try sectionNumber()
+        guard words.isEmpty else { throw .bad("Only whole parts are decoded") }
+        try expect("]")
+        return IMAPFetchSection(
+            section: MIMESection(part: part, what: .all), form: .decoded,
+            label: "\(name)[\(part.map(String.init).joined(separator: "."))]", marksSeen: false)
     }
 
     private mutating func fieldNames() throws(IMAPFault) -> [String] {

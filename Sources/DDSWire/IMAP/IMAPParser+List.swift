@@ -20,7 +20,6 @@ struct IMAPListRequest: Sendable {
         static let specialUse = Options(rawValue: 2)
         static let recursiveMatch = Options(rawValue: 4)
         static let remote = Options(rawValue: 8)
-        static let children = Options(rawValue: 16)
     }
 
     var isLSub = false
@@ -91,7 +90,8 @@ extension IMAPParser {
         repeat {
             switch try keyword() {
             case "SUBSCRIBED": request.returns.insert(.subscribed)
-            case "CHILDREN": request.returns.insert(.children)
+            // What has children is always said.
+            case "CHILDREN": break
             case "SPECIAL-USE": request.returns.insert(.specialUse)
             case "STATUS":
                 try space()

@@ -25,6 +25,15 @@ enum IMAPSequenceSet: Hashable, Sendable {
 struct IMAPNumberRange: Hashable, Sendable {
     var first: UInt32
     var last: UInt32
+
+    /// With a `*`.
+    var isOpen: Bool { first == 0 || last == 0 }
+
+    /// In order, with what `*` stands for; 0 where that is nothing.
+    func bounds(star: UInt32) -> ClosedRange<UInt32> {
+        let (first, last) = (first == 0 ? star : first, last == 0 ? star : last)
+        return min(first, last)...max(first, last)
+    }
 }
 
 /// A cursor over a command. It never traps and looks at no octet twice but for one of foresight.

@@ -25,7 +25,7 @@ package indirect enum IMAPSearchKey: Hashable, Sendable {
     case and([IMAPSearchKey])
 }
 
-/// A set of uids or sequence numbers as ranges; `*` was resolved by the session.
+/// A set of uids as ranges, ascending and disjoint; `*` was resolved by the session.
 package struct IMAPSet: Hashable, Sendable {
     package var ranges: [ClosedRange<UInt32>]
     package init(_ ranges: [ClosedRange<UInt32>]) { self.ranges = ranges }

@@ -5,8 +5,7 @@
 // versions mean that there is nothing to compare, and an untouched `shown` shares its memory with the view's rows.
 
 struct IMAPSelection: Sendable {
-    let name: String
-    /// By EXAMINE.
+    /// By EXAMINE: nothing may be changed, flags included.
     let isExamined: Bool
     private(set) var shown: [IMAPRow]
     private(set) var view: IMAPView
@@ -22,16 +21,13 @@ struct IMAPSelection: Sendable {
     /// Told before anybody uses them: RFC 8457, RFC 9051 2.3.2.
     private static let keywordsAtFirst = ["$Forwarded", "$MDNSent", "$Junk", "$NotJunk", "$Phishing"]
 
-    init(name: String, isExamined: Bool, view: IMAPView) {
-        self.name = name
+    init(isExamined: Bool, view: IMAPView) {
         self.isExamined = isExamined
         self.view = view
         shown = view.rows
         learn(Self.keywordsAtFirst)
         for row in shown where !row.flags.keywords.isEmpty { learn(row.flags.keywords) }
     }
-
-    var isReadOnly: Bool { isExamined || view.isReadOnly }
 
     // MARK: Rows
 
@@ -60,49 +56,43 @@ struct IMAPSelection: Sendable {
 
     // MARK: Sets
 
-    /// Indices in `shown` that a set names, ascending and disjoint.
+    /// Indices in `shown` that a set names, ascending, disjoint and with something between each two.
     func indices(_ set: IMAPSequenceSet, isUID: Bool) throws(IMAPFault) -> [Range<Int>] {
-        let ranges: [Range<Int>]
-        switch set {
-        case .saved: ranges = saved.compactMap { index(of: $0).map { $0..<$0 + 1 } }
-        case .ranges(let list):
-            var found: [Range<Int>] = []
-            for range in list {
-                if let indices = try indices(range, isUID: isUID), !indices.isEmpty { found.append(indices) }
-            }
-            ranges = found
+        // A number that the client cannot have seen is its error.
+        if !isUID, case .ranges(let list) = set,
+            !list.allSatisfy({ $0.isOpen || max($0.first, $0.last) <= shown.count })
+        {
+            throw .bad("No message has this number")
         }
-        return Self.merged(ranges)
+        return known(set, isUID: isUID)
     }
 
-    private func indices(_ range: IMAPNumberRange, isUID: Bool) throws(IMAPFault) -> Range<Int>? {
-        let count = shown.count
-        let isOpen = range.first == 0 || range.last == 0
-        guard isUID else {
-            let first = Int(range.first == 0 ? UInt32(clamping: count) : range.first)
-            let last = Int(range.last == 0 ? UInt32(clamping: count) : range.last)
-            var (low, high) = (min(first, last), max(first, last))
-            if isOpen {
-                // `1:*` of an empty mailbox is nothing, and `9:*` of three messages is the third.
-                if count == 0 { return nil }
-                (low, high) = (min(low, count), min(high, count))
-            }
-            // A number that the client cannot have seen is its error.
-            guard high <= count else { throw .bad("No message has this number") }
-            return low - 1..<high
+    /// The same for a search, in uids: what is not there is just not found.
+    func uids(_ set: IMAPSequenceSet, isUID: Bool) -> IMAPSet {
+        IMAPSet(known(set, isUID: isUID).map { shown[$0.lowerBound].uid...shown[$0.upperBound - 1].uid })
+    }
+
+    private func known(_ set: IMAPSequenceSet, isUID: Bool) -> [Range<Int>] {
+        switch set {
+        case .saved: Self.merged(saved.compactMap { index(of: $0).map { $0..<$0 + 1 } })
+        case .ranges(let list): Self.merged(list.compactMap { isUID ? uids($0) : numbers($0) })
         }
-        let bounds = uidBounds(range)
-        let start = Self.lowerBound(bounds.lowerBound, in: shown)
-        let end = bounds.upperBound == .max ? count : Self.lowerBound(bounds.upperBound + 1, in: shown, from: start)
-        return start..<end
+    }
+
+    /// `9:*` of three messages is the third.
+    private func numbers(_ range: IMAPNumberRange) -> Range<Int>? {
+        let bounds = range.bounds(star: UInt32(clamping: shown.count))
+        let high = min(Int(bounds.upperBound), shown.count)
+        return bounds.lowerBound >= 1 && bounds.lowerBound <= high ? Int(bounds.lowerBound) - 1..<high : nil
     }
 
     /// `*` is the highest uid there is, and `9:*` is that one also when all are below 9 (RFC 9051 9: seq-range).
-    private func uidBounds(_ range: IMAPNumberRange) -> ClosedRange<UInt32> {
-        let star = shown.last?.uid ?? 0
-        let first = range.first == 0 ? star : range.first
-        let last = range.last == 0 ? star : range.last
-        return min(first, last)...max(first, last)
+    private func uids(_ range: IMAPNumberRange) -> Range<Int>? {
+        let bounds = range.bounds(star: shown.last?.uid ?? 0)
+        let start = Self.lowerBound(bounds.lowerBound, in: shown)
+        let end =
+            bounds.upperBound == .max ? shown.count : Self.lowerBound(bounds.upperBound + 1, in: shown, from: start)
+        return start < end ? start..<end : nil
     }
 
     private static func merged(_ ranges: [Range<Int>]) -> [Range<Int>] {
@@ -115,25 +105,6 @@ struct IMAPSelection: Sendable {
             }
         }
         return merged
-    }
-
-    /// The same for a search, where what is not there is just not found.
-    func uids(_ set: IMAPSequenceSet, isUID: Bool) -> IMAPSet {
-        switch set {
-        case .saved: return IMAPSet(saved.map { $0...$0 })
-        case .ranges(let list):
-            if isUID { return IMAPSet(list.map { uidBounds($0) }) }
-            return IMAPSet(
-                list.compactMap { range in
-                    let star = UInt32(clamping: shown.count)
-                    let first = range.first == 0 ? star : range.first
-                    let last = range.last == 0 ? star : range.last
-                    let low = Int(min(first, last))
-                    let high = min(Int(max(first, last)), shown.count)
-                    guard low >= 1, low <= high else { return nil }
-                    return shown[low - 1].uid...shown[high - 1].uid
-                })
-        }
     }
 
     // MARK: Changes

@@ -27,14 +27,14 @@ package enum IMAPServerQuestion: Hashable, Sendable {
     case refresh(since: UInt64)
     /// Whole messages of the open mailbox. Answered `.bodies`, one for each uid in order, nil for what is gone.
     case bodies([UInt32])
-    /// Answered `.view` or `.declined`; with `unchangedSince` those with a higher mod-sequence are left alone and named in
-    /// `.stored(view, modified:)`.
+    /// All that one command changes. Answered `.view` or `.declined`; with `unchangedSince` those with a higher mod-sequence
+    /// are left alone and named in `.stored(view, modified:)`.
     case store([UInt32], IMAPFlagChange, unchangedSince: UInt64?)
     /// A whole message, in octets as the client sent them. Answered `.appended` or `.declined`.
     case append(mailbox: String, IMAPFlags, internalDate: Int64?, [UInt8])
     /// May a message of so many octets be appended there? Asked before the literal is read. Answered `.proceed` or `.declined`.
     case mayAppend(mailbox: String, octets: Int)
-    /// Answered `.copied` or `.declined`; all or nothing.
+    /// Answered `.copied` or `.declined`; all that are there, or nothing.
     case copy([UInt32], to: String)
     case move([UInt32], to: String)
     /// Answered `.view` (what is left) or `.declined`. Only what is marked `\Deleted` of these goes.
@@ -47,10 +47,9 @@ package enum IMAPServerQuestion: Hashable, Sendable {
     case thread(IMAPSearchKey)
     /// CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE. Answered `.done` or `.declined`.
     case manage(IMAPManagement)
-    /// Octets used and allowed; answered `.quota`.
-    case quota
-    /// Tell when the open mailbox (or, without one, any) may have changed; answered `.changed` then or after `.stopWaiting`.
-    case wait
+    /// Tell when the open mailbox may have changed since that version (without one, when any may have); answered `.changed`
+    /// then, which is at once when it has another version already, or after `.stopWaiting`.
+    case wait(since: UInt64?)
     /// Nothing but a chance for the driver to hold the session back. Answered `.proceed` at once.
     case pause
 }
@@ -81,7 +80,6 @@ package enum IMAPServerAnswer: Sendable {
     case copied(uidValidity: UInt32, pairs: [(UInt32, UInt32)])
     case found([UInt32])
     case threads([IMAPThread])
-    case quota(used: Int, limit: Int?)
     case done
     case changed
     case proceed

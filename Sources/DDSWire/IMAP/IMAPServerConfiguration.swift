@@ -33,7 +33,7 @@ package struct IMAPServerConfiguration: Sendable {
     package var drainTimeout = Duration.seconds(5)
     /// Octets of messages that one `.bodies` question asks for at most (at least one message).
     package var bodiesOctetsMax = 1 << 20
-    /// Messages that one `.bodies` or `.store` question names at most.
+    /// Messages that one `.bodies` question names at most.
     package var messagesAtOnce = 100
     /// Why a session ends that is told to.
     package var drainText = "The server is stopping, try again later"

@@ -88,10 +88,10 @@ extension IMAPServerSession {
         case .refresh(let ending):
             if refreshAnswered(answer, into: &actions) { conclude(ending, into: &actions) }
         case .fetch(let fetch): fetchAnswered(fetch, answer, into: &actions)
-        case .fetchSeen(let fetch, let bodies): seenAnswered(fetch, bodies, answer, into: &actions)
+        case .fetchSeen(let fetch): seenAnswered(fetch, answer, into: &actions)
         case .store(let store): storeAnswered(store, answer, into: &actions)
-        case .copy(let ending): copyAnswered(ending, isMove: false, answer, into: &actions)
-        case .move(let ending): copyAnswered(ending, isMove: true, answer, into: &actions)
+        case .beforeCopy(let copy): beforeCopyAnswered(copy, answer, into: &actions)
+        case .copy(let copy): copyAnswered(copy, answer, into: &actions)
         case .expunge(let ending): expungeAnswered(ending, answer, into: &actions)
         case .close(let tag): closeAnswered(tag, answer, into: &actions)
         case .search(let search): searchAnswered(search, answer, into: &actions)
@@ -99,7 +99,6 @@ extension IMAPServerSession {
             guard let ending = succeeded(ending, answer, into: &actions) else { return }
             guard case .done = answer else { preconditionFailure("a mailbox is not managed like that") }
             finish(ending, into: &actions)
-        case .quota(let ending, let root): quotaAnswered(ending, root, answer, into: &actions)
         case .idle(let idle): idleAnswered(idle, answer, into: &actions)
         case .pause: return
         }
@@ -124,6 +123,9 @@ extension IMAPServerSession {
     }
 
     // MARK: Endings
+
+    /// RFC 5530: numbers that the client still has may be of messages that are gone. For uids that is no error.
+    static let areGone = "NO [EXPUNGEISSUED] Some of these messages are gone"
 
     /// Ends a command: asks how the selected mailbox is, tells what has changed, replies.
     mutating func finish(_ ending: Ending, into actions: inout [Action]) {

@@ -1,5 +1,5 @@
-// FETCH (RFC 9051 6.4.5): which messages are asked for together, and how their items are written. Where the parts of a message
-// lie, MIMEStructure knows.
+// FETCH (RFC 9051 6.4.5): which messages are asked for together, how their items are written, and when `\Seen` is set. Where
+// the parts of a message lie, MIMEStructure knows.
 
 extension IMAPServerSession {
     /// Messages answered from rows alone before the session asks `.pause`, and rows looked at for them.
@@ -7,6 +7,8 @@ extension IMAPServerSession {
     private static let rowsLookedAtMax = 20_000
     /// From this size on a message is kept while the client reads it piece by piece.
     private static let partlyReadOctetsMin = 128 << 10
+    /// What the sections of one message may hold together, besides twice the message: its text as a whole and in parts.
+    private static let sectionsOctetsSpare = 64 << 10
 
     mutating func fetch(_ command: IMAPCommand, _ parser: inout IMAPParser, into actions: inout [Action]) throws(IMAPFault) {
         guard let selection else { return }
@@ -45,8 +47,9 @@ extension IMAPServerSession {
         }
         guard let first = uids.first else { return finish(fetch, into: &actions) }
         if uids.count == 1, let partlyRead, partlyRead.uid == first {
-            return messagesCame(fetch, [partlyRead.message], into: &actions)
+            return send(fetch, [partlyRead.message], into: &actions)
         }
+        partlyRead = nil
         ask(.bodies(uids), .fetch(fetch), into: &actions)
     }
 
@@ -75,7 +78,7 @@ extension IMAPServerSession {
                 lookedAt += 1
                 if isWanted(index, fetch) {
                     written += 1
-                    write(index, nil, fetch, tellsFlags: false, into: &writer)
+                    write(index, fetch.request, [], into: &writer)
                 }
                 index += 1
             }
@@ -87,14 +90,6 @@ extension IMAPServerSession {
         finish(fetch, into: &actions)
     }
 
-    private mutating func finish(_ fetch: Fetch, into actions: inout [Action]) {
-        var ending = fetch.ending
-        // RFC 5530: numbers that the client still has may be of messages that are gone. For uids that is no error.
-        if fetch.hasMissed, !ending.isUID { ending.reply = "NO [EXPUNGEISSUED] Some of these messages are gone" }
-        // Who has said more already is told of changes behind that.
-        if reader.isEmpty { finish(ending, into: &actions) } else { conclude(ending, into: &actions) }
-    }
-
     // MARK: Answers
 
     mutating func fetchAnswered(_ fetch: Fetch, _ answer: Answer, into actions: inout [Action]) {
@@ -103,97 +98,129 @@ extension IMAPServerSession {
         guard case .bodies(let bodies) = answer, bodies.count == fetch.batch.count else {
             preconditionFailure("each message that was asked for has an answer")
         }
-        messagesCame(fetch, bodies, into: &actions)
+        send(fetch, bodies.map { $0.map { MIMEMessage($0) } }, into: &actions)
     }
 
-    private mutating func messagesCame(_ fetch: Fetch, _ bodies: [[UInt8]?], into actions: inout [Action]) {
+    private mutating func send(_ fetch: Fetch, _ messages: [MIMEMessage?], into actions: inout [Action]) {
         guard let selection else { return }
-        keep(fetch, bodies)
-        var unseen: [UInt32] = []
-        if fetch.marksSeen, !selection.isReadOnly, selection.view.permanentFlags.contains(.seen) {
-            for (index, body) in zip(fetch.batch, bodies) where body != nil {
-                let uid = selection.shown[index].uid
-                if selection.latest(uid)?.flags.system.contains(.seen) == false { unseen.append(uid) }
-            }
-        }
-        guard unseen.isEmpty else {
-            return ask(
-                .store(unseen, .add(IMAPFlags(.seen)), unchangedSince: nil), .fetchSeen(fetch, bodies), into: &actions)
-        }
-        send(fetch, bodies, into: &actions)
-    }
-
-    /// Remembers a large message of which only a piece is asked for.
-    private mutating func keep(_ fetch: Fetch, _ bodies: [[UInt8]?]) {
-        let isPartial = fetch.request.items.contains {
-            if case .section(let section) = $0 { section.partial != nil } else { false }
-        }
-        guard isPartial, fetch.batch.count == 1, let message = bodies[0], message.count >= Self.partlyReadOctetsMin,
-            let selection
-        else {
-            partlyRead = nil
-            return
-        }
-        partlyRead = (selection.shown[fetch.batch[0]].uid, message)
-    }
-
-    mutating func seenAnswered(_ fetch: Fetch, _ bodies: [[UInt8]?], _ answer: Answer, into actions: inout [Action]) {
         var fetch = fetch
-        switch answer {
-        case .view(let view), .stored(let view, _):
-            guard see(view, into: &actions) else { return }
-        default:
-            guard let refusal = Self.refusal(answer) else { preconditionFailure("flags are not stored like that") }
-            // The client gets what it has asked for, and hears that it is not marked.
-            if !fetch.hasWarned { send("* \(refusal.reply)", into: &actions) }
-            fetch.hasWarned = true
-        }
-        send(fetch, bodies, into: &actions)
-    }
-
-    private mutating func send(_ fetch: Fetch, _ bodies: [[UInt8]?], into actions: inout [Action]) {
-        var fetch = fetch
+        partlyRead = nil
+        let marksSeen =
+            fetch.marksSeen && !selection.isExamined && selection.view.permanentFlags.contains(.seen)
         var writer = IMAPWriter()
-        for (index, body) in zip(fetch.batch, bodies) {
-            guard let body else {
+        for (index, message) in zip(fetch.batch, messages) {
+            guard var message else {
                 fetch.hasMissed = true
                 continue
             }
-            var tellsFlags = false
-            if fetch.marksSeen, let before = selection?.shown[index] {
-                tellsFlags = selection?.show(index).map { $0.flags != before.flags } ?? false
+            let uid = selection.shown[index].uid
+            do throws(IMAPFault) {
+                let texts = try Self.texts(of: &message, fetch.request)
+                write(index, fetch.request, texts.list, into: &writer)
+                if texts.hasMore, fetch.batch.count == 1, message.octets.count >= Self.partlyReadOctetsMin {
+                    partlyRead = (uid, message)
+                }
+            } catch {
+                fetch.ending.reply = error.reply
+                fetch.ranges = []
+                break
             }
-            write(index, body, fetch, tellsFlags: tellsFlags, into: &writer)
+            if marksSeen, selection.latest(uid)?.flags.system.contains(.seen) == false { fetch.unseen.append(uid) }
         }
         send(writer.take(), into: &actions)
         goOn(fetch, into: &actions)
     }
 
+    // MARK: The end
+
+    /// Marks what was sent, once for all: to mark it before would make messages seen that a connection's end keeps from
+    /// everybody, and a change of each few messages makes the owner look at the whole mailbox again.
+    private mutating func finish(_ fetch: Fetch, into actions: inout [Action]) {
+        guard fetch.unseen.isEmpty else {
+            return ask(
+                .store(fetch.unseen, .add(IMAPFlags(.seen)), unchangedSince: nil), .fetchSeen(fetch), into: &actions)
+        }
+        // Who has said more already is told of changes behind that.
+        if reader.isEmpty { finish(ending(fetch), into: &actions) } else { conclude(ending(fetch), into: &actions) }
+    }
+
+    mutating func seenAnswered(_ fetch: Fetch, _ answer: Answer, into actions: inout [Action]) {
+        switch answer {
+        case .view(let view), .stored(let view, _):
+            guard see(view, into: &actions) else { return }
+            conclude(ending(fetch), into: &actions)
+        default:
+            guard let refusal = Self.refusal(answer) else { preconditionFailure("flags are not stored like that") }
+            // The client has got what it has asked for, and hears that it is not marked.
+            send("* \(refusal.reply)", into: &actions)
+            finish(ending(fetch), into: &actions)
+        }
+    }
+
+    private func ending(_ fetch: Fetch) -> Ending {
+        var ending = fetch.ending
+        if fetch.hasMissed, !ending.isUID, ending.isSuccess { ending.reply = Self.areGone }
+        return ending
+    }
+
     // MARK: Items
 
-    private func write(_ index: Int, _ message: [UInt8]?, _ fetch: Fetch, tellsFlags: Bool, into writer: inout IMAPWriter) {
-        guard let row = selection?.shown[index] else { return }
-        var structure: MIMEStructure?
-        func parsed() -> MIMEStructure {
-            if let structure { return structure }
-            let fresh = MIMEStructure(message ?? [])
-            structure = fresh
-            return fresh
+    /// What those items say that need the message, in their order; nil is `NIL`.
+    private static func texts(
+        of message: inout MIMEMessage, _ request: IMAPFetchRequest
+    ) throws(IMAPFault) -> (list: [ArraySlice<UInt8>?], hasMore: Bool) {
+        var list: [ArraySlice<UInt8>?] = []
+        var hasMore = false
+        var octetsLeft = 2 * message.octets.count + sectionsOctetsSpare
+        for item in request.items {
+            switch item {
+            case .uid, .flags, .internalDate, .size, .modSeq: break
+            case .envelope: list.append(message.envelope()[...])
+            case .body: list.append(message.bodyStructure(isExtended: false)[...])
+            case .bodyStructure: list.append(message.bodyStructure(isExtended: true)[...])
+            case .section(let section):
+                var octets = try text(of: section, in: &message)
+                if let partial = section.partial, let whole = octets {
+                    if whole.count - partial.offset > partial.count { hasMore = true }
+                    octets = whole.dropFirst(partial.offset).prefix(partial.count)
+                }
+                if section.form != .decodedSize { octetsLeft -= octets?.count ?? 0 }
+                guard octetsLeft >= 0 else {
+                    throw .no("LIMIT", "That is the same message too many times; ask for fewer sections at once")
+                }
+                list.append(octets)
+            }
         }
+        return (list, hasMore)
+    }
+
+    private static func text(
+        of section: IMAPFetchSection, in message: inout MIMEMessage
+    ) throws(IMAPFault) -> ArraySlice<UInt8>? {
+        guard section.form != .asIs else { return message.octets(of: section.section) }
+        do throws(MIMETransferEncoding.Unknown) {
+            return try message.decoded(section.section.part)
+        } catch {
+            throw .no("UNKNOWN-CTE", "The transfer encoding of this part is not known here")
+        }
+    }
+
+    private func write(
+        _ index: Int, _ request: IMAPFetchRequest, _ texts: [ArraySlice<UInt8>?], into writer: inout IMAPWriter
+    ) {
+        guard let row = selection?.shown[index] else { return }
+        var texts = texts[...]
         writer.text("* ")
         writer.number(index + 1)
         writer.text(" FETCH (")
-        var isFirst = true
-        var hasFlags = false
-        for item in fetch.request.items {
-            if !isFirst { writer.octet(" ") }
-            isFirst = false
+        for (place, item) in request.items.enumerated() {
+            if place > 0 { writer.octet(" ") }
+            let text = item.needsMessage ? texts.popFirst() ?? nil : nil
             switch item {
             case .uid:
                 writer.text("UID ")
                 writer.number(row.uid)
             case .flags:
-                hasFlags = true
                 writer.text("FLAGS ")
                 writer.flags(row.flags)
             case .internalDate:
@@ -203,40 +230,27 @@ extension IMAPServerSession {
             case .size:
                 writer.text("RFC822.SIZE ")
                 writer.number(row.size)
-            case .modSeq: Self.writeModSeq(row, into: &writer)
+            case .modSeq:
+                writer.text("MODSEQ (")
+                writer.number(row.modSeq)
+                writer.octet(")")
             case .envelope:
                 writer.text("ENVELOPE ")
-                writer.octets(parsed().envelope())
+                writer.octets(text ?? [])
             case .body:
                 writer.text("BODY ")
-                writer.octets(parsed().bodyStructure(isExtended: false))
+                writer.octets(text ?? [])
             case .bodyStructure:
                 writer.text("BODYSTRUCTURE ")
-                writer.octets(parsed().bodyStructure(isExtended: true))
-            case .section(let section):
-                let isWhole = section.section.part.isEmpty && section.section.what == .all
-                Self.write(section, isWhole ? message : parsed().octets(of: section.section), into: &writer)
+                writer.octets(text ?? [])
+            case .section(let section): Self.write(section, text, into: &writer)
             }
-        }
-        if tellsFlags, !hasFlags {
-            writer.text(" FLAGS ")
-            writer.flags(row.flags)
-        }
-        if tellsFlags, usesCondStore, !fetch.request.items.contains(.modSeq) {
-            writer.octet(" ")
-            Self.writeModSeq(row, into: &writer)
         }
         writer.octet(")")
         writer.endLine()
     }
 
-    private static func writeModSeq(_ row: IMAPRow, into writer: inout IMAPWriter) {
-        writer.text("MODSEQ (")
-        writer.number(row.modSeq)
-        writer.octet(")")
-    }
-
-    private static func write(_ section: IMAPFetchSection, _ octets: [UInt8]?, into writer: inout IMAPWriter) {
+    private static func write(_ section: IMAPFetchSection, _ octets: ArraySlice<UInt8>?, into writer: inout IMAPWriter) {
         writer.text(section.label)
         if let partial = section.partial {
             writer.octet("<")
@@ -244,11 +258,12 @@ extension IMAPServerSession {
             writer.octet(">")
         }
         writer.octet(" ")
-        guard let octets else { return writer.text("NIL") }
-        if let partial = section.partial {
-            writer.literal(octets.dropFirst(partial.offset).prefix(partial.count))
-        } else {
-            writer.literal(octets)
+        switch (section.form, octets) {
+        // The grammar has no NIL here.
+        case (.decodedSize, let octets): writer.number(octets?.count ?? 0)
+        case (_, nil): writer.text("NIL")
+        case (.asIs, let octets?): writer.literal(octets)
+        case (.decoded, let octets?): writer.binary(octets)
         }
     }
 }

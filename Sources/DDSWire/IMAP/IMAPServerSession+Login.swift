@@ -19,8 +19,7 @@ extension IMAPServerSession {
             list += [
                 "NAMESPACE", "UIDPLUS", "MOVE", "UNSELECT", "CHILDREN", "SPECIAL-USE", "LIST-EXTENDED", "LIST-STATUS",
                 "STATUS=SIZE", "CONDSTORE", "ESEARCH", "SEARCHRES", "WITHIN", "SORT", "THREAD=REFERENCES", "UTF8=ACCEPT",
-                "QUOTA",
-                "QUOTA=RES-STORAGE",
+                "BINARY", "QUOTA", "QUOTA=RES-STORAGE",
             ]
         }
         return list.joined(separator: " ")

@@ -130,33 +130,20 @@ extension IMAPServerSession {
 
     // MARK: Quota
 
-    /// RFC 9208: one root, the empty name, for everything.
+    /// RFC 9208: one root, the empty name, for everything. It sets no limit, so there is no resource to tell.
     mutating func quota(_ command: IMAPCommand, _ parser: inout IMAPParser, into actions: inout [Action]) throws(IMAPFault) {
-        if command.verb == .getQuotaRoot {
-            let mailbox = try mailbox(&parser)
-            try parser.end()
-            return ask(.quota, .quota(Ending(command), root: mailbox), into: &actions)
-        }
-        try parser.space()
-        let root = try parser.astring()
-        try parser.end()
-        guard root.isEmpty else { throw .no("NONEXISTENT", "The one quota root here is \"\"") }
-        ask(.quota, .quota(Ending(command), root: nil), into: &actions)
-    }
-
-    mutating func quotaAnswered(_ ending: Ending, _ mailbox: String?, _ answer: Answer, into actions: inout [Action]) {
-        guard let ending = succeeded(ending, answer, into: &actions) else { return }
-        guard case .quota(let used, let limit) = answer else { preconditionFailure("a quota is not told like that") }
         var writer = IMAPWriter()
-        if let mailbox {
+        if command.verb == .getQuotaRoot {
             writer.text("* QUOTAROOT ")
-            write(mailbox, into: &writer)
+            write(try mailbox(&parser), into: &writer)
             writer.line(" \"\"")
+        } else {
+            try parser.space()
+            guard try parser.astring().isEmpty else { throw .no("NONEXISTENT", "The one quota root here is \"\"") }
         }
-        // In units of 1024 octets (RFC 9208 5.1).
-        let resources = limit.map { "STORAGE \((used + 1023) / 1024) \($0 / 1024)" } ?? ""
-        writer.line("* QUOTA \"\" (\(resources))")
+        try parser.end()
+        writer.line("* QUOTA \"\" ()")
         send(writer.take(), into: &actions)
-        finish(ending, into: &actions)
+        finish(Ending(command), into: &actions)
     }
 }

@@ -29,7 +29,7 @@ extension IMAPServerSession {
             guard let refusal = Self.refusal(answer) else { preconditionFailure("a mailbox is not opened like that") }
             return send("\(tag) \(refusal.reply)", into: &actions)
         }
-        let opened = IMAPSelection(name: mailbox, isExamined: isExamined, view: view)
+        let opened = IMAPSelection(isExamined: isExamined, view: view)
         selection = opened
         var writer = IMAPWriter()
         opened.tellFlags(into: &writer)
@@ -42,11 +42,11 @@ extension IMAPServerSession {
             }
         }
         writer.text("* OK [PERMANENTFLAGS ")
-        if opened.isReadOnly {
+        if opened.isExamined {
             writer.text("()")
         } else {
             // `\*` is written like a keyword.
-            writer.flags(IMAPFlags(view.permanentFlags, keywords: view.takesKeywords ? ["\\*"] : []))
+            writer.flags(IMAPFlags(view.permanentFlags, keywords: ["\\*"]))
         }
         writer.line("] These stay")
         writer.line("* OK [UIDVALIDITY \(view.uidValidity)] Valid")
@@ -57,7 +57,7 @@ extension IMAPServerSession {
             write(mailbox, into: &writer)
             writer.endLine()
         }
-        writer.line("\(tag) OK [\(opened.isReadOnly ? "READ-ONLY" : "READ-WRITE")] Selected")
+        writer.line("\(tag) OK [\(opened.isExamined ? "READ-ONLY" : "READ-WRITE")] Selected")
         send(writer.take(), into: &actions)
     }
 
@@ -67,7 +67,7 @@ extension IMAPServerSession {
         try parser.end()
         guard let selection else { return }
         let deleted =
-            command.verb == .close && !selection.isReadOnly ? Self.deleted(selection, [0..<selection.shown.count]) : []
+            command.verb == .close && !selection.isExamined ? Self.deleted(selection, [0..<selection.shown.count]) : []
         guard !deleted.isEmpty else {
             deselect(into: &actions)
             return send("\(command.tag) OK Closed", into: &actions)
@@ -93,7 +93,7 @@ extension IMAPServerSession {
             ranges = try selection.indices(try parser.sequenceSet(), isUID: true)
         }
         try parser.end()
-        guard !selection.isReadOnly else { throw .no("NOPERM", "The mailbox is read-only") }
+        guard !selection.isExamined else { throw .no("NOPERM", "The mailbox is read-only") }
         let deleted = Self.deleted(selection, ranges)
         guard !deleted.isEmpty else { return finish(Ending(command), into: &actions) }
         ask(.expunge(deleted), .expunge(Ending(command)), into: &actions)
@@ -132,7 +132,7 @@ extension IMAPServerSession {
             ask(
                 .refresh(since: selection.view.version), .idle(Idle(ending: ending, step: .refreshing)), into: &actions)
         } else {
-            ask(.wait, .idle(Idle(ending: ending, step: .waiting)), into: &actions)
+            ask(.wait(since: nil), .idle(Idle(ending: ending, step: .waiting)), into: &actions)
         }
     }
 
@@ -157,7 +157,7 @@ extension IMAPServerSession {
             guard let selection else {
                 if idle.isEnding { return send("\(idle.ending.tag) \(idle.ending.reply)", into: &actions) }
                 // Without a mailbox there is nothing to tell.
-                return ask(.wait, .idle(idle), into: &actions)
+                return ask(.wait(since: nil), .idle(idle), into: &actions)
             }
             idle.step = .refreshing
             ask(.refresh(since: selection.view.version), .idle(idle), into: &actions)
@@ -168,7 +168,7 @@ extension IMAPServerSession {
             tellChanges(idle.ending, into: &writer)
             send(writer.take(), into: &actions)
             idle.step = .waiting
-            ask(.wait, .idle(idle), into: &actions)
+            ask(.wait(since: selection?.view.version), .idle(idle), into: &actions)
         }
     }
 }

@@ -23,8 +23,9 @@ extension IMAPServerSession {
         try parser.space()
         let list = try parser.storeFlags()
         try parser.end()
-        guard !selection.isReadOnly else { throw .no("NOPERM", "The mailbox is read-only") }
-        let flags = Self.permanent(list.flags, selection.view)
+        guard !selection.isExamined else { throw .no("NOPERM", "The mailbox is read-only") }
+        let flags = IMAPFlags(
+            list.flags.system.intersection(selection.view.permanentFlags), keywords: list.flags.keywords)
         if sign != "-", flags == IMAPFlags(), list.unknown > 0 || list.flags != IMAPFlags() {
             throw .no("CANNOT", "These flags do not stay here, see PERMANENTFLAGS")
         }
@@ -34,50 +35,18 @@ extension IMAPServerSession {
             send(writer.take(), into: &actions)
         }
         let change: IMAPFlagChange = sign == "+" ? .add(flags) : sign == "-" ? .remove(flags) : .set(flags)
-        goOn(
-            Store(
-                ending: Ending(command), change: change, unchangedSince: unchangedSince, isSilent: word == "FLAGS.SILENT",
-                left: ranges.flatMap { Array($0) }[...]),
+        var store = Store(
+            ending: Ending(command), change: change, unchangedSince: unchangedSince, isSilent: word == "FLAGS.SILENT",
+            messages: ranges.flatMap { Array($0) })
+        if !selection.isCurrent {
+            let all = store.messages.count
+            store.messages.removeAll { selection.latest(selection.shown[$0].uid) == nil }
+            store.hasMissed = store.messages.count < all
+        }
+        guard !store.messages.isEmpty else { return end(store, modified: [], into: &actions) }
+        ask(
+            .store(store.messages.map { selection.shown[$0].uid }, change, unchangedSince: unchangedSince), .store(store),
             into: &actions)
-    }
-
-    /// What of `flags` stays in this mailbox.
-    private static func permanent(_ flags: IMAPFlags, _ view: IMAPView) -> IMAPFlags {
-        IMAPFlags(flags.system.intersection(view.permanentFlags), keywords: view.takesKeywords ? flags.keywords : [])
-    }
-
-    private mutating func goOn(_ store: Store, into actions: inout [Action]) {
-        var store = store
-        guard let selection else { return }
-        store.batch = []
-        var uids: [UInt32] = []
-        while uids.count < configuration.messagesAtOnce, let index = store.left.popFirst() {
-            let uid = selection.shown[index].uid
-            guard selection.isCurrent || selection.latest(uid) != nil else {
-                store.hasMissed = true
-                continue
-            }
-            store.batch.append(index)
-            uids.append(uid)
-        }
-        guard uids.isEmpty else {
-            return ask(.store(uids, store.change, unchangedSince: store.unchangedSince), .store(store), into: &actions)
-        }
-        var ending = store.ending
-        if !store.modified.isEmpty {
-            var writer = IMAPWriter()
-            writer.text("OK [MODIFIED ")
-            let modified = store.modified.sorted()
-            if ending.isUID {
-                writer.set(modified)
-            } else {
-                writer.set(modified.compactMap { selection.index(of: $0).map { UInt32($0 + 1) } })
-            }
-            writer.text("] Some were changed meanwhile")
-            ending.reply = String(decoding: writer.take(), as: UTF8.self)
-        }
-        if store.hasMissed, !ending.isUID { ending.reply = "NO [EXPUNGEISSUED] Some of these messages are gone" }
-        conclude(ending, into: &actions)
     }
 
     mutating func storeAnswered(_ store: Store, _ answer: Answer, into actions: inout [Action]) {
@@ -95,7 +64,8 @@ extension IMAPServerSession {
         var writer = IMAPWriter()
         var keywords: [String] = []
         var told: [Int] = []
-        for index in store.batch {
+        var unchanged: [UInt32] = []
+        for index in store.messages {
             guard let before = selection?.shown[index] else { continue }
             guard let row = selection?.show(index) else {
                 store.hasMissed = true
@@ -103,7 +73,7 @@ extension IMAPServerSession {
             }
             keywords += row.flags.keywords
             let isModified = modified.contains(row.uid)
-            if isModified { store.modified.append(row.uid) }
+            if isModified { unchanged.append(store.ending.isUID ? row.uid : UInt32(index + 1)) }
             // A silent STORE is told of what differs from what the client now takes for granted.
             let expected = isModified ? before.flags : before.flags.changed(by: store.change)
             if (!store.isSilent && !isModified) || usesCondStore || row.flags != expected { told.append(index) }
@@ -114,7 +84,21 @@ extension IMAPServerSession {
                 of: index, withModSeq: usesCondStore, withUID: usesRev2 || store.ending.isUID, into: &writer)
         }
         send(writer.take(), into: &actions)
-        goOn(store, into: &actions)
+        end(store, modified: unchanged, into: &actions)
+    }
+
+    /// `modified` is what the client calls messages that somebody else had changed, ascending.
+    private mutating func end(_ store: Store, modified: [UInt32], into actions: inout [Action]) {
+        var ending = store.ending
+        if !modified.isEmpty {
+            var writer = IMAPWriter()
+            writer.text("OK [MODIFIED ")
+            writer.set(modified)
+            writer.text("] Some were changed meanwhile")
+            ending.reply = String(decoding: writer.take(), as: UTF8.self)
+        }
+        if store.hasMissed, !ending.isUID { ending.reply = Self.areGone }
+        conclude(ending, into: &actions)
     }
 
     // MARK: COPY and MOVE
@@ -126,38 +110,53 @@ extension IMAPServerSession {
         let mailbox = try mailbox(&parser)
         try parser.end()
         let isMove = command.verb == .move
-        guard !isMove || !selection.isReadOnly else { throw .no("NOPERM", "The mailbox is read-only") }
+        guard !isMove || !selection.isExamined else { throw .no("NOPERM", "The mailbox is read-only") }
         let uids = ranges.flatMap { selection.shown[$0].map(\.uid) }
         var ending = Ending(command)
         guard !uids.isEmpty else {
             ending.reply = "OK No messages"
             return finish(ending, into: &actions)
         }
-        if isMove {
-            ask(.move(uids, to: mailbox), .move(ending), into: &actions)
-        } else {
-            ask(.copy(uids, to: mailbox), .copy(ending), into: &actions)
-        }
+        let copy = Copy(ending: ending, uids: uids, mailbox: mailbox, isMove: isMove)
+        if command.isUID { return start(copy, into: &actions) }
+        // RFC 2180 4.4.1: of messages that are called by their numbers all are copied or none.
+        ask(.refresh(since: selection.view.version), .beforeCopy(copy), into: &actions)
     }
 
-    mutating func copyAnswered(_ ending: Ending, isMove: Bool, _ answer: Answer, into actions: inout [Action]) {
-        guard var ending = succeeded(ending, answer, into: &actions) else { return }
+    mutating func beforeCopyAnswered(_ copy: Copy, _ answer: Answer, into actions: inout [Action]) {
+        guard refreshAnswered(answer, into: &actions) else { return }
+        guard copy.uids.allSatisfy({ selection?.latest($0) != nil }) else {
+            var ending = copy.ending
+            ending.reply = Self.areGone
+            return conclude(ending, into: &actions)
+        }
+        start(copy, into: &actions)
+    }
+
+    private mutating func start(_ copy: Copy, into actions: inout [Action]) {
+        ask(copy.isMove ? .move(copy.uids, to: copy.mailbox) : .copy(copy.uids, to: copy.mailbox), .copy(copy), into: &actions)
+    }
+
+    mutating func copyAnswered(_ copy: Copy, _ answer: Answer, into actions: inout [Action]) {
+        guard var ending = succeeded(copy.ending, answer, into: &actions) else { return }
         guard case .copied(let uidValidity, let pairs) = answer else { preconditionFailure("a copy is not answered like that") }
-        guard !pairs.isEmpty else { return finish(ending, into: &actions) }
+        // Between the two questions somebody was quicker.
+        let isMissing = pairs.count < copy.uids.count && !ending.isUID
+        guard !pairs.isEmpty else {
+            if isMissing { ending.reply = Self.areGone }
+            return finish(ending, into: &actions)
+        }
         let sorted = pairs.sorted { $0.0 < $1.0 }
         var writer = IMAPWriter()
         writer.text("OK [COPYUID \(uidValidity) ")
         writer.set(sorted.map(\.0))
         writer.octet(" ")
         writer.set(sorted.map(\.1))
-        writer.text(isMove ? "] Moved" : "] Copied")
+        writer.text(copy.isMove ? "] Moved" : "] Copied")
         let reply = String(decoding: writer.take(), as: UTF8.self)
-        if isMove {
-            // RFC 6851 4.3: before the EXPUNGEs that come of it.
-            send("* " + reply, into: &actions)
-        } else {
-            ending.reply = reply
-        }
+        // RFC 6851 4.3: before the EXPUNGEs that come of it.
+        if copy.isMove { send("* " + reply, into: &actions) } else { ending.reply = reply }
+        if isMissing { ending.reply = Self.areGone }
         finish(ending, into: &actions)
     }
 

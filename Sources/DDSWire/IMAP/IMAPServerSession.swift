@@ -7,8 +7,8 @@
 // and read or thrown away. The end of input is one more command behind the others; a second one means that the connection is
 // gone.
 //
-// Spoken are IMAP4rev1 (RFC 3501) and IMAP4rev2 (RFC 9051), and RFC 2177, 2971, 3691, 4315, 4731, 4959, 5032, 5161, 5182, 5256,
-// 5258, 5530, 5819, 6154, 6851, 6855, 7162 (without QRESYNC), 7888, 8438, 9208 (to read).
+// Spoken are IMAP4rev1 (RFC 3501) and IMAP4rev2 (RFC 9051), and RFC 2177, 2971, 3516, 3691, 4315, 4731, 4959, 5032, 5161, 5182,
+// 5256, 5258, 5530, 5819, 6154, 6851, 6855, 7162 (without QRESYNC), 7888, 8438, 9208 (to read).
 
 package import DDSCore
 
@@ -44,7 +44,7 @@ package struct IMAPServerSession: WireSession {
     var usesCondStore = false
     var failedLogins = 0
     /// A large message of which the client reads one piece after the other.
-    var partlyRead: (uid: UInt32, message: [UInt8])?
+    var partlyRead: (uid: UInt32, message: MIMEMessage)?
     private(set) var isDraining = false
     private var hasSeenEnd = false
     private var faults = 0
@@ -61,7 +61,14 @@ package struct IMAPServerSession: WireSession {
         reader = IMAPCommandReader(limit: configuration.lineOctetsMaxBeforeLogin)
     }
 
-    package var bufferedBytes: Int { reader.count }
+    /// What waits behind a reply that is owed. The beginning of a command waits for its end only, and the reader bounds it.
+    package var bufferedBytes: Int {
+        switch state {
+        case .asking(_, .idle(let idle)) where !idle.isEnding: 0
+        case .delaying, .asking: reader.count
+        case .initial, .ready, .saslResponse, .startingTLS, .closed: 0
+        }
+    }
 
     /// Where the session stands, in the words of the command table.
     var phase: IMAPVerb.Phase {

@@ -14,17 +14,17 @@ extension IMAPServerSession {
         /// Nothing is left but to tell what has changed, and the reply.
         case refresh(Ending)
         case fetch(Fetch)
-        /// `\Seen` is set for these messages, which then are sent.
-        case fetchSeen(Fetch, [[UInt8]?])
+        /// All is sent, and `\Seen` is set for it.
+        case fetchSeen(Fetch)
         case store(Store)
-        case copy(Ending)
-        case move(Ending)
+        /// How the mailbox is, before messages that are called by their numbers are copied.
+        case beforeCopy(Copy)
+        case copy(Copy)
         case expunge(Ending)
         /// CLOSE.
         case close(tag: String)
         case search(Search)
         case manage(Ending)
-        case quota(Ending, root: String?)
         case idle(Idle)
         case pause
     }
@@ -37,6 +37,7 @@ extension IMAPServerSession {
         var allowsExpunge = true
         /// Behind the tag.
         var reply = "OK Done"
+        var isSuccess: Bool { reply.hasPrefix("OK") }
 
         init(_ command: IMAPCommand) {
             tag = command.tag
@@ -54,13 +55,18 @@ extension IMAPServerSession {
         var batch: [Int] = []
         /// A message was gone already.
         var hasMissed = false
-        /// The client was told that `\Seen` cannot be set.
-        var hasWarned = false
+        /// Uids of what was sent and is to be marked for that.
+        var unseen: [UInt32] = []
 
         var needsMessages: Bool { request.items.contains { $0.needsMessage } }
-        var marksSeen: Bool {
-            request.items.contains { if case .section(let section) = $0 { section.marksSeen } else { false } }
-        }
+        var marksSeen: Bool { request.items.contains { $0.section?.marksSeen == true } }
+    }
+
+    struct Copy: Sendable {
+        var ending: Ending
+        var uids: [UInt32]
+        var mailbox: String
+        var isMove: Bool
     }
 
     struct Store: Sendable {
@@ -68,11 +74,9 @@ extension IMAPServerSession {
         var change: IMAPFlagChange
         var unchangedSince: UInt64?
         var isSilent: Bool
-        /// Indices of the selection that were not asked for.
-        var left: ArraySlice<Int>
-        var batch: [Int] = []
-        /// Uids that had been changed meanwhile.
-        var modified: [UInt32] = []
+        /// Indices of the selection.
+        var messages: [Int]
+        /// One was gone already.
         var hasMissed = false
     }
 

@@ -47,26 +47,20 @@ package struct IMAPView: Sendable {
     package var uidNext: UInt32
     package var highestModSeq: UInt64
     package var rows: [IMAPRow]
-    /// Nothing may be changed here, flags included.
-    package var isReadOnly: Bool
-    /// Flags that stay, for PERMANENTFLAGS; keywords too when `takesKeywords`.
+    /// Flags that stay, for PERMANENTFLAGS; keywords do too.
     package var permanentFlags: IMAPFlags.System
-    package var takesKeywords: Bool
     /// Equal versions of one mailbox mean equal views.
     package var version: UInt64
 
     package init(
-        uidValidity: UInt32, uidNext: UInt32, highestModSeq: UInt64, rows: [IMAPRow], isReadOnly: Bool = false,
-        permanentFlags: IMAPFlags.System = [.seen, .answered, .flagged, .deleted, .draft], takesKeywords: Bool = true,
-        version: UInt64 = 0
+        uidValidity: UInt32, uidNext: UInt32, highestModSeq: UInt64, rows: [IMAPRow],
+        permanentFlags: IMAPFlags.System = [.seen, .answered, .flagged, .deleted, .draft], version: UInt64 = 0
     ) {
         self.uidValidity = uidValidity
         self.uidNext = uidNext
         self.highestModSeq = highestModSeq
         self.rows = rows
-        self.isReadOnly = isReadOnly
         self.permanentFlags = permanentFlags
-        self.takesKeywords = takesKeywords
         self.version = version
     }
 }

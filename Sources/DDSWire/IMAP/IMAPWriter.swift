@@ -52,6 +52,17 @@ struct IMAPWriter: Sendable {
         bytes.append(0x22)
     }
 
+    /// A string, or `NIL` for nil.
+    mutating func nstring(_ octets: [UInt8]?) {
+        if let octets { string(octets) } else { text("NIL") }
+    }
+
+    /// A literal of eight bits (RFC 3516), for octets with NUL among them; else one that every client understands.
+    mutating func binary(_ octets: some Collection<UInt8>) {
+        if octets.contains(0) { octet("~") }
+        literal(octets)
+    }
+
     mutating func literal(_ octets: some Collection<UInt8>) {
         octet("{")
         number(octets.count)

@@ -139,7 +139,7 @@ private struct MIMEAddressScanner {
                 isApart = true
                 index += 1
             case 0x28: add(.comment, comment())
-            case 0x22: add(.word, quoted())
+            case 0x22: add(.word, octets.quotedString(at: &index))
             case 0x5b where tokens.last?.kind == .at: add(.word, literal())
             case 0x2c where !isInRoute, 0x3b:
                 index += 1
@@ -175,18 +175,6 @@ private struct MIMEAddressScanner {
         let start = index
         repeat { index += 1 } while index < octets.count && !Self.isSpecial(octets[index])
         return Array(octets[start..<index])
-    }
-
-    private mutating func quoted() -> [UInt8] {
-        index += 1
-        var text: [UInt8] = []
-        while index < octets.count, octets[index] != 0x22 {
-            if octets[index] == 0x5c, index + 1 < octets.count { index += 1 }
-            text.append(octets[index])
-            index += 1
-        }
-        if index < octets.count { index += 1 }
-        return text
     }
 
     /// RFC 5322 3.4.1, `[...]` as it is.

@@ -10,13 +10,15 @@ struct MIMEDescription {
     /// Fields of one name in one header section; the others are left out.
     private static let repeatedMax = 100
 
-    private(set) var octets: [UInt8] = []
+    private var writer = IMAPWriter()
     private let message: [UInt8]
     private var addressesLeft = Self.addressesMax
 
     init(_ message: [UInt8]) {
         self.message = message
     }
+
+    var octets: [UInt8] { writer.bytes }
 
     // MARK: ENVELOPE
 
@@ -26,22 +28,22 @@ struct MIMEDescription {
         ]
         let fields = fields(of: part, names)
         let from = addresses(fields["from"])
-        put("(")
-        write(nstring: fields["date"]?.first)
-        put(" ")
-        write(nstring: fields["subject"]?.first)
+        writer.octet("(")
+        writer.nstring(fields["date"]?.first)
+        writer.octet(" ")
+        writer.nstring(fields["subject"]?.first)
         for name in names[2..<8] {
-            put(" ")
+            writer.octet(" ")
             var list = name == "from" ? from : addresses(fields[name])
             // RFC 9051 7.5.2: what is not said is the sender's.
             if list.isEmpty, name == "sender" || name == "reply-to" { list = from }
             write(addresses: list)
         }
-        put(" ")
-        write(nstring: fields["in-reply-to"]?.first)
-        put(" ")
-        write(nstring: fields["message-id"]?.first)
-        put(")")
+        writer.octet(" ")
+        writer.nstring(fields["in-reply-to"]?.first)
+        writer.octet(" ")
+        writer.nstring(fields["message-id"]?.first)
+        writer.octet(")")
     }
 
     private mutating func addresses(_ fields: [[UInt8]]?) -> [MIMEAddress] {
@@ -56,28 +58,28 @@ struct MIMEDescription {
     }
 
     private mutating func write(addresses list: [MIMEAddress]) {
-        guard !list.isEmpty else { return put("NIL") }
-        put("(")
+        guard !list.isEmpty else { return writer.text("NIL") }
+        writer.octet("(")
         for address in list {
             switch address {
             case .mailbox(let name, let route, let local, let host):
-                put("(")
-                write(nstring: name)
-                put(" ")
-                write(nstring: route)
-                put(" ")
-                write(string: local)
-                put(" ")
-                write(string: host)
-                put(")")
+                writer.octet("(")
+                writer.nstring(name)
+                writer.octet(" ")
+                writer.nstring(route)
+                writer.octet(" ")
+                writer.string(local)
+                writer.octet(" ")
+                writer.string(host)
+                writer.octet(")")
             case .groupStart(let name):
-                put("(NIL NIL ")
-                write(string: name)
-                put(" NIL)")
-            case .groupEnd: put("(NIL NIL NIL NIL)")
+                writer.text("(NIL NIL ")
+                writer.string(name)
+                writer.text(" NIL)")
+            case .groupEnd: writer.text("(NIL NIL NIL NIL)")
             }
         }
-        put(")")
+        writer.octet(")")
     }
 
     // MARK: BODYSTRUCTURE
@@ -85,31 +87,31 @@ struct MIMEDescription {
     mutating func write(body part: MIMEPart, isExtended: Bool) {
         let fields = fields(of: part, isExtended ? Self.basicFields + Self.extensionFields : Self.basicFields)
         let type = type(of: part, fields)
-        put("(")
+        writer.octet("(")
         if case .multipart(let parts) = part.content {
             for part in parts { write(body: part, isExtended: isExtended) }
-            put(" ")
-            write(string: type.subtype)
+            writer.octet(" ")
+            writer.string(type.subtype)
             if isExtended {
-                put(" ")
+                writer.octet(" ")
                 write(parameters: type.parameters)
             }
         } else {
             writeBasics(part, type, fields)
             if let embedded = part.embedded {
-                put(" ")
+                writer.octet(" ")
                 write(envelopeOf: embedded)
-                put(" ")
+                writer.octet(" ")
                 write(body: embedded, isExtended: isExtended)
             }
-            if type.isText || part.embedded != nil { put(" \(part.lines)") }
+            if type.isText || part.embedded != nil { writer.text(" \(part.lines)") }
             if isExtended {
-                put(" ")
-                write(nstring: Self.unlessEmpty(fields["content-md5"]))
+                writer.octet(" ")
+                writer.nstring(Self.unlessEmpty(fields["content-md5"]))
             }
         }
         if isExtended { writeExtension(fields) }
-        put(")")
+        writer.octet(")")
     }
 
     private static let basicFields = ["content-type", "content-id", "content-description", "content-transfer-encoding"]
@@ -126,39 +128,39 @@ struct MIMEDescription {
 
     /// `body-fields` and what is before them.
     private mutating func writeBasics(_ part: MIMEPart, _ type: MIMEParameters, _ fields: [String: [[UInt8]]]) {
-        write(string: type.type)
-        put(" ")
-        write(string: type.subtype)
-        put(" ")
+        writer.string(type.type)
+        writer.octet(" ")
+        writer.string(type.subtype)
+        writer.octet(" ")
         write(parameters: type.parameters)
-        put(" ")
-        write(nstring: Self.unlessEmpty(fields["content-id"]))
-        put(" ")
-        write(nstring: Self.unlessEmpty(fields["content-description"]))
-        put(" ")
+        writer.octet(" ")
+        writer.nstring(Self.unlessEmpty(fields["content-id"]))
+        writer.octet(" ")
+        writer.nstring(Self.unlessEmpty(fields["content-description"]))
+        writer.octet(" ")
         // RFC 2045 6.1: 7BIT is the default.
         let encoding = fields["content-transfer-encoding"]?.first.flatMap { MIMEParameters.tokens($0).first }
-        write(string: encoding ?? Array("7BIT".utf8))
-        put(" \(part.body.count)")
+        writer.string(encoding ?? Array("7BIT".utf8))
+        writer.text(" \(part.body.count)")
     }
 
     /// Disposition, languages and location.
     private mutating func writeExtension(_ fields: [String: [[UInt8]]]) {
-        put(" ")
+        writer.octet(" ")
         if let disposition = fields["content-disposition"]?.first.flatMap({ MIMEParameters(disposition: $0) }) {
-            put("(")
-            write(string: disposition.type)
-            put(" ")
+            writer.octet("(")
+            writer.string(disposition.type)
+            writer.octet(" ")
             write(parameters: disposition.parameters)
-            put(")")
+            writer.octet(")")
         } else {
-            put("NIL")
+            writer.text("NIL")
         }
-        put(" ")
+        writer.octet(" ")
         let languages = fields["content-language"]?.first.map { MIMEParameters.tokens($0) } ?? []
         write(list: languages)
-        put(" ")
-        write(nstring: Self.unlessEmpty(fields["content-location"]))
+        writer.octet(" ")
+        writer.nstring(Self.unlessEmpty(fields["content-location"]))
     }
 
     private mutating func write(parameters: [(name: [UInt8], value: [UInt8])]) {
@@ -181,32 +183,12 @@ struct MIMEDescription {
         return Dictionary(zip(names, found), uniquingKeysWith: +)
     }
 
-    private mutating func put(_ text: String) { octets += text.utf8 }
-
     private mutating func write(list: [[UInt8]]) {
-        guard !list.isEmpty else { return put("NIL") }
+        guard !list.isEmpty else { return writer.text("NIL") }
         for (index, string) in list.enumerated() {
-            put(index == 0 ? "(" : " ")
-            write(string: string)
+            writer.octet(index == 0 ? "(" : " ")
+            writer.string(string)
         }
-        put(")")
-    }
-
-    private mutating func write(nstring text: [UInt8]?) {
-        if let text { write(string: text) } else { put("NIL") }
-    }
-
-    private mutating func write(string text: [UInt8]) {
-        guard text.allSatisfy({ (0x20...0x7e).contains($0) }) else {
-            put("{\(text.count)}\r\n")
-            octets += text
-            return
-        }
-        octets.append(0x22)
-        for octet in text {
-            if octet == 0x22 || octet == 0x5c { octets.append(0x5c) }
-            octets.append(octet)
-        }
-        octets.append(0x22)
+        writer.octet(")")
     }
 }

@@ -91,6 +91,20 @@ extension UInt8 {
 }
 
 extension [UInt8] {
+    /// The text of the quoted string whose first quote is at `index`, which goes behind the last one or to the end (RFC 5322
+    /// 3.2.4).
+    func quotedString(at index: inout Int) -> [UInt8] {
+        index += 1
+        var text: [UInt8] = []
+        while index < count, self[index] != 0x22 {
+            if self[index] == 0x5c, index + 1 < count { index += 1 }
+            text.append(self[index])
+            index += 1
+        }
+        if index < count { index += 1 }
+        return text
+    }
+
     /// Equal to `other`, which is in lower case, without regard to ASCII case.
     func isToken(_ other: String) -> Bool {
         count == other.utf8.count && zip(self, other.utf8).allSatisfy { $0.lowercasedASCII == $1 }

@@ -117,7 +117,7 @@ private struct MIMEScanner {
     /// A quoted string without its quotes, or everything up to a semicolon or a comment: many writers do not quote spaces.
     private mutating func value() -> [UInt8] {
         skipBlank()
-        if !isAtEnd, octets[index] == 0x22 { return quoted() }
+        if !isAtEnd, octets[index] == 0x22 { return octets.quotedString(at: &index) }
         let start = index
         while !isAtEnd, octets[index] != 0x3b {
             if octets[index] == 0x28, octets[index - 1].isMIMEBlank { break }
@@ -126,18 +126,6 @@ private struct MIMEScanner {
         var value = octets[start..<index]
         while value.last?.isMIMEBlank == true { value.removeLast() }
         return Array(value)
-    }
-
-    private mutating func quoted() -> [UInt8] {
-        index += 1
-        var value: [UInt8] = []
-        while !isAtEnd, octets[index] != 0x22 {
-            if octets[index] == 0x5c, index + 1 < octets.count { index += 1 }
-            value.append(octets[index])
-            index += 1
-        }
-        if !isAtEnd { index += 1 }
-        return value
     }
 
     /// Goes on behind white space and comments (RFC 5322 3.2.2).

@@ -43,6 +43,13 @@ struct MIMEParser {
 
     mutating func parse() -> MIMEPart { part(depth: 0, isInDigest: false) }
 
+    /// The message as one part, whatever is in it. Its lines are not counted.
+    mutating func parseHead() -> MIMEPart {
+        skipHeader()
+        return MIMEPart(
+            header: 0..<place.offset, body: place.offset..<message.count, lines: 0, label: .asWritten, content: .leaf)
+    }
+
     private mutating func part(depth: Int, isInDigest: Bool) -> MIMEPart {
         partsLeft -= 1
         let start = place

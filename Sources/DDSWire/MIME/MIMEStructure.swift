@@ -49,45 +49,68 @@ struct MIMEPart: Sendable {
 
 /// Where the parts of a message lie in its octets (RFC 9051 7.5.2, RFC 2045, RFC 2046). Any octets are a message: what is
 /// broken is text. Time is linear in their number, and so is what `bodyStructure` and `envelope` give, see `MIMEDescription`.
-package struct MIMEStructure: Sendable {
+struct MIMEStructure: Sendable {
     let message: [UInt8]
     let root: MIMEPart
 
     /// Lines end with LF, with or without CR before it. Multiparts and messages more than `depthMax` levels deep are not looked
     /// into; once there are `partsMax` parts, the last one holds the rest.
-    package init(_ message: [UInt8], depthMax: Int = 20, partsMax: Int = 1000) {
+    init(_ message: [UInt8], depthMax: Int = 20, partsMax: Int = 1000) {
         precondition(depthMax >= 0 && partsMax >= 1, "a message is at least one part")
         self.message = message
         var parser = MIMEParser(message, depthMax: depthMax, partsMax: partsMax)
         root = parser.parse()
     }
 
+    /// What the message's own header says and where its text begins, without a look at its parts.
+    init(headOf message: [UInt8]) {
+        self.message = message
+        var parser = MIMEParser(message, depthMax: 0, partsMax: 1)
+        root = parser.parseHead()
+    }
+
     /// `BODY` (`isExtended` false) or `BODYSTRUCTURE` as IMAP writes it, octets ready to be sent (RFC 9051 7.5.2, 9).
-    package func bodyStructure(isExtended: Bool) -> [UInt8] {
+    func bodyStructure(isExtended: Bool) -> [UInt8] {
         var description = MIMEDescription(message)
         description.write(body: root, isExtended: isExtended)
         return description.octets
     }
 
     /// `ENVELOPE` as IMAP writes it (RFC 9051 7.5.2).
-    package func envelope() -> [UInt8] {
+    func envelope() -> [UInt8] {
         var description = MIMEDescription(message)
         description.write(envelopeOf: root)
         return description.octets
     }
 
-    /// The octets of a section; nil where there is no such part or it has no such thing (IMAP then answers NIL).
-    package func octets(of section: MIMESection) -> [UInt8]? {
+    /// The octets of a section; nil where there is no such part or it has no such thing (IMAP then answers NIL). They are not
+    /// copied but for `.fields` and `.fieldsNot`.
+    func octets(of section: MIMESection) -> ArraySlice<UInt8>? {
         if section.part.isEmpty {
-            return section.what == .all ? message : octets(section.what, ofMessage: root)
+            return section.what == .all ? message[...] : octets(section.what, ofMessage: root)
         }
         guard let part = part(section.part) else { return nil }
         switch section.what {
-        case .all: return Array(message[part.body])
-        case .mime: return Array(message[part.header])
+        case .all: return message[part.body]
+        case .mime: return message[part.header]
         case .header, .text, .fields, .fieldsNot: return part.embedded.flatMap { octets(section.what, ofMessage: $0) }
         }
     }
+
+    /// The body of a part without its transfer encoding; nil where there is no such part. What holds parts has no encoding,
+    /// whatever it says (RFC 2045 6.4).
+    func decoded(_ number: [Int]) throws(MIMETransferEncoding.Unknown) -> ArraySlice<UInt8>? {
+        guard let part = part(number) else { return nil }
+        guard case .leaf = part.content else { return message[part.body] }
+        var reader = MIMEFieldReader(message, part.header)
+        var field: MIMEField?
+        while field == nil, let next = reader.next() {
+            if next.isNamed(Self.transferEncoding) { field = next }
+        }
+        return try MIMETransferEncoding(field: field?.unfolded).decoded(message[part.body])
+    }
+
+    private static let transferEncoding = Array("content-transfer-encoding".utf8)
 
     /// The part that a number such as 4.2.1 names.
     func part(_ number: [Int]) -> MIMEPart? {
@@ -106,12 +129,12 @@ package struct MIMEStructure: Sendable {
         return found
     }
 
-    private func octets(_ what: MIMESection.What, ofMessage part: MIMEPart) -> [UInt8]? {
+    private func octets(_ what: MIMESection.What, ofMessage part: MIMEPart) -> ArraySlice<UInt8>? {
         switch what {
-        case .header: Array(message[part.header])
-        case .text: Array(message[part.body])
-        case .fields(let names): fields(of: part, named: names, areWanted: true)
-        case .fieldsNot(let names): fields(of: part, named: names, areWanted: false)
+        case .header: message[part.header]
+        case .text: message[part.body]
+        case .fields(let names): fields(of: part, named: names, areWanted: true)[...]
+        case .fieldsNot(let names): fields(of: part, named: names, areWanted: false)[...]
         case .all, .mime: nil
         }
     }
@@ -130,8 +153,8 @@ package struct MIMEStructure: Sendable {
 }
 
 /// What is between the brackets of `BODY[...]` (RFC 9051 6.4.5.1): a part's number such as 1.2, and what of it.
-package struct MIMESection: Hashable, Sendable {
-    package enum What: Hashable, Sendable {
+struct MIMESection: Hashable, Sendable {
+    enum What: Hashable, Sendable {
         /// The whole message or, of a numbered part, its body.
         case all
         case header
@@ -143,10 +166,10 @@ package struct MIMESection: Hashable, Sendable {
     }
 
     /// Empty for the message itself.
-    package var part: [Int]
-    package var what: What
+    var part: [Int]
+    var what: What
 
-    package init(part: [Int] = [], what: What) {
+    init(part: [Int] = [], what: What) {
         self.part = part
         self.what = what
     }
