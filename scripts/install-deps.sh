@@ -27,6 +27,8 @@ test=(
     "isync|an IMAP client, mbsync"
     "offlineimap3|an IMAP client"
     "msmtp|an SMTP client"
+    "mutt|a mail program"
+    "aerc|a mail program"
     "swaks|an SMTP and LMTP client"
     "libnet-ssleay-perl|TLS for swaks"
     "libnss3-tools|the trust of Thunderbird, as the program and the tests change it"

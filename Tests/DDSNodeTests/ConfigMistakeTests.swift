@@ -24,7 +24,6 @@ import Testing
         Broken("server = { limits = { conections = 1 } }", #"1:23: unknown key "conections", did you mean "connections"?"#),
         Broken("[agent]\nidle = \"1m\"", #"2:1: unknown key "idle", did you mean "agent.lock.idle"?"#),
         Broken("[agent.lock]\nlid_closed = true", #"2:1: unknown key "lid_closed""#),
-        Broken("[agent.gateway]\ntls = false", #"2:1: unknown key "tls""#),
         Broken(
             "[agent.gateway]\npop3 = \"0.0.0.0:1110\"",
             #"2:8: "pop3" must stay on this machine ("127.0.0.1:port", "[::1]:port" or "unix:/path"), not "0.0.0.0:1110""#),

@@ -143,7 +143,8 @@ enum Script {
           const go = (selector) => { const link = one(selector); if (link) link.click(); };
           const reply = (whom) => {
             const list = items(), item = list[here()] || list[list.length - 1];
-            const button = item && item.closest('.message').querySelector('[data-reply="' + whom + '"]');
+            const message = item && item.closest('.message');
+            const button = message && message.querySelector('[data-reply="' + whom + '"]');
             if (button) button.click();
           };
           const click = (element) => { if (element) element.click(); };
