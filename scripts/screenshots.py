@@ -93,6 +93,27 @@ def screens(tab, base, demo, alice):
         tab.click('[value="kit"]')
         tab.wait("DDS-RECOVERY")
 
+    def gateway():
+        go("/settings/gateway")
+        for protocol in ("imap", "smtp"):
+            if "It is off" in tab.evaluate(f"document.querySelector('input[value={protocol}]').closest('section').textContent"):
+                tab.click(f'input[value="{protocol}"] ~ button')
+                tab.wait(f"{protocol.upper()} is on")
+        if tab.find('[value="revoke"]'):
+            tab.click('[value="revoke"]')
+            tab.wait("It is revoked")
+        tab.type("#password-name", "Thunderbird")
+        tab.click('[value="add"]')
+        tab.wait('id="app-password"')
+
+    def trash(path):
+        go("/b")
+        if not tab.find(".row"):
+            go("/t/" + thread("Please pay this today"))
+            tab.evaluate("document.querySelector('[value=trash]').click()")
+            tab.wait("moved to the trash")
+        go(path)
+
     def search(words):
         go("/s")
         tab.type("#q", words)
@@ -113,7 +134,9 @@ def screens(tab, base, demo, alice):
         ("write", write), ("problem", problem), ("folders", lambda: go("/#nav")), ("missing", lambda: go("/t/nothing")),
         *((f"settings{name}", lambda name=name: go("/settings" + name.replace("-", "/")))
           for name in ("", "-keys", "-groups", "-devices", "-appearance", "-node", "-about")),
-        ("settings-link", link), ("settings-kit", kit),
+        ("settings-link", link), ("settings-kit", kit), ("settings-gateway", gateway),
+        # At the end, as the others show what is thrown away here.
+        ("trash", lambda: trash("/b")), ("trash-empty", lambda: trash("/b/empty")),
     ]
 
 

@@ -1,111 +1,23 @@
 #!/usr/bin/env python3
-"""The agent's gateway with mail programs that others wrote: curl, poplib, smtplib, mpop, fetchmail, msmtp and swaks.
+"""The agent's POP3 and SMTP by Python's poplib and smtplib and by hand, and the gateway as a whole. Programs that others wrote
+are in gatewayclients.py, IMAP is in imap.py.
 
 usage: gateway.py [PART...]     only the parts whose name contains one of the words
 """
 import base64
 import email
-import glob
 import os
 import poplib
 import re
 import smtplib
 import socket
-import subprocess
 import sys
 import xml.etree.ElementTree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../Support"))
 import nodekit
-from nodekit import DOMAIN, Agent, Node, Wire, canonical, letter, path, requires, run, token, until, write
-
-BOARD = f"board@{DOMAIN}"
-LOCKED = "The agent is locked; unlock it in its page or run: ddsnode unlock"
-
-
-class Client:
-    """A mail program of an agent's person: where to connect, and a password of its own."""
-
-    def __init__(self, agent, name="tests"):
-        self.agent = agent
-        shown = agent.json("gateway", "on")
-        rows = {row["protocol"]: row for row in shown["listeners"]}
-        self.pop_port, self.smtp_port = rows["pop3"]["port"], rows["smtp"]["port"]
-        self.user = shown["user"]
-        self.password = agent.must("gateway", "password", "add", name).text.strip()
-
-    def pop(self, user=None, password=None):
-        pop = poplib.POP3("127.0.0.1", self.pop_port, timeout=60)
-        pop.user(user or self.user)
-        pop.pass_(password or self.password)
-        return pop
-
-    def smtp(self):
-        smtp = smtplib.SMTP("127.0.0.1", self.smtp_port, "[127.0.0.1]", timeout=60)
-        smtp.ehlo()
-        smtp.login(self.user, self.password)
-        return smtp
-
-    def fetch_all(self, user=None, delete=False):
-        """Everything in the maildrop as (uidl, octets by LIST, bytes)."""
-        pop = self.pop(user)
-        try:
-            uidls = [line.split()[1].decode() for line in pop.uidl()[1]]
-            sizes = [int(line.split()[1]) for line in pop.list()[1]]
-            found = []
-            for number, (uidl, size) in enumerate(zip(uidls, sizes), 1):
-                found.append((uidl, size, b"".join(line + b"\r\n" for line in pop.retr(number)[1])))
-                if delete:
-                    pop.dele(number)
-            pop.quit()
-            return found
-        finally:
-            pop.close()
-
-    def count(self, user=None):
-        pop = self.pop(user)
-        try:
-            return pop.stat()[0]
-        finally:
-            pop.quit()
-
-    def waits_for(self, count, user=None):
-        """Waits until so many messages are there."""
-        return until(lambda: self.count(user) >= count, pause=0.3)
-
-    def send(self, message, *recipients):
-        """(code, text) of the message or of what was refused."""
-        with self.smtp() as smtp:
-            smtp.mail(self.agent.address, ["BODY=8BITMIME"])
-            for recipient in recipients:
-                code, text = smtp.rcpt(recipient)
-                if code >= 300:
-                    return code, text.decode()
-            code, text = smtp.data(message)
-            return code, text.decode()
-
-
-class World:
-    def __init__(self):
-        self.node = Node(limits='logins_per_minute = 10000\nconnections_per_ip = 60\nmessage_size = "8MiB"').init().start()
-        self.carol = self.node.add_ordinary("carol")
-        self.node.must("group", "add", "board")
-        self.alice, self.bob, self.dave = Agent("alice"), Agent("bob"), Agent("dave")
-        for agent in (self.alice, self.bob, self.dave):
-            agent.join(self.node.invite(agent.name, ["board"] if agent is not self.dave else []))
-            agent.start()
-            agent.unlock()
-        self.at_alice, self.at_bob, self.at_dave = Client(self.alice), Client(self.bob), Client(self.dave)
-
-
-def without(message, *names):
-    """The message without header fields that are added on the way out."""
-    head, _, body = message.partition(b"\r\n\r\n")
-    pattern = rb"(?mi)^(" + b"|".join(names) + rb"):[^\r\n]*(\r\n[ \t][^\r\n]*)*\r\n"
-    return re.sub(pattern, b"", head + b"\r\n") + b"\r\n" + body
-
-
-ADDED = (b"X-DDS-Submission", b"List-Id", b"List-Post")
+from mailclients import ADDED, BOARD, LOCKED, World, must, refusal, without
+from nodekit import DOMAIN, Agent, Wire, canonical, letter, path, run, token, until
 
 
 # MARK: parts
@@ -141,8 +53,8 @@ def cards_and_files(checks, world):
 def round_trip_by_smtplib_and_poplib(checks, world):
     marker = token()
     head = (f"From: Alice <{world.alice.address}>\nTo: Bob <{world.bob.address}>\nSubject: {marker}\n"
-            f"Message-ID: <{marker}@mua.test>\nDate: Mon, 23 Nov 2026 12:00:00 +0000\nX-Odd:   kept \n\tas it is\nMIME-Version: 1.0\n"
-            "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n")
+            f"Message-ID: <{marker}@mua.test>\nDate: Mon, 23 Nov 2026 12:00:00 +0000\nX-Odd:   kept \n\tas it is\n"
+            "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n")
     message = canonical((head + f".\n..dots\nUmlaute äöü\ntrailing  \n{'x' * 900}\n{marker}\n").encode())
     checks.equal("smtplib sends", world.at_alice.send(message, world.bob.address)[0], 250)
     world.bob.waits_for(marker)
@@ -156,7 +68,7 @@ def round_trip_by_smtplib_and_poplib(checks, world):
     checks.equal("the UIDL is the same in another session",
         [row[0] for row in world.at_bob.fetch_all() if marker.encode() in row[2]], [uidl])
     pop = world.at_bob.pop()
-    number = next(number for number, line in enumerate(pop.uidl()[1], 1) if line.split()[1].decode() == uidl)
+    number = number_of(pop, uidl)
     checks.equal("TOP gives the header and two lines",
         b"\r\n".join(pop.top(number, 2)[1]).split(b"\r\n\r\n")[1], b".\r\n..dots")
     capabilities = pop.capa()
@@ -170,8 +82,41 @@ def round_trip_by_smtplib_and_poplib(checks, world):
     reply = letter(world.bob.address, world.alice.address, f"re {marker}", "back\n")
     checks.equal("and back", world.at_bob.send(reply, world.alice.address)[0], 250)
     world.alice.waits_for(f"re {marker}")
-    got = [row[2] for row in world.at_alice.fetch_all() if f"re {marker}".encode() in row[2]]
+    got = world.at_alice.fetch(f"re {marker}")
     checks.equal("the answer arrives byte for byte", [without(text, *ADDED) for text in got], [reply])
+
+
+def number_of(pop, identity):
+    """The number of the message with that unique id."""
+    return next(number for number, line in enumerate(pop.uidl()[1], 1) if line.split()[1].decode() == identity)
+
+
+def what_submission_speaks(checks, world):
+    """BDAT, SMTPUTF8 and the parameters of DSN, by hand."""
+    marker = token()
+    message = canonical((f"From: Älis <{world.alice.address}>\nTo: <{world.bob.address}>\nSubject: Grüße {marker}\n"
+        f"Message-ID: <{marker}@mua.test>\nDate: Mon, 23 Nov 2026 12:00:00 +0000\nMIME-Version: 1.0\n"
+        f"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n.\n..äöü\n{marker}\n").encode())
+    wire = world.at_alice.smtp_wire()
+    for command, code in (
+        (f"MAIL FROM:<{world.alice.address}> SIZE={len(message)} BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=QQ314159", "250"),
+        (f"RCPT TO:<{world.bob.address}> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;Bob+40{DOMAIN}", "250"),
+        (f"RCPT TO:<{BOARD}> NOTIFY=NEVER ORCPT=utf-8;Gr\\x{{FC}}n@{DOMAIN}", "250"),
+        (f"RCPT TO:<{BOARD}> NOTIFY=NEVER,SUCCESS", "501"), (f"RCPT TO:<{BOARD}> NOTIFY=", "501"),
+        (f"RCPT TO:<{BOARD}> ORCPT=nothing", "501"),
+    ):
+        reply = wire.say(command)
+        checks.ok(f"{command[:60]}: {code}", reply.startswith(code), reply)
+    half = len(message) // 2
+    for piece, last in ((message[:half], ""), (message[half:], ""), (b"", " LAST")):
+        reply = wire.say(f"BDAT {len(piece)}{last}\r\n".encode() + piece)
+        checks.ok(f"BDAT {len(piece)}{last}", reply.startswith("250 2.0.0"), reply)
+    for command, code in (("BDAT 5\r\nabc", "503"), (f"MAIL FROM:<{world.alice.address}> RET=SOME", "501"),
+                          (f"MAIL FROM:<{world.alice.address}> ENVID=+", "501"), ("NOOP", "250"), ("QUIT", "221")):
+        reply = wire.say(command)
+        checks.ok(f"{command[:60]!r}: {code}", reply.startswith(code), reply)
+    until(lambda: len(world.bob.find(f"Grüße {marker}")) == 2, pause=0.2)
+    checks.equal("both come out byte for byte", [without(got, *ADDED) for got in world.at_bob.fetch(marker)], [message] * 2)
 
 
 def groups_and_bob_plus_board(checks, world):
@@ -182,7 +127,7 @@ def groups_and_bob_plus_board(checks, world):
     checks.equal("to a person", world.at_alice.send(private, world.bob.address)[0], 250)
     world.bob.waits_for(marker)
     world.bob.waits_for(f"private {marker}")
-    whole = [row[2] for row in world.at_bob.fetch_all() if marker.encode() in row[2]]
+    whole = world.at_bob.fetch(marker)
     checks.equal("the inbox has both", len(whole), 2)
     for user in ("bob+board", f"bob+board@{DOMAIN}"):
         texts = [row[2] for row in world.at_bob.fetch_all(user)]
@@ -197,13 +142,28 @@ def groups_and_bob_plus_board(checks, world):
             checks.ok(f"{words} is refused", False)
         except poplib.error_proto as problem:
             checks.ok(f"{words} is refused", b"[AUTH]" in problem.args[0], problem)
+    # IMAP shows a group as a mailbox and needs no name for it.
+    words = refusal(lambda: world.at_bob.imap(user="bob+board"))
+    checks.ok("bob+board is no user of IMAP", words.startswith("[AUTHENTICATIONFAILED]"), words)
+
+
+def what_is_archived(checks, world):
+    marker = token()
+    world.brings(world.bob.address, subject=marker)
+    identity = world.bob.waits_for(marker)["id"]
+    with world.at_bob.imap("INBOX") as imap:
+        must(imap.uid("MOVE", str(world.at_bob.uid_of(marker)), "Archive"))
+    checks.ok("IMAP has it in Archive alone",
+        world.at_bob.uid_of(marker, "Archive") and not world.at_bob.uid_of(marker), marker)
+    checks.equal("POP3 has it in the inbox as before",
+        [row[0] for row in world.at_bob.fetch_all() if marker.encode() in row[2]], [identity])
 
 
 def bcc_never_leaks(checks, world):
     marker = token()
     message = canonical((f"From: <{world.alice.address}>\nTo: <{world.bob.address}>\nBcc: <{world.dave.address}>,\n <{BOARD}>\n"
                          f"bcc : hidden@{DOMAIN}\nSubject: {marker}\n\nsecret readers\n").encode())
-    code, text = world.at_alice.send(message, world.bob.address, world.dave.address, BOARD)
+    code, text = world.at_alice.send(message, world.bob.address, world.dave.address, BOARD, world.carol.address)
     checks.equal("sent with Bcc", code, 250)
     world.bob.waits_for(marker)
     world.dave.waits_for(marker)
@@ -216,10 +176,17 @@ def bcc_never_leaks(checks, world):
     checks.ok("bob's says nothing of dave or the board, nor does its signature",
         b"dave" not in signed and b"board" not in signed and b"hidden" not in signed and b"ecret" in signed, signed)
     checks.ok("its signature holds there", own["signature"]["verdict"] in ("known", "first-seen", "verified"), own)
-    for client in (world.at_bob, world.at_dave):
-        for _, _, got in client.fetch_all():
-            if marker.encode() in got:
-                checks.ok("no Bcc comes out of POP3", not re.search(rb"(?mi)^bcc", got) and b"dave" not in got, got)
+    given = [got for client in (world.at_bob, world.at_dave) for got in client.fetch(marker)]
+    checks.equal("POP3 has bob's two and dave's one", len(given), 3)
+    for got in given:
+        checks.ok("no Bcc comes out of POP3",
+            not re.search(rb"(?mi)^bcc", got) and not any(name in got for name in (b"dave", b"carol", b"hidden")), got)
+    checks.equal("only what the group got names it", sum(b"board" in got for got in given), 1)
+    # What the node gives out to somebody without an agent, opened by age: all that was sealed to her, with the signature.
+    [sealed] = until(lambda: world.carol.waiting() and world.carol.fetch_all(), pause=0.2) or [None]
+    opened = sealed and world.carol.open(sealed[2])
+    checks.ok("nor is another hidden reader or the group told to carol", opened and b"secret readers" in opened
+        and not any(name in opened + sealed[2] for name in (b"dave", b"board", b"hidden")), opened)
     group = next(row for row in rows if row["group"] == "board")
     checks.ok("the group believes it", group["signature"]["verdict"] in ("known", "first-seen", "verified"), group)
     checks.equal("dave has one", len(world.dave.find(marker)), 1)
@@ -242,18 +209,6 @@ def what_is_refused(checks, world):
     checks.ok("somebody else's From: 550 5.7.1", code == 550 and "5.7.1" in text and "From" in text, text)
     code, text = world.at_alice.send(b"From: <%s>\r\nno field\r\n\r\nx\r\n" % world.alice.address.encode(), world.bob.address)
     checks.ok("a broken header: 550 5.6.0", code == 550 and "5.6.0" in text, text)
-    limit = int(smtplib_size(world.at_alice))
-    big = letter(world.alice.address, world.bob.address, "big", "x" * 70 + "\n")
-    big += (b"y" * 70 + b"\r\n") * ((limit - len(big)) // 72)
-    code, text = world.at_alice.send(big, world.bob.address)
-    checks.ok("what SIZE admits can be sent", code == 250, text)
-    code, text = world.at_alice.send(big + b"z" * 70 + b"\r\n" + b"z" * 70 + b"\r\n", world.bob.address)
-    checks.ok("more is refused: 552", code == 552, text)
-
-
-def smtplib_size(client):
-    with client.smtp() as smtp:
-        return smtp.esmtp_features["size"]
 
 
 def deletes_are_shared(checks, world):
@@ -296,8 +251,7 @@ def locked(checks, world):
             wire = Wire(world.at_dave.smtp_port)
             wire.reply()
             wire.say("EHLO [127.0.0.1]")
-            plain = base64.b64encode(f"\0{world.at_dave.user}\0{world.at_dave.password}".encode()).decode()
-            return wire.say(f"AUTH PLAIN {plain}")
+            return wire.say(f"AUTH PLAIN {world.at_dave.plain()}")
         except OSError as problem:
             return str(problem)
     answer = smtp_answer()
@@ -314,8 +268,17 @@ def locked(checks, world):
     wire.send(f"USER dave\r\nPASS {world.at_dave.password}\r\n")
     wire.line()
     checks.ok("logged in", wire.line().startswith(b"+OK"))
+    idle, begun = world.at_dave.smtp_wire(), world.at_dave.smtp_wire()
+    begun.say(f"MAIL FROM:<{world.dave.address}>")
+    begun.say(f"RCPT TO:<{world.bob.address}>")
+    checks.ok("one by SMTP is in the midst of a message", begun.say("DATA").startswith("354"))
+    begun.send("Subject: half\r\n\r\n")
     world.dave.lock()
     checks.ok("a lock ends the session", wire.closed())
+    reply = idle.reply()
+    checks.ok("one of SMTP, too, with good-bye", reply.startswith("421 4.3.2") and idle.closed(), reply)
+    reply = begun.reply()
+    checks.ok("and one in the midst of a message", reply[:4] in ("", "421 ") and begun.closed(), reply)
     until(lambda: world.dave.status() is not None)
     world.dave.unlock()
 
@@ -353,7 +316,7 @@ def other_users(checks, world):
     program = ("import socket,sys; s=socket.create_connection(('127.0.0.1', int(sys.argv[1])), 10); s.settimeout(10)\n"
                "try: sys.stdout.write(repr(s.recv(100)))\nexcept ConnectionResetError: sys.stdout.write(repr(b''))")
     # Agents of tests run as the superuser; everybody else is another.
-    for number in (world.at_bob.pop_port, world.at_bob.smtp_port):
+    for number in (world.at_bob.imap_port, world.at_bob.pop_port, world.at_bob.smtp_port):
         done = run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-c", program, number)
         checks.equal(f"another user gets no byte at {number}", done.text, "b''")
         done = run(sys.executable, "-c", program, number)
@@ -380,20 +343,29 @@ def ports_stay(checks, world):
         checks.ok("what is off does not listen", False)
     except ConnectionRefusedError:
         checks.ok("what is off does not listen", True)
+    # It gets the first port that is free then, and what else there is on the machine comes and goes.
     world.dave.must("gateway", "on", "smtp")
-    checks.equal("and gets its port again", world.dave.json("gateway", "show")["listeners"], before)
+    after = world.dave.json("gateway", "show")["listeners"]
+    checks.equal("switched on, it is there again", [row["protocol"] for row in after], [row["protocol"] for row in before])
+    checks.equal("the others have stayed", after[:2], before[:2])
+    reply = Wire(after[2]["port"]).reply()
+    checks.ok("and it greets", reply.startswith("220"), reply)
 
 
 def configured(checks, world):
-    number, place = nodekit.port(), path("erin", "smtp.sock")
-    erin = Agent("erin", extra=f'[agent.gateway]\npop3 = "127.0.0.1:{number}"\nsmtp = "unix:{place}"\n')
+    number, other, place = nodekit.port(), nodekit.port(), path("erin", "smtp.sock")
+    erin = Agent("erin", extra="[agent.gateway]\n"
+        f'imap = "127.0.0.1:{other}"\npop3 = "127.0.0.1:{number}"\nsmtp = "unix:{place}"\n')
     erin.join(world.node.invite("erin"))
     erin.start()
     erin.unlock()
     shown = erin.json("gateway", "show")["listeners"]
-    checks.equal("what the configuration says is on", [row["address"] for row in shown], [f"127.0.0.1:{number}", f"unix:{place}"])
-    done = erin.cli("gateway", "off", "pop")
-    checks.ok("and cannot be switched off by a command (78)", done.code == 78 and "agent.gateway.pop3" in done.all, done.all)
+    checks.equal("what the configuration says is on", [(row["protocol"], row["address"]) for row in shown],
+        [("imap", f"127.0.0.1:{other}"), ("pop3", f"127.0.0.1:{number}"), ("smtp", f"unix:{place}")])
+    for word, key in (("imap", "imap"), ("pop", "pop3"), ("smtp", "smtp")):
+        done = erin.cli("gateway", "off", word)
+        checks.ok(f"and cannot be switched off by a command (78): {word}",
+            done.code == 78 and f"agent.gateway.{key}" in done.all, done.all)
     password = erin.must("gateway", "password", "add", "x").text.strip()
     wire = Wire(place)
     wire.reply()
@@ -401,6 +373,11 @@ def configured(checks, world):
     plain = base64.b64encode(f"\0erin\0{password}".encode()).decode()
     reply = wire.say(f"AUTH PLAIN {plain}")
     checks.ok("a unix socket serves too", reply.startswith("235"), reply)
+    wire = Wire(other)
+    wire.line()
+    wire.send(f'a LOGIN erin "{password}"\r\n')
+    line = wire.line()
+    checks.ok("and IMAP at its port", line.startswith(b"a OK"), line)
     checks.equal("it is its owner's alone", oct(os.stat(place).st_mode & 0o777), "0o600")
     erin.lock()
     until(lambda: erin.status() is not None)
@@ -409,169 +386,98 @@ def configured(checks, world):
     checks.ok("and takes the socket's file with it", not os.path.exists(place))
 
 
-# MARK: real programs
+# MARK: the node and the agent come and go
 
-def curl(checks, world):
+def nobody_of_that_name(checks, world):
     marker = token()
-    message = letter(world.alice.address, world.bob.address, marker, f"by curl\n.\n{marker}\n")
-    upload = write(path("alice", "curl.eml"), message)
-    login = write(path("alice", "curlrc"), f'user = "{world.at_alice.user}:{world.at_alice.password}"\n')
-    for mechanism in ("PLAIN", "LOGIN"):
-        done = run("curl", "-sS", "-K", login, "--login-options", f"AUTH={mechanism}", "--mail-from", world.alice.address,
-            "--mail-rcpt", world.bob.address, "-T", upload, f"smtp://127.0.0.1:{world.at_alice.smtp_port}/client.test")
-        checks.ok(f"curl sends with AUTH {mechanism}", done.code == 0, done.all)
-    until(lambda: len(world.bob.find(marker)) == 2, pause=0.2)
-    ids = [row["id"] for row in world.bob.find(marker)]
-    login = write(path("bob", "curlrc"), f'user = "{world.at_bob.user}:{world.at_bob.password}"\n')
-    url = f"pop3://127.0.0.1:{world.at_bob.pop_port}/"
-    uidl = run("curl", "-sS", "-K", login, "-X", "UIDL", url)
-    numbers = [line.split()[0] for line in uidl.text.splitlines() if line.split()[1] in ids]
-    for number in numbers:
-        got = run("curl", "-sS", "-K", login, url + number)
-        checks.equal("curl fetches it byte for byte", without(got.out, *ADDED), message)
+    nobody = f"nobody@{DOMAIN}"
+    code, text = world.at_alice.send(letter(world.alice.address, nobody, marker, "to nobody\n"), nobody)
+    checks.ok("a recipient that the node does not know: 250 of the agent", code == 250, text)
+    row = until(lambda: next((row for row in world.alice.find(marker) if row["state"] == "refused"), None), pause=0.2)
+    checks.ok("then it is refused in list", row and "nobody" in str(row), row or world.alice.find(marker))
+    checks.ok("and in IMAP's Outbox", world.at_alice.uid_of(marker, "Outbox"))
+    checks.equal("and not in Sent", world.at_alice.uid_of(marker, "Sent"), None)
+    with world.at_alice.imap("Outbox") as imap:
+        uid = str(world.at_alice.uid_of(marker, "Outbox"))
+        must(imap.uid("STORE", uid, "+FLAGS", "(\\Deleted)"))
+        must(imap.expunge())
+    checks.equal("from which it can be taken", (world.at_alice.uid_of(marker, "Outbox"), world.alice.find(marker)), (None, []))
 
 
-def swaks(checks, world):
-    if not requires(checks, "swaks", "swaks"):
-        return
-    for mechanism in ("PLAIN", "LOGIN"):
-        marker = token()
-        done = run("swaks", "--server", "127.0.0.1", "--port", world.at_alice.smtp_port, "--auth", mechanism, "--auth-user",
-            world.at_alice.user, "--auth-password", world.at_alice.password, "--from", world.alice.address, "--to",
-            f"{world.bob.address},{BOARD}", "--header", f"Subject: {marker}", "--body", f"{marker}\n.\nend\n")
-        checks.ok(f"swaks, AUTH {mechanism}", done.code == 0 and re.search(r"<[-~*]*\s+250 2\.0\.0", done.text), done.all[-1500:])
-        row = world.bob.waits_for(marker)
-        checks.ok("it arrives whole", f"{marker}\r\n.\r\nend".encode() in canonical(world.bob.raw(row["id"])))
-    done = run("swaks", "--server", "127.0.0.1", "--port", world.at_alice.smtp_port, "--auth", "LOGIN", "--auth-user",
-        world.at_alice.user, "--auth-password", "wrong", "--from", world.alice.address, "--to", world.bob.address)
-    checks.ok("swaks: a wrong password is refused", done.code != 0 and "535 5.7.8" in done.text, done.all[-800:])
-
-
-def msmtp(checks, world):
-    if not requires(checks, "msmtp", "msmtp"):
-        return
+def the_node_is_away(checks, world):
     marker = token()
-    config = write(path("msmtp", "rc"), f"""\
-account alice
-host 127.0.0.1
-port {world.at_alice.smtp_port}
-tls off
-auth plain
-user {world.at_alice.user}
-password {world.at_alice.password}
-from {world.alice.address}
-""")
-    message = letter(world.alice.address, world.bob.address, marker, f"by msmtp\n{marker}\n")
-    done = run("msmtp", "-C", config, "-a", "alice", "-t", input=message.replace(b"\r\n", b"\n"))
-    checks.ok("msmtp sends", done.code == 0, done.all)
-    row = world.bob.waits_for(marker)
-    got = [row[2] for row in world.at_bob.fetch_all() if marker.encode() in row[2]]
-    checks.equal("it arrives byte for byte", [without(text, *ADDED) for text in got], [message])
-    done = run("msmtp", "-C", config, "-a", "alice", "someone@example.org", input=message)
-    checks.ok("msmtp shows the refusal of an outside address", done.code != 0 and "members and groups only" in done.all, done.all)
+    world.node.stop()
+    code, text = world.at_alice.send(letter(world.alice.address, world.bob.address, marker, "later\n"), world.bob.address)
+    checks.ok("while the node is away: 250", code == 250, text)
+    checks.equal("it waits, in list", [row["state"] for row in world.alice.find(marker)], ["waiting"])
+    checks.ok("and in IMAP's Outbox", world.at_alice.uid_of(marker, "Outbox") and not world.at_alice.uid_of(marker, "Sent"))
+    world.alice.kill()
+    world.alice.start()
+    world.alice.unlock()
+    checks.ok("a SIGKILL of the agent takes it from neither",
+        [row["state"] for row in world.alice.find(marker)] == ["waiting"] and world.at_alice.uid_of(marker, "Outbox"))
+    world.node.start()
+    arrives_once(checks, world, marker)
 
 
-def mpop_and_fetchmail(checks, world):
-    markers = [token() for _ in range(3)]
-    messages = [letter(world.bob.address, world.dave.address, marker, f"{marker}\n") for marker in markers]
-    for message in messages:
-        world.at_bob.send(message, world.dave.address)
+def arrives_once(checks, world, marker):
+    """What alice has sent to bob."""
+    world.alice.must("fetch")
+    sent = until(lambda: [row["state"] for row in world.alice.find(marker)] == ["sent"], 60, 0.2)
+    checks.ok("it goes out", sent, world.alice.find(marker))
+    world.bob.must("fetch")
+    world.bob.waits_for(marker, 60)
+    checks.ok("and is in Sent, no more in the Outbox",
+        world.at_alice.uid_of(marker, "Sent") and not world.at_alice.uid_of(marker, "Outbox"))
+    # What comes in order behind it would be behind a second one.
+    behind, _ = world.brings(world.bob.address)
+    checks.equal("it arrives once", [len(world.bob.find(subject)) for subject in (marker, behind)], [1, 1])
+
+
+def killed(checks, world):
+    """What was answered with yes is on the disk."""
+    markers = [token() for _ in range(2)]
     for marker in markers:
-        world.dave.waits_for(marker)
-    if requires(checks, "mpop", "mpop"):
-        maildir = path("mpop", "Maildir")
-        for part in ("cur", "new", "tmp"):
-            os.makedirs(os.path.join(maildir, part), exist_ok=True)
-        config = write(path("mpop", "mpoprc"), f"""\
-account dave
-host 127.0.0.1
-port {world.at_dave.pop_port}
-tls off
-user {world.at_dave.user}
-password {world.at_dave.password}
-auth user
-delivery maildir {maildir}
-uidls_file {path("mpop", "uidls")}
-received_header off
-keep on
-""")
-        done = run("mpop", "-C", config, "dave")
-        checks.ok("mpop fetches and keeps", done.code == 0, done.all)
-        found = [canonical(open(name, "rb").read()) for name in glob.glob(maildir + "/new/*")]
-        mine = [without(text, *ADDED) for text in found if any(marker.encode() in text for marker in markers)]
-        checks.equal("mpop has them byte for byte", sorted(mine), sorted(messages))
-        before = len(found)
-        done = run("mpop", "-C", config, "dave")
-        checks.equal("a second time it finds nothing new", len(glob.glob(maildir + "/new/*")), before)
-    if requires(checks, "fetchmail", "fetchmail"):
-        box = path("fetchmail", "box")
-        config = write(path("fetchmail", "rc"), f"""\
-poll 127.0.0.1 protocol pop3 port {world.at_dave.pop_port} uidl
-  auth password user "{world.at_dave.user}" password "{world.at_dave.password}"
-  sslproto '' fetchall nokeep no rewrite
-  mda "cat >> {box}"
-""")
-        environment = dict(os.environ, FETCHMAILHOME=os.path.dirname(config))
-        done = run("fetchmail", "-f", config, "--nodetach", "--nosyslog", env=environment)
-        checks.ok("fetchmail fetches and deletes", done.code == 0, done.all)
-        text = open(box, "rb").read() if os.path.exists(box) else b""
-        checks.ok("fetchmail has them", all(marker.encode() in text for marker in markers))
-        checks.equal("what it deleted is gone for the page",
-            [row["subject"] for row in world.dave.list() if row["state"] == "received"], [])
+        world.brings(world.bob.address, subject=marker)
+    identities = [world.bob.waits_for(marker)["id"] for marker in markers]
+    pop = world.at_bob.pop()
+    pop.dele(number_of(pop, identities[0]))
+    answer = pop.quit()
+    world.bob.kill()
+    checks.ok("POP3's QUIT is answered", answer.startswith(b"+OK"), answer)
+    world.bob.start()
+    world.bob.unlock()
+    left = [row["id"] for row in world.bob.list()]
+    checks.ok("killed thereafter, what was deleted stays deleted, and nothing else",
+        identities[0] not in left and identities[1] in left, left)
+    checks.ok("and is in the trash", identities[0] in str(world.bob.json("search", "in:trash", markers[0])))
+    marker = token()
+    wire = world.at_alice.smtp_wire()
+    wire.say(f"MAIL FROM:<{world.alice.address}>")
+    wire.say(f"RCPT TO:<{world.bob.address}>")
+    wire.say("DATA")
+    reply = wire.say(letter(world.alice.address, world.bob.address, marker, "killed\n") + b".\r\n")
+    world.alice.kill()
+    checks.ok("SMTP's message is answered", reply.startswith("250 2.0.0"), reply)
+    world.alice.start()
+    world.alice.unlock()
+    checks.equal("killed thereafter, the agent has it", len(world.alice.find(marker)), 1)
+    arrives_once(checks, world, marker)
 
 
-def corpus(checks, world):
-    """Every message of the corpus by the node's submission of a member with a password, and out of an agent's POP3."""
-    names = sorted(glob.glob(nodekit.CORPUS + "/*/*.eml")) if nodekit.CORPUS else []
-    if not names:
-        return checks.skip("the mail corpus", "../shared/corpus/mail is not there")
-    checks.equal("the corpus has 107 messages", len(names), 107)
-    before = {row[0] for row in world.at_dave.fetch_all()}
-    accepted = []
-    smtp = world.carol.smtp()
-    for name in names:
-        # A lone CR ends a line for whoever makes mail canonical, and is refused otherwise.
-        message = canonical(re.sub(rb"\r(?!\n)", b"\r\n", open(name, "rb").read()))
-        smtp.mail(world.carol.address, ["BODY=8BITMIME"])
-        smtp.rcpt(world.dave.address)
-        code, text = smtp.data(message)
-        if code == 250:
-            accepted.append((os.path.basename(name), message))
-        else:
-            checks.ok(f"taken: {name}", False, text)
-    smtp.quit()
-    world.dave.must("fetch")
-    world.at_dave.waits_for(len(before) + len(accepted))
-    fetched = [row for row in world.at_dave.fetch_all() if row[0] not in before]
-    checks.equal("as many come out as went in", len(fetched), len(accepted))
-    wrong = [label for (label, message), (_, _, got) in zip(accepted, fetched) if got != message]
-    checks.equal(f"{len(accepted)} messages come out byte for byte, in order", wrong, [])
-    checks.equal("LIST had their octets", [size for _, size, _ in fetched], [len(got) for _, _, got in fetched])
-    pop = world.at_dave.pop()
-    bad = []
-    for number in range(1, pop.stat()[0] + 1):
-        top = b"".join(line + b"\r\n" for line in pop.top(number, 0)[1])
-        whole = b"".join(line + b"\r\n" for line in pop.retr(number)[1])
-        if not whole.startswith(top):
-            bad.append(number)
-    pop.quit()
-    checks.equal("TOP is the beginning of RETR", bad, [])
-
-
-PARTS = [cards_and_files, round_trip_by_smtplib_and_poplib, groups_and_bob_plus_board, bcc_never_leaks, what_is_refused,
-         deletes_are_shared, locked, passwords, other_users, curl, swaks, msmtp, mpop_and_fetchmail, corpus, ports_stay, configured]
+PARTS = [cards_and_files, round_trip_by_smtplib_and_poplib, what_submission_speaks, groups_and_bob_plus_board, what_is_archived,
+         bcc_never_leaks, what_is_refused, deletes_are_shared, locked, passwords, other_users,
+         nobody_of_that_name, the_node_is_away, killed, ports_stay, configured]
 
 
 def main():
     words = sys.argv[1:]
     checks = nodekit.Checks("gateway")
-    world = World()
+    world = World(others=("dave",))
     for part in PARTS:
         if not words or any(word in part.__name__ for word in words):
             checks.part(part, world)
-    for agent in (world.alice, world.bob, world.dave):
-        checks.ok(f"{agent.name}'s agent runs", agent.running(), agent.log_text()[-1500:])
-        checks.equal(f"{agent.name}'s agent stops in order", agent.stop(), 0)
+    world.ends(checks)
     checks.finish()
 
 

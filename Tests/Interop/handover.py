@@ -8,7 +8,7 @@ import stat
 import termios
 
 import nodekit
-from nodekit import DOMAIN, Wire, below, canonical, folder, letter, requires, run, token, until
+from nodekit import DOMAIN, Agent, Node, Wire, below, canonical, folder, letter, port, requires, run, token, until, write
 from world import BOARD
 
 
@@ -179,6 +179,51 @@ def lmtp_by_swaks(checks, world):
     done = run("swaks", "--protocol", "LMTP", "--socket", node.lmtp, "--helo", "mta.test", "--from", "outside@world.test", "--to",
                f"nobody@{DOMAIN}")
     checks.ok("swaks by LMTP: a stranger is refused at RCPT", done.code == 24 and "550 5.1.1" in done.text, done.all[-800:])
+
+
+# MARK: by TCP, and to whom not
+
+def lmtp_by_tcp(checks, world):
+    """A node of its own with both kinds of places; a member who is suspended, and one who has not joined."""
+    node, number = Node("tcp"), port()
+    with open(node.config) as file:
+        text = file.read()
+    write(node.config, text.replace(f'["unix:{node.lmtp}"]', f'["unix:{node.lmtp}", "127.0.0.1:{number}"]'))
+    node.init().start()
+    heidi, ivan = node.add_ordinary("heidi"), node.add_ordinary("ivan")
+    invite = node.invite("grace")
+    node.must("user", "suspend", "ivan")
+    wanted = []
+    for name, wire in (("127.0.0.1", Wire(number)), ("the unix socket", Wire(node.lmtp))):
+        checks.ok(f"LMTP at {name} greets", wire.reply().startswith("220") and wire.say("LHLO mta.test").startswith("250"))
+        message = letter("outside@world.test", heidi.address, f"by {name}", f"{token()}\n.\n")
+        replies = begin(wire, heidi.address, ivan.address, f"grace@{DOMAIN}")
+        checks.equal(f"at {name}: 250, 550 5.7.1 for who is suspended, 450 4.2.1 for who has not joined",
+                     [reply[:9] for reply in replies], ["250 2.1.5", "550 5.7.1", "450 4.2.1"])
+        checks.ok("with the reason", "suspended" in replies[1] and "join" in replies[2], replies)
+        reply = wire.say(message.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+        checks.ok(f"at {name}: one is stored", reply.startswith("250 2.0.0") and wire.silent(), reply)
+        wanted.append(message)
+        wire.reset()
+    got = [heidi.open(wrapper).split(b"\r\n", 2)[2] for _, _, wrapper in heidi.fetch_all()]
+    checks.equal("both arrive byte for byte", got, wanted)
+    node.must("user", "resume", "ivan")
+    grace = Agent("grace")
+    grace.join(invite)
+    wire = Wire(number)
+    wire.reply()
+    wire.say("LHLO mta.test")
+    replies = begin(wire, ivan.address, grace.address)
+    checks.equal("resumed and joined, both may be written to", [reply[:9] for reply in replies], ["250 2.1.5"] * 2)
+    wire.send(message + b".\r\n")
+    checks.equal("and are", [wire.reply()[:9] for _ in range(2)], ["250 2.0.0"] * 2)
+    wire.reset()
+    checks.equal("who was suspended has got nothing but that", ivan.waiting(), 1)
+    checks.equal("the node stops in order", node.stop(), 0)
+    write(node.config, text.replace(f'["unix:{node.lmtp}"]', f'["0.0.0.0:{number}"]'))
+    done = node.cli("config", "check")
+    checks.ok("elsewhere than on loopback it is not served",
+              done.code == 78 and "must stay on this machine" in done.all, done.all)
 
 
 # MARK: line ends

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """The rules for all listeners (PROTOCOLS.md, "All listeners") against the real program, each on every listener that it concerns:
-pop3s, pop3 with STLS, submissions, submission with STARTTLS, LMTP. What needs minutes of waiting is in the unit tests with a clock of
-their own; smuggling, oversize lines and caps are in hostile.py and handover.py, draining of POP3 and submission in deaths.py.
+pop3s, pop3 with STLS, submissions, submission with STARTTLS, LMTP, and POP3 and SMTP of an agent's gateway. What needs minutes of
+waiting is in the unit tests with a clock of their own; smuggling, oversize lines and caps are in hostile.py and handover.py, draining
+of POP3 and submission in deaths.py.
 
 usage: hygiene.py [PART...]     only the parts whose name contains one of the words
 """
 import base64
+import concurrent.futures
 import os
 import re
 import signal
@@ -15,30 +17,41 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../Support"))
 import nodekit
 from handover import begin, lmtp_wire
-from nodekit import DOMAIN, Node, Wire, client_context, letter, requires, token, until
+from mailclients import Client
+from nodekit import DOMAIN, Node, Wire, client_context, letter, requires, token, unlocked_agents, until
 from world import World
 
 LISTENERS = ("pop3s", "pop3", "submissions", "submission", "lmtp")
+# In clear, to a person's own processes alone.
+GATEWAY = ("pop3 of the gateway", "smtp of the gateway")
 
 
 class Peer:
     """A session on one listener, spoken to in bytes, whichever protocol it speaks."""
 
     def __init__(self, world, listener, secure=True, login=False, key=None):
-        self.world, self.listener = world, listener
-        self.is_pop3 = listener.startswith("pop3")
-        self.is_clear = listener in ("pop3", "submission") and not secure
-        node = world.node
+        self.listener, self.is_pop3 = listener, listener.startswith("pop3")
         implicit = listener in ("pop3s", "submissions")
-        self.wire = Wire(node.lmtp if listener == "lmtp" else node.port_of(listener), client_context(key) if implicit else None)
+        self.wire = Wire(self.place(world, listener), client_context(key) if implicit else None)
         self.greeting = self.reply()
         if listener in ("pop3", "submission") and secure:
             self.hello()
             self.say("STLS" if self.is_pop3 else "STARTTLS")
             self.wire.start_tls(client_context(key))
         self.hello()
-        if login and listener != "lmtp":
-            assert self.is_good(self.say("AUTH PLAIN " + plain(world.carol))), "login"
+        # Whose mail it is, and where LMTP's comes from.
+        self.sender = world.at_gina.agent.address if listener in GATEWAY else world.carol.address
+        if listener == "lmtp":
+            self.sender = "outside@world.test"
+        elif login:
+            secret = world.at_gina.plain() if listener in GATEWAY else plain(world.carol)
+            assert self.is_good(self.say(f"AUTH PLAIN {secret}")), "login"
+
+    @staticmethod
+    def place(world, listener):
+        if listener in GATEWAY:
+            return world.at_gina.pop_port if listener.startswith("pop3") else world.at_gina.smtp_port
+        return world.node.lmtp if listener == "lmtp" else world.node.port_of(listener)
 
     def hello(self):
         if not self.is_pop3:
@@ -81,26 +94,33 @@ def plain(member, password=None, name=None):
     return base64.b64encode(f"\0{name or member.name}\0{password or member.password}".encode()).decode()
 
 
-def each(world, **options):
-    for listener in LISTENERS:
-        yield listener, Peer(world, listener, **options)
+def at_once(checks, function, *columns):
+    """Calls a function with each row of these columns, all at once, as it mostly waits. It gets a list for what `checks.ok` takes."""
+    lists = [[] for _ in columns[0]]
+    with concurrent.futures.ThreadPoolExecutor(max_workers=16) as pool:
+        list(pool.map(function, lists, *columns))
+    for found in lists:
+        assert found, "nothing was checked"
+        for row in found:
+            checks.ok(*row)
 
 
 # MARK: line ends
 
 def bare_line_ends_in_commands(checks, world):
-    for secure in (True, False):
-        for listener in LISTENERS:
-            if not secure and listener not in ("pop3", "submission"):
-                continue
-            where = f"{listener}{'' if secure else ' before TLS'}"
-            for name, data in [("LF", b"NOOP\nQUIT\r\n"), ("CR", b"NOOP\rQUIT\r\n"), ("CR CR LF", b"NOOP\r\r\n"), ("LF CR LF", b"NOOP\n\r\n"),
-                               ("NUL", b"NO\0OP\r\n"), ("ESC", b"NOOP \x1b[2J\r\n"), ("DEL", b"NOOP \x7f\r\n")]:
-                peer = Peer(world, listener, secure=secure)
-                reply = peer.say(data)
-                checks.ok(f"{where}: {name} in a command is one refusal, and the session goes on", peer.is_refusal(reply) and peer.goes_on(),
-                          (reply, peer.wire.pending))
-                peer.reset()
+    at_once(checks, lambda found, listener, secure: bare_line_ends(found, world, listener, secure),
+        [*LISTENERS, *GATEWAY, "pop3", "submission"], [True] * len(LISTENERS + GATEWAY) + [False] * 2)
+
+
+def bare_line_ends(found, world, listener, secure):
+    where = f"{listener}{'' if secure else ' before TLS'}"
+    for name, data in [("LF", b"NOOP\nQUIT\r\n"), ("CR", b"NOOP\rQUIT\r\n"), ("CR CR LF", b"NOOP\r\r\n"), ("LF CR LF", b"NOOP\n\r\n"),
+                       ("NUL", b"NO\0OP\r\n"), ("ESC", b"NOOP \x1b[2J\r\n"), ("DEL", b"NOOP \x7f\r\n")]:
+        peer = Peer(world, listener, secure=secure)
+        reply = peer.say(data)
+        found.append((f"{where}: {name} in a command is one refusal, and the session goes on", peer.is_refusal(reply) and peer.goes_on(),
+                      (reply, peer.wire.pending)))
+        peer.reset()
 
 
 # MARK: TLS upgrade
@@ -133,7 +153,7 @@ def upgrades(checks, world):
         checks.ok(f"{listener}: what was said before TLS is forgotten", peer.is_refusal(peer.say(first)))
         checks.ok(f"{listener}: no second {command}", peer.is_refusal(peer.say(command)))
         peer.reset()
-    for listener in ("pop3s", "submissions", "lmtp"):
+    for listener in ("pop3s", "submissions", "lmtp", *GATEWAY):
         peer = Peer(world, listener)
         reply = peer.say("STLS" if peer.is_pop3 else "STARTTLS")
         checks.ok(f"{listener}: no upgrade where there is nothing to upgrade", peer.is_refusal(reply) and peer.goes_on(), reply)
@@ -151,7 +171,7 @@ def line_limits(checks, world):
     """One octet less, as many as may be, and one more: POP3 255, SMTP 512, MAIL and RCPT with what their parameters add, AUTH."""
     for login in (False, True):
         when = "after login" if login else "before login"
-        for listener in LISTENERS:
+        for listener in LISTENERS + GATEWAY:
             if listener == "lmtp" and login:
                 continue
             peer = Peer(world, listener, login=login)
@@ -163,7 +183,7 @@ def line_limits(checks, world):
                 checks.ok(f"{listener} {when}: {limit + extra} octets are {'too many' if extra > 0 else 'a command'}", is_long == (extra > 0)
                           and peer.goes_on(), reply)
             if not peer.is_pop3 and (login or listener == "lmtp"):
-                sender = "outside@world.test" if listener == "lmtp" else world.carol.address
+                sender = peer.sender
                 for extra in (-1, 0, 1):
                     reply = peer.say(padded(f"MAIL FROM:<{sender}> SIZE=1 XBOGUS=", 512 + 669 + extra))
                     checks.ok(f"{listener} {when}: MAIL of the limit{extra:+}", reply[:3] == ("500" if extra > 0 else "555"), reply)
@@ -173,8 +193,11 @@ def line_limits(checks, world):
                     checks.ok(f"{listener} {when}: RCPT of the limit{extra:+}", reply[:3] == ("500" if extra > 0 else "555"), reply)
                 checks.ok(f"{listener} {when}: goes on", peer.goes_on())
             peer.reset()
-    for listener, limit in (("pop3s", 4096), ("pop3", 4096), ("submissions", 12288), ("submission", 12288)):
+    for listener in (*LISTENERS, *GATEWAY):
+        if listener == "lmtp":
+            continue
         peer = Peer(world, listener)
+        limit = 4096 if peer.is_pop3 else 12288
         for extra in (-1, 0, 1):
             peer.say("AUTH PLAIN")
             reply = peer.say(padded("!", limit + extra))
@@ -187,7 +210,7 @@ def line_limits(checks, world):
 
 def unknown_commands(checks, world):
     for secure in (True, False):
-        for listener in LISTENERS:
+        for listener in LISTENERS + GATEWAY:
             if listener == "lmtp" or not secure and listener not in ("pop3", "submission"):
                 continue
             peer = Peer(world, listener, secure=secure)
@@ -197,7 +220,7 @@ def unknown_commands(checks, world):
             # SMTP says good-bye.
             ended = peer.closed() if peer.is_pop3 else peer.reply().startswith("421") and peer.closed()
             checks.ok(f"{listener}{'' if secure else ' before TLS'}: the tenth ends it", ended)
-    for listener in LISTENERS:
+    for listener in LISTENERS + GATEWAY:
         peer = Peer(world, listener, login=True)
         replies = [peer.say("BOGUS") for _ in range(50)]
         checks.ok(f"{listener}: who is logged in, or an MTA, may err", all(map(peer.is_refusal, replies)) and peer.goes_on(), replies[-1])
@@ -237,31 +260,24 @@ def sasl(checks, world):
 
 
 class Alone:
-    """A node whose failures of the last minute are this test's only: with others every answer comes later."""
+    """A node whose failures of the last minute are this test's only, as those of its agent: with others every answer comes later."""
 
-    def __init__(self, name):
+    def __init__(self, listener):
+        name = re.sub(r"\W", "", listener)
         self.node = Node(f"alone-{name}").init().start()
         self.carol = self.node.add_ordinary(f"anna{name}")
+        if listener in GATEWAY:
+            [agent] = unlocked_agents(self.node, f"gina{name}")
+            self.at_gina = Client(agent)
+
+    def stop(self):
+        if hasattr(self, "at_gina"):
+            self.at_gina.agent.stop()
+        self.node.stop()
 
 
 def failed_logins(checks, world):
-    for listener in ("pop3s", "submissions"):
-        alone = Alone(listener)
-        replies, times = [], []
-        for name, attempts in ((alone.carol.name, 3), ("nobody", 1)):
-            peer = Peer(alone, listener)
-            for attempt in range(attempts):
-                began = time.monotonic()
-                replies.append(peer.say(f"AUTH PLAIN {plain(alone.carol, 'wrong', name)}"))
-                times.append((2 ** attempt, time.monotonic() - began))
-            if attempts == 3:
-                last = "" if peer.is_pop3 else peer.reply()
-                checks.ok(f"{listener}: the third failure ends it", peer.closed() and (peer.is_pop3 or last.startswith("421 4.7.0")), last)
-        wanted = "-ERR [AUTH] Login failed" if listener == "pop3s" else "535 5.7.8 Login refused: no such name, or not its password or key"
-        checks.equal(f"{listener}: a wrong password and an unknown name have the same words", set(replies), {wanted})
-        checks.ok(f"{listener}: after one, two and four seconds at least", all(took > least - 0.1 for least, took in times), times)
-        checks.ok(f"{listener}: later from an address that has failed before", times[3][1] > 1.3, times)
-        alone.node.stop()
+    at_once(checks, failures, ("pop3s", "submissions", *GATEWAY))
     # POP3 says why it is not now (RFC 2449 8.1.1, RFC 3206).
     first, second = Peer(world, "pop3s", login=True), Peer(world, "pop3s")
     reply = second.say(f"AUTH PLAIN {plain(world.carol)}")
@@ -270,6 +286,29 @@ def failed_logins(checks, world):
     reply = second.say(f"AUTH PLAIN {plain(world.carol)}")
     checks.ok("and gets the maildrop when the first has ended", reply.startswith("+OK"), reply)
     second.reset()
+
+
+def failures(found, listener):
+    alone = Alone(listener)
+    name = alone.at_gina.user if listener in GATEWAY else alone.carol.name
+    replies, times = [], []
+    for user, attempts in ((name, 3), ("nobody", 1)):
+        peer = Peer(alone, listener)
+        for attempt in range(attempts):
+            began = time.monotonic()
+            replies.append(peer.say(f"AUTH PLAIN {plain(alone.carol, 'wrong', user)}"))
+            times.append((2 ** attempt, time.monotonic() - began))
+        if attempts == 3:
+            last = "" if peer.is_pop3 else peer.reply()
+            is_over = peer.closed() and (peer.is_pop3 or last.startswith("421 4.7.0"))
+            found.append((f"{listener}: the third failure ends it", is_over, last))
+    wanted = "-ERR [AUTH] Login failed" if peer.is_pop3 else "535 5.7.8 Login refused: no such name, or not its password or key"
+    found.append((f"{listener}: a wrong password and an unknown name have the same words", set(replies) == {wanted}, replies))
+    found.append((f"{listener}: after one, two and four seconds at least", all(took > least - 0.1 for least, took in times), times))
+    if listener not in GATEWAY:
+        # There everybody has one address, and one whose program has an old password is not to keep the others waiting.
+        found.append((f"{listener}: later from an address that has failed before", times[3][1] > 1.3, times))
+    alone.stop()
 
 
 # MARK: names
@@ -289,11 +328,8 @@ def names_in_logs_and_fields(checks, world):
                 checks.ok(f"{listener}: {verb} {name[:20]!r} is refused", peer.is_refusal(reply), reply)
             checks.ok(f"{listener}: {verb} {name[:20]!r} is repeated to nobody", marker not in reply, reply)
             peer.reset()
-    for listener in ("pop3s", "submissions"):
-        for name in (f"x\r\n{marker}", f"x\x1b]0;{marker}\a", f"x\u2028{marker}", f"x\u202e{marker}"):
-            peer = Peer(world, listener)
-            peer.say("AUTH PLAIN " + base64.b64encode(f"\0{name}\0wrong".encode()).decode())
-            peer.reset()
+    names = [f"x\r\n{marker}", f"x\x1b]0;{marker}\a", f"x\u2028{marker}", f"x\u202e{marker}"] * 2
+    at_once(checks, lambda found, listener, name: strange_login(found, world, listener, name), ["pop3s"] * 4 + ["submissions"] * 4, names)
     wire = lmtp_wire(node, "mta.test")
     begin(wire, carol.address, sender=f"\"a {marker}\"@world.test")
     wire.send(b"Subject: x\r\n\r\nx\r\n.\r\n")
@@ -311,25 +347,37 @@ def names_in_logs_and_fields(checks, world):
               and not re.search(rf"^\W*{marker}", log, re.M), log[-800:])
 
 
+def strange_login(found, world, listener, name):
+    peer = Peer(world, listener)
+    reply = peer.say("AUTH PLAIN " + base64.b64encode(f"\0{name}\0wrong".encode()).decode())
+    found.append((f"{listener}: nobody is called {name[:4]!r}", peer.is_refusal(reply), reply))
+    peer.reset()
+
+
 # MARK: other protocols
 
 def other_protocols(checks, world):
     """A browser that is made to talk to a mail port must not get a message sent."""
-    request = (f"POST / HTTP/1.1\r\nHost: {DOMAIN}\r\nContent-Type: text/plain\r\n\r\nEHLO x\r\nAUTH PLAIN {plain(world.carol)}\r\n"
-               f"MAIL FROM:<{world.carol.address}>\r\nRCPT TO:<{world.carol.address}>\r\nDATA\r\nSubject: x\r\n\r\nx\r\n.\r\nQUIT\r\n")
-    for listener in ("submissions", "submission", "lmtp"):
+    for listener in ("submissions", "submission", "lmtp", "smtp of the gateway"):
         peer = Peer(world, listener)
-        peer.wire.send(request)
-        answer = b""
-        try:
-            peer.wire.socket.settimeout(3)
-            while piece := peer.wire.socket.recv(65536):
-                answer += piece
-        except (OSError, TimeoutError):
-            pass
-        checks.ok(f"{listener}: an HTTP request does nothing", answer == b"", answer[:300])
+        secret = world.at_gina.plain() if listener in GATEWAY else plain(world.carol)
+        peer.wire.send(
+            f"POST / HTTP/1.1\r\nHost: {DOMAIN}\r\nContent-Type: text/plain\r\n\r\nEHLO x\r\nAUTH PLAIN {secret}\r\n"
+            f"MAIL FROM:<{peer.sender}>\r\nRCPT TO:<{world.carol.address}>\r\nDATA\r\nSubject: x\r\n\r\nx\r\n.\r\nQUIT\r\n")
+        checks.ok(f"{listener}: an HTTP request gets nothing but the end", peer.closed(), peer.wire.pending)
         peer.reset()
     checks.equal("and sends no mail", world.carol.waiting(), 0)
+    checks.equal("nor is any of the gateway's on its way", world.at_gina.agent.list(), [])
+    # POP3 has nothing to send; to it such a request is lines that are no commands.
+    for listener in ("pop3s", "pop3", "pop3 of the gateway"):
+        peer = Peer(world, listener)
+        peer.wire.send(f"POST / HTTP/1.1\r\nHost: {DOMAIN}\r\n" + "X: y\r\n" * 20 + "\r\n")
+        replies = []
+        while reply := peer.reply():
+            replies.append(reply)
+        checks.ok(f"{listener}: an HTTP request is refused line by line, and ended", 1 <= len(replies) <= 10
+                  and all(map(peer.is_refusal, replies)), replies)
+        peer.reset()
 
 
 # MARK: caps
@@ -406,9 +454,12 @@ def main():
     words = sys.argv[1:]
     if requires(checks, "everything", "openssl", "age", "age-keygen"):
         world = World()
+        [gina] = unlocked_agents(world.node, "gina")
+        world.at_gina = Client(gina)
         for part in PARTS:
             if not words or any(word in part.__name__ for word in words):
                 checks.part(part, world)
+        checks.equal("the gateway's agent stops in order", gina.stop(), 0)
         checks.equal("the node has no problems", world.node.status()["problems"], [])
         checks.equal("the node stops in order", world.node.stop(), 0)
     checks.finish()

@@ -13,7 +13,7 @@ from clients import (curl_pop3s_and_smtps, curl_with_a_device_key, fetchmail, mp
     swaks)
 from deaths import drain, in_use, killed_clients, killed_server
 from dialogs import dialogs
-from handover import lmtp_answers_one_by_one, lmtp_by_swaks, lmtp_seals_as_it_comes, lmtp_smuggling
+from handover import lmtp_answers_one_by_one, lmtp_by_swaks, lmtp_by_tcp, lmtp_seals_as_it_comes, lmtp_smuggling
 from hostile import no_tls_handshake, oversize_lines, slow_and_half_open_clients, smuggling
 from nodekit import program
 from protocols import chunking_and_pipelining, corpus, lmtp, pop3_by_poplib, smtp_by_smtplib
@@ -22,7 +22,8 @@ from world import World
 
 PARTS = [openssl_s_client, openssl_by_hand, curl_pop3s_and_smtps, curl_with_a_device_key, swaks, msmtp, mpop, fetchmail, pop3_by_poplib,
     smtp_by_smtplib,
-         chunking_and_pipelining, lmtp, lmtp_answers_one_by_one, lmtp_by_swaks, lmtp_seals_as_it_comes, lmtp_smuggling, corpus,
+         chunking_and_pipelining, lmtp, lmtp_answers_one_by_one, lmtp_by_swaks, lmtp_by_tcp, lmtp_seals_as_it_comes, lmtp_smuggling,
+         corpus,
          smuggling, oversize_lines, no_tls_handshake, slow_and_half_open_clients,
          killed_clients,
          dialogs, drain, killed_server, in_use]

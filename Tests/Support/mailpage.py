@@ -46,6 +46,18 @@ class MailPage:
                 return self.seen()
         raise AssertionError(f"there is no row with that subject among {len(self.rows())}")
 
+    def throw_away(self, subject):
+        """Ticks the row with that subject and moves it to the trash."""
+        for number, row in enumerate(self.rows(), 1):
+            if subject in row:
+                self.tab.click(f"ul.rows li.row:nth-child({number}) input")
+        self.tab.click(".tools .menu summary")
+        self.tab.click('.tools [value="trash"]')
+        if not self.tab.wait("moved to the trash"):
+            raise AssertionError(f"nothing was thrown away: {self.text()[:400]}")
+        self.tab.settled()
+        return self.seen()
+
     def rows(self):
         return re.findall(r'<li class="row.*?</li>', self.tab.html(), re.S)
 

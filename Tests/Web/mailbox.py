@@ -177,6 +177,42 @@ def marks(checks, world):
         finished(checks, world, page, how)
 
 
+def help_of_keys(checks, world):
+    """J2: the help has the keys that the script takes, and no other. They are pressed where there are rows."""
+    page = world.page()
+    tab = page.tab
+    world.mail(token(12))
+    page.inbox()
+    help, taken = tab.evaluate("""(() => {
+        for (const kind of ['click', 'submit']) addEventListener(kind, (event) => event.preventDefault(), true);
+        const help = document.querySelector('#help'), rows = [...help.querySelectorAll('tr')];
+        const told = rows.map((row) => [...row.querySelectorAll('kbd')].map((kbd) => kbd.textContent));
+        // What follows g is a letter only there, so that g is the last to be pressed.
+        const signs = [...Array(94).keys()].map((n) => String.fromCharCode(33 + n)).filter((key) => key !== 'g').concat('g');
+        const taken = signs.filter((key) => {
+            const event = new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true });
+            document.body.dispatchEvent(event);
+            document.activeElement.blur();
+            help.close();
+            return event.defaultPrevented;
+        });
+        return [told, taken];
+    })()""")
+    single = [key for row in help for key in (row[:1] if row[0] == "g" else row) if len(key) == 1]
+    checks.equal("the help has every key but its own", sorted(single + ["?"]), sorted(taken))
+    page.inbox()
+    places = tab.evaluate("[...document.querySelectorAll('#help tr')].find((row) => row.textContent.startsWith('g')).cells[1].textContent")
+    went = []
+    for key in next(row for row in help if row[0] == "g")[1:]:
+        page.inbox()
+        tab.keys("g", key)
+        tab.wait('aria-current="page"')
+        tab.settled()
+        went.append(tab.evaluate("document.querySelector('nav [aria-current]').firstChild.textContent.toLowerCase()"))
+    checks.equal("g leads to where it says", ", ".join(went), places)
+    finished(checks, world, page, "help")
+
+
 def writing(checks, world):
     """F1, F3, F4, F6 to F8."""
     page = world.page()
@@ -499,7 +535,7 @@ def main():
         return checks.finish()
     world = World()
     world.more_screens = []
-    for part in (by_keys, marks, writing, search, locked_form, guesses, everybody, many_tabs):
+    for part in (by_keys, help_of_keys, marks, writing, search, locked_form, guesses, everybody, many_tabs):
         if not sys.argv[1:] or part.__name__ in sys.argv[1:]:
             checks.part(part, world)
     world.browser.close()

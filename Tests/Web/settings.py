@@ -5,7 +5,9 @@ without, and what of it reaches the disk. The letters and numbers are those of W
 usage: settings.py [--screenshots FOLDER] [PART...]
 """
 import os
+import poplib
 import re
+import socket
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -17,7 +19,7 @@ from mailpage import MailPage
 from nodekit import DOMAIN, Agent, Node, below, holds, path, run, token, traces, until, write
 from page import clear
 
-TABS = ["/settings"] + [f"/settings/{name}" for name in ("keys", "groups", "devices", "appearance", "node", "about")]
+TABS = ["/settings"] + [f"/settings/{name}" for name in ("keys", "groups", "devices", "gateway", "appearance", "node", "about")]
 
 
 class World:
@@ -118,6 +120,8 @@ def everybody(checks, world):
     go(page, "/settings/devices")
     tab.click('[value="link"]')
     told(page, "The link is good once")
+    world.alice.must("gateway", "on")
+    world.alice.must("gateway", "password", "add", "W" * 60)
     for screen in TABS:
         for scheme in ("light", "dark"):
             tab.size(1280, 900, scheme)
@@ -130,9 +134,10 @@ def everybody(checks, world):
                 go(page, screen)
                 wide = tab.evaluate("document.documentElement.scrollWidth - innerWidth")
                 checks.ok(f"{screen} fits into {width} pixels, {scheme} (J6)", wide <= 0, wide)
+            # A link within a sentence is as high as its line (WCAG 2.2, 2.5.8).
             small = tab.evaluate("[...document.querySelectorAll('main a, main button, main summary, main input:not([type=hidden])')].filter(e => "
-                "e.getClientRects().length).map(e => [e.outerHTML.slice(0, 60), e.getBoundingClientRect()]).filter(([, b]) => "
-                "b.height < 16 || b.width < 16 || b.right > innerWidth).map(([text]) => text)")
+                "e.getClientRects().length).map(e => [e, e.getBoundingClientRect()]).filter(([e, b]) => b.right > innerWidth || "
+                "!e.matches('p a') && (b.height < 16 || b.width < 16)).map(([e]) => e.outerHTML.slice(0, 60))")
             checks.equal(f"{screen} at {width}: nothing is too small or cut off", small, [])
         tab.size(1280, 900)
         go(page, screen)
@@ -156,6 +161,9 @@ def everybody(checks, world):
             seen.append(tab.evaluate("(() => { const e = document.activeElement, s = getComputedStyle(e); "
                 "return e === document.body || s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 1; })()"))
         checks.ok(f"{screen}: the focus is always seen (J3)", all(seen), seen)
+    world.alice.must("gateway", "off")
+    for row in world.alice.json("gateway", "show")["passwords"]:
+        world.alice.must("gateway", "password", "revoke", row["name"])
     at_end(checks, world, page, "everybody")
 
 
@@ -446,6 +454,71 @@ def devices(checks, world, scripts=True):
     at_end(checks, world, page, f"devices {how}")
 
 
+def gateway(checks, world, scripts=True):
+    """POP3 is switched on, a mail program gets a password, uses it and loses it, and POP3 is switched off again."""
+    how = "with scripts" if scripts else "without scripts"
+    page = world.page(scripts=scripts)
+    tab = page.tab
+    switch = 'input[value="pop3"] ~ button'
+    go(page, "/settings/gateway")
+    checks.equal(f"{how}: all is off", page.text().count("It is off."), 3)
+    tab.click(switch)
+    checks.ok(f"{how}: POP3 is switched on", told(page, "POP3 is on. Make a password for your mail program."), page.text()[:300])
+    checks.equal(f"{how}: and nothing else", page.text().count("It is off."), 2)
+    host, port, user = re.search(r"<h2>POP3</h2>.*?Server</dt><dd[^>]*>([^<]+).*?Port</dt><dd>(\d+).*?<bdi[^>]*>([^<]+)", tab.html(), re.S).groups()
+
+    def add(name):
+        clear(tab, "#password-name")
+        tab.type("#password-name", name)
+        tab.click('[value="add"]')
+
+    def login(password):
+        pop = poplib.POP3(host, int(port), timeout=60)
+        pop.user(user)
+        pop.pass_(password)
+        return pop
+
+    def refusal(function, *arguments):
+        try:
+            function(*arguments)
+        except (OSError, EOFError, poplib.error_proto) as problem:
+            return type(problem).__name__
+        return None
+
+    name = "<b>Reader</b> \u201cof\u201d the house"
+    add(f" {name} ")
+    checks.ok(f"{how}: a password is made", told(page, "The password is made."), page.text()[:300])
+    password = re.search(r'id="app-password">([^<]+)<', tab.html()).group(1)
+    world.markers.append(password)
+    checks.ok(f"{how}: and shown with its name", f"Password for {name}" in re.sub(r"\s+", " ", page.text()), page.text()[:900])
+    if scripts:
+        world.browser.call("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+        tab.click("[data-copy]")
+        checks.ok("it can be copied", tab.wait(">Copied<") and tab.evaluate("navigator.clipboard.readText()") == password)
+        tab.size(320, 800, phone=True)
+        checks.ok("it fits into 320 pixels (J6)", tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0)
+        tab.size(1280, 900)
+    go(page, "/settings/gateway")
+    checks.ok(f"{how}: once", password not in tab.html() and "app-password" not in tab.html() and f"{name} made" in page.text(), page.text()[-900:])
+    for wrong, words in ((" ", "name has 1 to 60 letters"), (name, "already; revoke it first, or choose another name")):
+        add(wrong)
+        checks.ok(f"{how}: refused: {words}", told(page, words) and "Nothing was changed: " in page.text(), page.text()[:300])
+        checks.ok(f"{how}: and no password is shown", "app-password" not in tab.html())
+    pop = login(password)
+    checks.ok(f"{how}: a mail program logs in with it", pop.stat())
+    go(page, "/settings/gateway")
+    checks.ok(f"{how}: which is told", f"{name} made" in page.text() and "last used" in page.text() and "never used" not in page.text(), page.text()[-700:])
+    tab.click('[value="revoke"]')
+    checks.ok(f"{how}: it is revoked", told(page, "It is revoked"), page.text()[:300])
+    checks.ok(f"{how}: and listed no more", name not in page.text() and not tab.find('[value="revoke"]'), page.text()[-700:])
+    checks.ok(f"{how}: what was logged in is cut off", refusal(pop.noop))
+    checks.equal(f"{how}: nothing logs in with it", refusal(login, password), "error_proto")
+    tab.click(switch)
+    checks.ok(f"{how}: POP3 is switched off", told(page, "POP3 is off.") and page.text().count("It is off.") == 3, page.text()[:300])
+    checks.equal(f"{how}: and its port is closed", refusal(socket.create_connection, (host, int(port)), 20), "ConnectionRefusedError")
+    at_end(checks, world, page, f"gateway {how}")
+
+
 def told_only(checks, world, scripts=True):
     """The tabs that only tell, with the node there and away."""
     how = "with scripts" if scripts else "without scripts"
@@ -479,7 +552,7 @@ def without_scripts(checks, world):
     checks.ok("without scripts: a theme is saved", save(page) and 'data-theme="dark"' in page.tab.html(), page.text()[:300])
     page.tab.click("#theme-auto")
     save(page)
-    for part in (groups, you, keys, devices, told_only):
+    for part in (groups, you, keys, devices, gateway, told_only):
         checks.part(part, world, False)
 
 
@@ -498,7 +571,7 @@ def on_disk(checks, world):
     checks.ok("the profile has what a browser writes", any("History" in file for file in below(path("profile", "x"))))
 
 
-PARTS = (everybody, appearance, groups, you, keys, devices, told_only, without_scripts, on_disk)
+PARTS = (everybody, appearance, groups, you, keys, devices, gateway, told_only, without_scripts, on_disk)
 
 
 def main():

@@ -276,6 +276,6 @@ def main(arguments):
     return 1 if complaints or not complaints.compared else 0
 
 
-# Not run by itself with the other programs: it needs a server, which another program of this folder gives it.
+# No program of the tests: it needs a server, which one of them gives it.
 if len(sys.argv) > 5 and sys.argv[0].endswith("structure.py"):
     sys.exit(main(sys.argv[1:]))
