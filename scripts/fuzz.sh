@@ -52,7 +52,7 @@ build_module DDSWire "$out/DDSCore.o"
 program=(Tests/Fuzz/*.swift Tests/DDSWireTests/MIMEAudit.swift)
 if is_older "$out/ddsfuzz" "${program[@]}" "$out/DDSCore.o" "$out/DDSWire.o"; then
     echo "building $out/ddsfuzz"
-    compile -wmo -module-name ddsfuzz -D FUZZ_IMAP -o "$out/ddsfuzz" "${program[@]}" "$out/DDSCore.o" "$out/DDSWire.o" \
+    compile -wmo -module-name ddsfuzz -o "$out/ddsfuzz" "${program[@]}" "$out/DDSCore.o" "$out/DDSWire.o" \
         2>&1 | { grep -v 'Cannot export local symbol' || true; }
     touch "$out/ddsfuzz"
 fi

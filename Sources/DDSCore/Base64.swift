@@ -1,4 +1,5 @@
-// Base64 (RFC 4648 section 4), strict: one text for every byte string and one byte string for every accepted text.
+// Base64 (RFC 4648 section 4), strict: one text for every byte string and one byte string for every accepted text. What bodies of
+// messages are encoded with is read as mail wants it.
 
 package enum Base64 {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
@@ -54,34 +55,64 @@ package enum Base64 {
         }
         guard length % 4 != 1 else { return nil }
         if padded, (4 - length % 4) % 4 != text.count - length { return nil }
-        var output: [UInt8] = []
-        output.reserveCapacity(length * 3 / 4)
-        var group: UInt32 = 0
-        var held = 0
+        var groups = Groups(octets: length)
         for character in text.prefix(length) {
             let value = values[Int(character)]
             guard value != 0xff else { return nil }
+            groups.append(value)
+        }
+        guard !groups.hasStrayBits else { return nil }
+        return groups.finish()
+    }
+
+    /// The bytes of a body in a message (RFC 2045 section 6.8): octets that are not of the alphabet are ignored, and the first `=`
+    /// is the end: behind it are the words of mailing lists. A last group that is too short gives the whole bytes it has.
+    package static func decode(body text: ArraySlice<UInt8>) -> [UInt8] {
+        let (text, values) = (text.span, values.span)
+        var groups = Groups(octets: text.count)
+        for index in text.indices {
+            if text[index] == 0x3d { break }
+            let value = values[Int(text[index])]
+            if value != 0xff { groups.append(value) }
+        }
+        return groups.finish()
+    }
+
+    /// Six bits after the other, four times of which are three bytes.
+    private struct Groups {
+        private var output: [UInt8] = []
+        private var group: UInt32 = 0
+        private var held = 0
+
+        init(octets: Int) {
+            output.reserveCapacity(octets * 3 / 4)
+        }
+
+        mutating func append(_ value: UInt8) {
             group = group << 6 | UInt32(value)
             held += 1
-            if held == 4 {
-                output.append(UInt8(truncatingIfNeeded: group >> 16))
-                output.append(UInt8(truncatingIfNeeded: group >> 8))
-                output.append(UInt8(truncatingIfNeeded: group))
-                group = 0
-                held = 0
+            guard held == 4 else { return }
+            output.append(UInt8(truncatingIfNeeded: group >> 16))
+            output.append(UInt8(truncatingIfNeeded: group >> 8))
+            output.append(UInt8(truncatingIfNeeded: group))
+            group = 0
+            held = 0
+        }
+
+        /// What does not fill the last byte is not all zero.
+        var hasStrayBits: Bool {
+            switch held {
+            case 2: group & 15 != 0
+            case 3: group & 3 != 0
+            default: false
             }
         }
-        switch held {
-        case 2:
-            guard group & 15 == 0 else { return nil }
-            output.append(UInt8(truncatingIfNeeded: group >> 4))
-        case 3:
-            guard group & 3 == 0 else { return nil }
-            output.append(UInt8(truncatingIfNeeded: group >> 10))
-            output.append(UInt8(truncatingIfNeeded: group >> 2))
-        default: break
+
+        mutating func finish() -> [UInt8] {
+            if held > 1 { output.append(UInt8(truncatingIfNeeded: group >> (held == 2 ? 4 : 10))) }
+            if held > 2 { output.append(UInt8(truncatingIfNeeded: group >> 2)) }
+            return output
         }
-        return output
     }
 }
 

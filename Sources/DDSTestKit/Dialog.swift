@@ -2,7 +2,8 @@
 // against the real program. One line, one step:
 //
 //   # comment, and empty lines
-//   @listener NAME       first step: which listener the dialog is for (such as pop3s, pop3, submission, submissions, lmtp)
+//   @listener NAME       first step: which listener the dialog is for (such as pop3s, pop3, submission, submissions, lmtp,
+//                        gateway-imap, gateway-smtp)
 //   @pure | @live        only for this runner
 //   @key                 the client presents its certificate in the next handshake
 //   @tls                 TLS handshake, where the protocol has just agreed on it (implicit TLS needs no step)

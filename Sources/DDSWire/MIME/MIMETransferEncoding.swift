@@ -33,40 +33,9 @@ enum MIMETransferEncoding: Hashable, Sendable {
     func decoded(_ body: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         switch self {
         case .identity: body
-        case .base64: Self.base64(body)[...]
+        case .base64: Base64.decode(body: body)[...]
         case .quotedPrintable: Self.quotedPrintable(body)[...]
         }
-    }
-
-    private static let values: [UInt8] = {
-        var values = [UInt8](repeating: 0xff, count: 256)
-        for value in UInt8(0)..<64 { values[Int(Base64.encode([value << 2])[0])] = value }
-        return values
-    }()
-
-    /// RFC 2045 6.8: what is not of the alphabet is ignored, and `=` is the end: behind it are the words of mailing lists.
-    private static func base64(_ body: ArraySlice<UInt8>) -> [UInt8] {
-        let (text, values) = (body.span, values.span)
-        var octets: [UInt8] = []
-        octets.reserveCapacity(text.count / 4 * 3)
-        var group: UInt32 = 0
-        var held = 0
-        for index in text.indices {
-            if text[index] == 0x3d { break }
-            let value = values[Int(text[index])]
-            if value == 0xff { continue }
-            group = group << 6 | UInt32(value)
-            held += 1
-            if held == 4 {
-                octets.append(UInt8(truncatingIfNeeded: group >> 16))
-                octets.append(UInt8(truncatingIfNeeded: group >> 8))
-                octets.append(UInt8(truncatingIfNeeded: group))
-                (group, held) = (0, 0)
-            }
-        }
-        if held > 1 { octets.append(UInt8(truncatingIfNeeded: group >> (held == 2 ? 4 : 10))) }
-        if held > 2 { octets.append(UInt8(truncatingIfNeeded: group >> 2)) }
-        return octets
     }
 
     /// RFC 2045 6.7: white space at the end of a line is the transport's, and `=` before a line end joins two lines. Other `=`
