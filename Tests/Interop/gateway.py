@@ -9,14 +9,13 @@ import email
 import os
 import poplib
 import re
-import smtplib
 import socket
 import sys
 import xml.etree.ElementTree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../Support"))
 import nodekit
-from mailclients import ADDED, BOARD, LOCKED, World, must, refusal, without
+from mailclients import ADDED, BOARD, LOCKED, drive, must, refusal, without
 from nodekit import DOMAIN, Agent, Wire, canonical, letter, path, run, token, until
 
 
@@ -470,16 +469,5 @@ PARTS = [cards_and_files, round_trip_by_smtplib_and_poplib, what_submission_spea
          nobody_of_that_name, the_node_is_away, killed, ports_stay, configured]
 
 
-def main():
-    words = sys.argv[1:]
-    checks = nodekit.Checks("gateway")
-    world = World(others=("dave",))
-    for part in PARTS:
-        if not words or any(word in part.__name__ for word in words):
-            checks.part(part, world)
-    world.ends(checks)
-    checks.finish()
-
-
 if __name__ == "__main__":
-    main()
+    drive("gateway", PARTS, others=("dave",))

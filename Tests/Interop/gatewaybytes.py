@@ -14,7 +14,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../Support"))
 import nodekit
-from mailclients import ADDED, Client, World, say, without
+from mailclients import ADDED, Client, drive, say, without
 from nodekit import Agent, Wire, letter, token, until
 
 # What ends no message (RFC 5321 4.1.1.4), and whether it is refused for a bare CR or LF; one with NUL is text.
@@ -229,16 +229,5 @@ def idle_lock(checks, world):
 PARTS = [smuggling, any_bytes, who_says_nothing, idle_lock, as_large_as_may_be]
 
 
-def main():
-    words = sys.argv[1:]
-    checks = nodekit.Checks("gateway bytes")
-    world = World()
-    for part in PARTS:
-        if not words or any(word in part.__name__ for word in words):
-            checks.part(part, world)
-    world.ends(checks)
-    checks.finish()
-
-
 if __name__ == "__main__":
-    main()
+    drive("gateway bytes", PARTS)

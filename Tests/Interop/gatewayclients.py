@@ -9,8 +9,7 @@ import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../Support"))
-import nodekit
-from mailclients import (ADDED, BOARD, World, corpus_messages, example, fetchmail, maildir, make_maildir, requires_corpus,
+from mailclients import (ADDED, BOARD, corpus_messages, drive, example, fetchmail, maildir, make_maildir, requires_corpus,
     without)
 from nodekit import DOMAIN, canonical, letter, path, requires, run, token, until, write
 
@@ -176,16 +175,5 @@ def corpus(checks, world):
 PARTS = [curl, swaks, msmtp, mpop, fetchmail_keeps_and_deletes, corpus]
 
 
-def main():
-    words = sys.argv[1:]
-    checks = nodekit.Checks("gateway clients")
-    world = World(others=("dave",))
-    for part in PARTS:
-        if not words or any(word in part.__name__ for word in words):
-            checks.part(part, world)
-    world.ends(checks)
-    checks.finish()
-
-
 if __name__ == "__main__":
-    main()
+    drive("gateway clients", PARTS, others=("dave",))

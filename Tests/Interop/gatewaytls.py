@@ -14,8 +14,7 @@ import ssl
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../Support"))
-import nodekit
-from mailclients import ADDED, World, example, maildir, make_maildir, must, without
+from mailclients import ADDED, drive, example, maildir, make_maildir, must, without
 from nodekit import BINARY, Wire, letter, path, requires, run, token, until, write
 
 # Ends a session of any of the three.
@@ -295,18 +294,11 @@ PARTS = [switched_on, by_openssl, round_trip_by_python, by_others, thunderbirds_
     without_a_certificate, configured, switched_off]
 
 
-def main():
-    words = sys.argv[1:]
-    checks = nodekit.Checks("gateway by TLS")
-    world = World()
-    if words:
+def switched(world):
+    """Single parts begin where the first of all has led."""
+    if sys.argv[1:]:
         world.alice.must("gateway", "on", "--tls")
-    for part in PARTS:
-        if not words or any(word in part.__name__ for word in words):
-            checks.part(part, world)
-    world.ends(checks)
-    checks.finish()
 
 
 if __name__ == "__main__":
-    main()
+    drive("gateway by TLS", PARTS, prepare=switched)

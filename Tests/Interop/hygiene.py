@@ -451,14 +451,11 @@ PARTS = [bare_line_ends_in_commands, upgrades, line_limits, unknown_commands, sa
 
 def main():
     checks = nodekit.Checks("hygiene of all listeners")
-    words = sys.argv[1:]
     if requires(checks, "everything", "openssl", "age", "age-keygen"):
         world = World()
         [gina] = unlocked_agents(world.node, "gina")
         world.at_gina = Client(gina)
-        for part in PARTS:
-            if not words or any(word in part.__name__ for word in words):
-                checks.part(part, world)
+        checks.parts(PARTS, world)
         checks.equal("the gateway's agent stops in order", gina.stop(), 0)
         checks.equal("the node has no problems", world.node.status()["problems"], [])
         checks.equal("the node stops in order", world.node.stop(), 0)

@@ -11,10 +11,9 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../Support"))
-import nodekit
 import structure
-from mailclients import (ADDED, BOARD, STANDING, World, answer, flags, item, mailboxes, must, quoted, refusal, requires_corpus,
-    responses, rows, say, without)
+from mailclients import (ADDED, BOARD, STANDING, answer, drive, flags, item, mailboxes, must, quoted, refusal,
+    requires_corpus, responses, rows, say, without)
 from nodekit import DOMAIN, canonical, letter, token, until
 from structure import fetched
 
@@ -444,16 +443,5 @@ PARTS = [basics_login, basics_list, basics_fetch, basics_flags, basics_search, b
          basics_append, basics_idle, basics_outlives, corpus]
 
 
-def main():
-    words = sys.argv[1:]
-    checks = nodekit.Checks("imap")
-    world = World()
-    for part in PARTS:
-        if not words or any(word in part.__name__ for word in words):
-            checks.part(part, world)
-    world.ends(checks)
-    checks.finish()
-
-
 if __name__ == "__main__":
-    main()
+    drive("imap", PARTS)

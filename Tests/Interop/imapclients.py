@@ -13,7 +13,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../Support"))
 import nodekit
-from mailclients import (ADDED, BOARD, STANDING, World, answer, example, flags, maildir, must, requires_corpus, rows, say,
+from mailclients import (ADDED, BOARD, STANDING, answer, drive, example, flags, maildir, must, requires_corpus, rows, say,
     without)
 from nodekit import Wire, canonical, letter, path, requires, run, token, until, write
 
@@ -337,16 +337,5 @@ def bytes_after_login(checks, world):
 PARTS = [mbsync, offlineimap, curl, bytes_before_login, bytes_after_login]
 
 
-def main():
-    words = sys.argv[1:]
-    checks = nodekit.Checks("imap clients")
-    world = World()
-    for part in PARTS:
-        if not words or any(word in part.__name__ for word in words):
-            checks.part(part, world)
-    world.ends(checks)
-    checks.finish()
-
-
 if __name__ == "__main__":
-    main()
+    drive("imap clients", PARTS)

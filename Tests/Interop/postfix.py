@@ -13,14 +13,12 @@ import re
 import smtplib
 import socket
 import stat
-import subprocess
 import sys
 import threading
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../Support"))
 import nodekit
-from nodekit import DOMAIN, ROOT, Node, Wire, canonical, letter, path, port, program, requires, run, token, until, write
+from nodekit import DOMAIN, ROOT, Node, Wire, canonical, letter, path, port, requires, run, token, until, write
 
 BOARD, CLUB = f"board@{DOMAIN}", f"club@{DOMAIN}"
 OUTSIDE = "out.side@world.test"

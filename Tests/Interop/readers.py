@@ -14,7 +14,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../Support"))
 import nodekit
-from mailclients import ADDED, BOARD, World, example, flags, maildir, without
+from mailclients import ADDED, BOARD, drive, example, flags, maildir, without
 from nodekit import DOMAIN, canonical, owned, path, program, requires, run, token, until, write
 
 
@@ -199,17 +199,11 @@ PARTS = [mutt, aerc]
 
 
 def main():
-    words = sys.argv[1:]
-    checks = nodekit.Checks("readers")
     if not any(map(program, ("mutt", "aerc"))):
+        checks = nodekit.Checks("readers")
         requires(checks, "everything", "mutt", "aerc")
-        return checks.finish()
-    world = World()
-    for part in PARTS:
-        if not words or any(word in part.__name__ for word in words):
-            checks.part(part, world)
-    world.ends(checks)
-    checks.finish()
+        checks.finish()
+    drive("readers", PARTS)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import re
 import smtplib
 
 import nodekit
-from nodekit import DOMAIN, Agent, Node, Wire, canonical, letter, run, token, until
+from nodekit import DOMAIN, Agent, Node, Wire, canonical, drained, letter, run, token, until
 from structure import fetched
 
 BOARD = f"board@{DOMAIN}"
@@ -45,15 +45,7 @@ class Client:
         """Everything in the maildrop as (uidl, octets by LIST, bytes)."""
         pop = self.pop(user)
         try:
-            uidls = [line.split()[1].decode() for line in pop.uidl()[1]]
-            sizes = [int(line.split()[1]) for line in pop.list()[1]]
-            found = []
-            for number, (uidl, size) in enumerate(zip(uidls, sizes), 1):
-                found.append((uidl, size, b"".join(line + b"\r\n" for line in pop.retr(number)[1])))
-                if delete:
-                    pop.dele(number)
-            pop.quit()
-            return found
+            return drained(pop, delete)
         finally:
             pop.close()
 
@@ -218,6 +210,17 @@ class World:
             checks.ok(f"{agent.name}'s agent runs", agent.running(), agent.log_text()[-1500:])
             checks.equal(f"{agent.name} has no problems", agent.status()["problems"], [])
             checks.equal(f"{agent.name}'s agent stops in order", agent.stop(), 0)
+
+
+def drive(title, parts, prepare=None, **world):
+    """A program of parts that share a world; `prepare` comes before the first of them."""
+    checks = nodekit.Checks(title)
+    made = World(**world)
+    if prepare:
+        prepare(made)
+    checks.parts(parts, made)
+    made.ends(checks)
+    checks.finish()
 
 
 # MARK: messages

@@ -71,6 +71,17 @@ class Checks:
             self.ok(name, False, f"{type(problem).__name__}: {problem} (line {where.tb_lineno})")
         print(f"      ({name}: {time.monotonic() - before:.1f} s)", flush=True)
 
+    def parts(self, functions, *arguments):
+        """Runs those parts whose name contains one of the program's arguments; all of them when it has none."""
+        words = sys.argv[1:]
+        for function in functions:
+            if not words or any(word in function.__name__ for word in words):
+                self.part(function, *arguments)
+
+    def stop(self, *daemons):
+        for daemon in daemons:
+            self.equal(f"{daemon.name} stops in order", daemon.stop(), 0)
+
     def finish(self):
         print(f"{self.title} took {time.monotonic() - self.began:.0f} s")
         print(f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped", flush=True)
@@ -485,16 +496,7 @@ class Ordinary:
         try:
             pop.user(self.name)
             pop.pass_(self.password)
-            uidls = [line.split()[1].decode() for line in pop.uidl()[1]]
-            sizes = [int(line.split()[1]) for line in pop.list()[1]]
-            found = []
-            for number, (uidl, size) in enumerate(zip(uidls, sizes), 1):
-                lines = pop.retr(number)[1]
-                found.append((uidl, size, b"".join(line + b"\r\n" for line in lines)))
-                if delete:
-                    pop.dele(number)
-            pop.quit()
-            return found
+            return drained(pop, delete)
         finally:
             pop.close()
 
@@ -535,6 +537,19 @@ class Ordinary:
 
 
 # MARK: mail and TLS
+
+def drained(pop, delete):
+    """Everything in the maildrop of a session of poplib, which ends with it, as (uidl, octets by LIST, bytes)."""
+    uidls = [line.split()[1].decode() for line in pop.uidl()[1]]
+    sizes = [int(line.split()[1]) for line in pop.list()[1]]
+    found = []
+    for number, (uidl, size) in enumerate(zip(uidls, sizes), 1):
+        found.append((uidl, size, b"".join(line + b"\r\n" for line in pop.retr(number)[1])))
+        if delete:
+            pop.dele(number)
+    pop.quit()
+    return found
+
 
 def client_context(certificate=None, version=None):
     """TLS without checking names; what is pinned is checked by its hash elsewhere."""

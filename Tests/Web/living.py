@@ -302,13 +302,10 @@ def main():
     if not nodekit.requires(checks, "the page in a browser", "chromium"):
         return checks.finish()
     world = World()
-    for part in (whole_story_by_keys, whole_story_without_scripts, every_screen, large_files, hidden_tabs, idle_lock, the_disk):
-        if not sys.argv[1:] or part.__name__ in sys.argv[1:]:
-            checks.part(part, world)
+    checks.parts((whole_story_by_keys, whole_story_without_scripts, every_screen, large_files, hidden_tabs, idle_lock, the_disk), world)
     if not world.is_closed:
         world.browser.close()
-    for daemon in (world.alice, world.bob, world.node):
-        checks.equal(f"{daemon.name} stops in order", daemon.stop(), 0)
+    checks.stop(world.alice, world.bob, world.node)
     checks.finish()
 
 

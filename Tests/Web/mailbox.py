@@ -535,12 +535,9 @@ def main():
         return checks.finish()
     world = World()
     world.more_screens = []
-    for part in (by_keys, help_of_keys, marks, writing, search, locked_form, guesses, everybody, many_tabs):
-        if not sys.argv[1:] or part.__name__ in sys.argv[1:]:
-            checks.part(part, world)
+    checks.parts((by_keys, help_of_keys, marks, writing, search, locked_form, guesses, everybody, many_tabs), world)
     world.browser.close()
-    for daemon in (world.alice, world.bob, world.node):
-        checks.equal(f"{daemon.name} stops in order", daemon.stop(), 0)
+    checks.stop(world.alice, world.bob, world.node)
     checks.finish()
 
 

@@ -114,8 +114,7 @@ def main():
     for scripts in (True, False):
         checks.part(trash, world, scripts)
     world.browser.close()
-    for daemon in (world.alice, world.bob, world.node):
-        checks.equal(f"{daemon.name} stops in order", daemon.stop(), 0)
+    checks.stop(world.alice, world.bob, world.node)
     checks.finish()
 
 
