@@ -68,8 +68,8 @@ import Testing
     }
 
     func bodies(_ uids: [UInt32]) async -> [[UInt8]?] {
-        guard case .bodies(let bodies) = await handler.answer(.bodies(uids)) else { return [] }
-        return bodies
+        guard case .bodies(let bodies) = await handler.answer(.bodies(uids, .octets)) else { return [] }
+        return bodies.map { $0?.octets }
     }
 
     func close() async {

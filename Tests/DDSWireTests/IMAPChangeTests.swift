@@ -164,7 +164,7 @@ import Testing
             $0.messagesAtOnce = 2
         }
         harness.receive("a FETCH 1:* BODY.PEEK[]\r\n")
-        let asked: [[UInt32]] = model.questions.compactMap { if case .bodies(let uids) = $0 { uids } else { nil } }
+        let asked: [[UInt32]] = model.questions.compactMap { if case .bodies(let uids, _) = $0 { uids } else { nil } }
         #expect(asked == [[1, 2], [3], [4], [5, 6], [7]])
         #expect(harness.takeText().components(of: "FETCH (BODY[]") == 7)
         // Each batch is sent before the next is asked for.
@@ -187,7 +187,7 @@ import Testing
     @Test func messagesThatWereNotSent_areNotMarked() {
         let model = IMAPModel()
         var harness = model.selecting { $0.messagesAtOnce = 1 }
-        model.isHeldBack = { if case .bodies([2]) = $0 { true } else { false } }
+        model.isHeldBack = { if case .bodies([2], _) = $0 { true } else { false } }
         harness.receive("a FETCH 1:3 BODY[]\r\n")
         #expect(harness.takeText().hasPrefix("* 1 FETCH (BODY[]"))
         harness.deliver(.endOfInput)
@@ -197,7 +197,7 @@ import Testing
 
     @Test func largeMessageInPieces_isAskedForOnce() {
         let model = IMAPModel()
-        model.add(String(repeating: "y", count: 300_000))
+        model.add("A: b\r\n\r\n" + String(repeating: "y", count: 300_000 - 8))
         var harness = model.selecting()
         func asked() -> Int { model.questions.count { if case .bodies = $0 { true } else { false } } }
         for offset in [0, 100_000, 200_000] {
@@ -206,12 +206,35 @@ import Testing
             #expect((harness.session.partlyRead == nil) == (offset == 200_000))
         }
         #expect(asked() == 1)
-        harness.receive("a UID FETCH 4 BODY.PEEK[]<0.1>\r\na UID FETCH 4 BODY.PEEK[1]<9.1>\r\n")
+        harness.receive("a UID FETCH 4 BODY.PEEK[1]<0.1>\r\na UID FETCH 4 BODY.PEEK[]<9.1>\r\n")
         #expect(asked() == 2)
         harness.receive("a NOOP\r\na UID FETCH 4 BODY.PEEK[]<0.1>\r\n")
         #expect(asked() == 3)
+        // Who comes for something that was not looked for is another reader.
+        harness.receive("a UID FETCH 4 BODY.PEEK[1]<0.1>\r\na UID FETCH 4 BINARY.PEEK[1]<0.1>\r\n")
+        #expect(asked() == 5)
+        harness.receive("a UID FETCH 4 BINARY.PEEK[1]<1.1>\r\na UID FETCH 4 BODY.PEEK[]<9.1>\r\n")
+        #expect(asked() == 5)
         harness.receive("a UID FETCH 3 BODY.PEEK[]\r\n")
         #expect(harness.session.partlyRead == nil)
+    }
+
+    /// Between two pieces others have their turn, and a client that reads slowly is waited for.
+    @Test func aLargeReply_isSentInPieces() {
+        let model = IMAPModel()
+        let text = String(repeating: "0123456789abcdef", count: 60_000)
+        model.add(text)
+        var harness = model.selecting()
+        func pauses() -> Int { model.questions.count { if case .pause = $0 { true } else { false } } }
+        let before = pauses()
+        let reply = say(&harness, "a FETCH 4 BODY.PEEK[]")
+        #expect(reply == "* 4 FETCH (BODY[] {960000}\r\n\(text))\r\na OK Done\r\n")
+        #expect(pauses() - before == 960_000 / (256 << 10))
+        var sent = 0
+        model.isHeldBack = { if case .pause = $0 { true } else { false } }
+        harness.receive("b FETCH 4 BODY.PEEK[]\r\n")
+        sent = harness.takeOutput().count
+        #expect(sent == 256 << 10)
     }
 
     @Test func sameItems_areToldOnce() {

@@ -172,7 +172,8 @@ final class IMAPModel {
         case .refresh(let since):
             guard let selected, let folder = folders[selected] else { return Self.nonexistent }
             return folder.modSeq == since ? .unchanged : view()
-        case .bodies(let uids): return .bodies(uids.map { uid in messages.first { $0.row.uid == uid }?.bytes })
+        case .bodies(let uids, let reading):
+            return .bodies(uids.map { uid in (messages.first { $0.row.uid == uid }?.bytes).map(reading.message) })
         case .store(let uids, let change, let since): return store(uids, change, since)
         case .append(let name, let flags, let date, let bytes):
             guard let folder = folders[name] else { return .declined(IMAPRefusal("TRYCREATE", "No such mailbox")) }

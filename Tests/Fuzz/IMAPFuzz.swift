@@ -43,11 +43,11 @@ private func imapAnswer(_ question: IMAPServerQuestion, _ choices: inout FuzzCho
                 IMAPStatus(messages: 3, unseen: 1, deleted: 0, uidNext: 9, uidValidity: 7, highestModSeq: 9, size: 300))
     case .open: return choices.oneIn(8) ? declined : view()
     case .refresh: return choices.oneIn(32) ? declined : choices.oneIn(2) ? .unchanged : view()
-    case .bodies(let uids):
+    case .bodies(let uids, let reading):
         return .bodies(
             uids.map { uid in
                 precondition(uid % 2 == 1 && uid <= 5, "only messages of the view are asked for")
-                return choices.oneIn(8) ? nil : imapMessages[Int(uid) / 2]
+                return choices.oneIn(8) ? nil : reading.message(imapMessages[Int(uid) / 2])
             })
     case .store(let uids, _, let since):
         precondition(!uids.isEmpty, "somebody's flags are changed")

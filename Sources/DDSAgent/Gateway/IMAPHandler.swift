@@ -52,7 +52,7 @@ import Logging
             case .refresh(let version):
                 let view = try await view().view
                 return view.version == version ? .unchanged : .view(view)
-            case .bodies(let uids): return .bodies(try await bodies(uids))
+            case .bodies(let uids, let reading): return .bodies(try await messages(uids, reading))
             case .store(let uids, let change, let limit):
                 return try await mark(uids, change, unchangedSince: limit)
             case .append(let name, let flags, let date, let octets):
@@ -141,6 +141,14 @@ import Logging
     }
 
     // MARK: Messages
+
+    private func messages(_ uids: [UInt32], _ reading: IMAPReading) async throws(FolderDesk.Problem) -> [MIMEMessage?] {
+        let bodies = try await bodies(uids)
+        let octets = bodies.reduce(0) { $0 + ($1?.count ?? 0) }
+        let messages = await Loop.offload(when: octets > Heavy.octetsMax) { bodies.map { $0.map { reading.message($0) } } }
+        guard openStore != nil else { throw .locked }
+        return messages
+    }
 
     /// Whole messages of the open mailbox, nil for what is gone or cannot be read.
     func bodies(_ uids: [UInt32]) async throws(FolderDesk.Problem) -> [[UInt8]?] {

@@ -7,6 +7,8 @@ extension IMAPServerSession {
     private static let rowsLookedAtMax = 20_000
     /// From this size on a message is kept while the client reads it piece by piece.
     private static let partlyReadOctetsMin = 128 << 10
+    /// What is sent of a reply before the session asks `.pause`.
+    private static let pieceOctetsMax = 256 << 10
     /// What the sections of one message may hold together, besides twice the message: its text as a whole and in parts.
     private static let sectionsOctetsSpare = 64 << 10
 
@@ -46,11 +48,11 @@ extension IMAPServerSession {
             fetch.batch.append(index)
         }
         guard let first = uids.first else { return finish(fetch, into: &actions) }
-        if uids.count == 1, let partlyRead, partlyRead.uid == first {
+        if uids.count == 1, let partlyRead, partlyRead.uid == first, partlyRead.message.isRead(for: fetch.request.items) {
             return send(fetch, [partlyRead.message], into: &actions)
         }
         partlyRead = nil
-        ask(.bodies(uids), .fetch(fetch), into: &actions)
+        ask(.bodies(uids, IMAPReading(items: fetch.request.items)), .fetch(fetch), into: &actions)
     }
 
     /// The index of the next message that is asked for.
@@ -93,12 +95,12 @@ extension IMAPServerSession {
     // MARK: Answers
 
     mutating func fetchAnswered(_ fetch: Fetch, _ answer: Answer, into actions: inout [Action]) {
-        if case .proceed = answer { return goOn(fetch, into: &actions) }
+        if case .proceed = answer { return sendRest(fetch, into: &actions) }
         guard succeeded(fetch.ending, answer, into: &actions) != nil else { return }
         guard case .bodies(let bodies) = answer, bodies.count == fetch.batch.count else {
             preconditionFailure("each message that was asked for has an answer")
         }
-        send(fetch, bodies.map { $0.map { MIMEMessage($0) } }, into: &actions)
+        send(fetch, bodies, into: &actions)
     }
 
     private mutating func send(_ fetch: Fetch, _ messages: [MIMEMessage?], into actions: inout [Action]) {
@@ -127,7 +129,18 @@ extension IMAPServerSession {
             }
             if marksSeen, selection.latest(uid)?.flags.system.contains(.seen) == false { fetch.unseen.append(uid) }
         }
-        send(writer.take(), into: &actions)
+        fetch.output = writer.take()[...]
+        sendRest(fetch, into: &actions)
+    }
+
+    /// Sends one piece after the other. A large message at once would keep the owner's loop busy, and be in memory once more until a
+    /// slow client has taken it: the answer to `.pause` waits for that.
+    private mutating func sendRest(_ fetch: Fetch, into actions: inout [Action]) {
+        var fetch = fetch
+        send(Array(fetch.output.prefix(Self.pieceOctetsMax)), into: &actions)
+        fetch.output = fetch.output.dropFirst(Self.pieceOctetsMax)
+        guard fetch.output.isEmpty else { return ask(.pause, .fetch(fetch), into: &actions) }
+        fetch.output = []
         goOn(fetch, into: &actions)
     }
 

@@ -55,6 +55,8 @@ extension IMAPServerSession {
         var batch: [Int] = []
         /// A message was gone already.
         var hasMissed = false
+        /// What was written of the batch and is not sent yet.
+        var output: ArraySlice<UInt8> = []
         /// Uids of what was sent and is to be marked for that.
         var unseen: [UInt32] = []
 

@@ -51,8 +51,8 @@ extension GatewayCommand {
                 Self.words(done, "trusts it from its next start on", "no profile of Thunderbird was found\n")
                     + "authority    \(SafeWord.text(out ?? file))\n"
                     + "fingerprint  \(SafeWord.text(result["fingerprint"]))\n"
-                    + "For programs that ask the system: sudo cp FILE /usr/local/share/ca-certificates/ddsnode-gateway.crt "
-                    + "&& sudo update-ca-certificates"
+                    + "For programs that ask the system: sudo cp \(SafeWord.text(out ?? file)) "
+                    + "/usr/local/share/ca-certificates/ddsnode-gateway.crt && sudo update-ca-certificates"
                     + (result["tls"]?.boolean == true ? "" : "\nTLS is off; switch it on with: ddsnode gateway on --tls")
             }
             return 0
