@@ -59,33 +59,11 @@ enum ListeningSocket {
     private static func bind(_ descriptor: Int32, _ endpoint: HTTPEndpoint) throws(Problem) {
         var on: Int32 = 1
         unsafe setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
-        var storage = sockaddr_storage()
-        let length: Int
-        if endpoint.address.count == 4 {
-            length = MemoryLayout<sockaddr_in>.size
-            unsafe withUnsafeMutableBytes(of: &storage) { bytes in
-                var address = sockaddr_in()
-                address.sin_family = sa_family_t(AF_INET)
-                address.sin_port = endpoint.port.bigEndian
-                unsafe withUnsafeMutableBytes(of: &address.sin_addr) { unsafe $0.copyBytes(from: endpoint.address) }
-                unsafe bytes.storeBytes(of: address, as: sockaddr_in.self)
-            }
-        } else {
-            length = MemoryLayout<sockaddr_in6>.size
-            // Without this a socket on ::1 could also be asked over IPv4-mapped addresses.
+        // Without this a socket on ::1 could also be asked over IPv4-mapped addresses.
+        if endpoint.address.count == 16 {
             unsafe setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &on, socklen_t(MemoryLayout<Int32>.size))
-            unsafe withUnsafeMutableBytes(of: &storage) { bytes in
-                var address = sockaddr_in6()
-                address.sin6_family = sa_family_t(AF_INET6)
-                address.sin6_port = endpoint.port.bigEndian
-                unsafe withUnsafeMutableBytes(of: &address.sin6_addr) { unsafe $0.copyBytes(from: endpoint.address) }
-                unsafe bytes.storeBytes(of: address, as: sockaddr_in6.self)
-            }
         }
-        let status = unsafe withUnsafeBytes(of: storage) { bytes -> Int32 in
-            guard let base = bytes.baseAddress else { return -1 }
-            return unsafe Glibc.bind(descriptor, base.assumingMemoryBound(to: sockaddr.self), socklen_t(length))
-        }
+        let status = unsafe endpoint.withSocketAddress { unsafe Glibc.bind(descriptor, $0, $1) }
         guard status == 0 else { throw problem(errno) }
     }
 
@@ -94,7 +72,7 @@ enum ListeningSocket {
         return endpoint.port
     }
 
-    private static func name(of descriptor: Int32) -> HTTPEndpoint? {
+    static func name(of descriptor: Int32) -> HTTPEndpoint? {
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
         let status = unsafe withUnsafeMutableBytes(of: &storage) { bytes -> Int32 in
@@ -119,6 +97,29 @@ extension HTTPEndpoint {
     package init?(host: String, port: UInt16) {
         guard let address = ListeningSocket.address(host) else { return nil }
         self.init(address: address, port: port)
+    }
+
+    /// The endpoint as the system's calls take it.
+    func withSocketAddress<Value>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Value) -> Value {
+        func pass<Address>(_ address: Address) -> Value {
+            unsafe withUnsafePointer(to: address) { pointer in
+                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    unsafe body($0, socklen_t(MemoryLayout<Address>.size))
+                }
+            }
+        }
+        if address.count == 4 {
+            var four = sockaddr_in()
+            four.sin_family = sa_family_t(AF_INET)
+            four.sin_port = port.bigEndian
+            unsafe withUnsafeMutableBytes(of: &four.sin_addr) { unsafe $0.copyBytes(from: address) }
+            return pass(four)
+        }
+        var six = sockaddr_in6()
+        six.sin6_family = sa_family_t(AF_INET6)
+        six.sin6_port = port.bigEndian
+        unsafe withUnsafeMutableBytes(of: &six.sin6_addr) { unsafe $0.copyBytes(from: address) }
+        return pass(six)
     }
 
     /// From the bytes of a `sockaddr_in` or `sockaddr_in6`; nil for other families.

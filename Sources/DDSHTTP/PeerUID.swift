@@ -1,13 +1,21 @@
-// Whose process is at the other end of a loopback connection: read from the kernel's table of TCP sockets. Whether that
-// user may come in is not decided here.
+// Whose process is at the other end of a loopback connection: asked of the kernel, or read from its table of TCP sockets where it
+// cannot be asked.
 
 import DDSCore
 import Glibc
 
-/// Looks up owners of loopback connections in `/proc/net/tcp` and `/proc/net/tcp6` (proc_net_tcp, Linux).
+/// Looks up owners of loopback connections, by sock_diag(7) or in `/proc/net/tcp` and `/proc/net/tcp6` (proc_net_tcp, Linux).
 package enum PeerUID {
     /// The user id that owns the socket at `peer` connected to `local`, or nil when no such socket with an owner exists now.
     package static func owner(peer: HTTPEndpoint, local: HTTPEndpoint) -> UInt32? {
+        switch SocketDiagnosis.owner(peer: peer, local: local) {
+        case .owner(let uid): uid
+        case .nobody: nil
+        case .unknown: ownerInTables(peer: peer, local: local)
+        }
+    }
+
+    static func ownerInTables(peer: HTTPEndpoint, local: HTTPEndpoint) -> UInt32? {
         // A client may use an IPv6 socket for an IPv4 address; it is then only in the second table.
         for path in peer.address.count == 4 ? ["/proc/net/tcp", "/proc/net/tcp6"] : ["/proc/net/tcp6"] {
             guard let table = contents(of: path) else { continue }
@@ -51,8 +59,7 @@ package enum PeerUID {
             }
             return String(decoding: (Array(Hex.encode(ordered).utf8) + [0x3a] + port).map(uppercased), as: UTF8.self)
         }
-        guard endpoint.address.count == 4 else { return [form(endpoint.address)] }
-        return [form(endpoint.address), form([UInt8](repeating: 0, count: 10) + [0xff, 0xff] + endpoint.address)]
+        return endpoint.address.count == 4 ? [form(endpoint.address), form(endpoint.mapped.address)] : [form(endpoint.address)]
     }
 
     private static func uppercased(_ byte: UInt8) -> UInt8 {
@@ -73,4 +80,9 @@ package enum PeerUID {
             bytes += chunk[..<count]
         }
     }
+}
+
+extension HTTPEndpoint {
+    /// An IPv4 address as IPv6 sockets have it (RFC 4291 2.5.5.2).
+    var mapped: HTTPEndpoint { HTTPEndpoint(address: [UInt8](repeating: 0, count: 10) + [0xff, 0xff] + address, port: port) }
 }

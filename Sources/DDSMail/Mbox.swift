@@ -48,6 +48,9 @@ package struct MboxReader: Sendable {
         package init() {}
     }
 
+    /// Of a longer line, as binary files have, the beginning decides, and the rest is content.
+    private static let lineMax = (1 << 20) + 1
+
     private let limit: Int
     private var line: [UInt8] = []
     private var lineCount = 0
@@ -62,12 +65,15 @@ package struct MboxReader: Sendable {
 
     /// Takes the next bytes of the file; returns the messages that ended in them. Throws when the file does not begin as an
     /// mbox file does.
-    package mutating func feed(_ bytes: some Sequence<UInt8>) throws(NotMbox) -> [MboxMessage] {
+    package mutating func feed(_ bytes: ArraySlice<UInt8>) throws(NotMbox) -> [MboxMessage] {
         var found: [MboxMessage] = []
-        for byte in bytes {
-            line.append(byte)
-            // A line without end, as binary files have: its beginning decided, the rest is content.
-            if byte == 0x0a || line.count > 1 << 20 { try endLine(into: &found) }
+        var rest = bytes
+        while !rest.isEmpty {
+            let piece = rest.prefix(Self.lineMax - line.count)
+            let end = piece.firstIndex(of: 0x0a).map { $0 + 1 } ?? piece.endIndex
+            line += rest[..<end]
+            rest = rest[end...]
+            if line.last == 0x0a || line.count == Self.lineMax { try endLine(into: &found) }
         }
         return found
     }

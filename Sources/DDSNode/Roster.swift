@@ -117,14 +117,19 @@ package struct RosterDocument: Hashable, Sendable {
     package let roster: Roster
     /// JSON of one line. As it was read or, of a roster that is made here, the canonical form: keys sorted, no spaces.
     package let bytes: [UInt8]
+    /// BLAKE2b-256 of the octets.
+    package let hash: [UInt8]
 
     package init(_ roster: Roster) {
-        self.roster = roster
-        bytes = roster.json.line
+        self.init(roster, bytes: roster.json.line)
     }
 
-    /// BLAKE2b-256 of the octets.
-    package var hash: [UInt8] { Hash.blake2b(bytes, count: 32) }
+    private init(_ roster: Roster, bytes: [UInt8]) {
+        self.roster = roster
+        self.bytes = bytes
+        hash = Hash.blake2b(bytes, count: 32)
+    }
+
     package var head: RosterHead { RosterHead(number: roster.number, hash: hash) }
 
     /// Reads what a node has written.
@@ -135,8 +140,7 @@ package struct RosterDocument: Hashable, Sendable {
         guard version == Roster.version else { throw .newerVersion(version) }
         guard json["members"]?.array?.count ?? 0 <= Roster.membersMax else { throw .oversized }
         guard let roster = Roster(json: json) else { throw .malformed }
-        self.roster = roster
-        self.bytes = bytes
+        self.init(roster, bytes: bytes)
     }
 }
 

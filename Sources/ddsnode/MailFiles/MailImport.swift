@@ -109,7 +109,7 @@ enum MailImport {
         var piece = first
         do {
             while !piece.isEmpty {
-                for message in try mbox.feed(piece) { try await offer(message, path, isOwn, take, skip) }
+                for message in try mbox.feed(piece[...]) { try await offer(message, path, isOwn, take, skip) }
                 piece = try reader.next()
             }
             if let last = try mbox.finish() { try await offer(last, path, isOwn, take, skip) }
