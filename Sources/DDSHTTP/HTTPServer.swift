@@ -92,9 +92,14 @@ package final class HTTPServer {
         try serve(bound)
     }
 
-    /// Takes no new connections, who wait in the kernel, and waits for the answers that are owed, for at most `limit`.
-    package func finish(within limit: Duration) async {
+    /// Takes no new connections: they wait in the kernel. Those that are there are served on.
+    package func rest() {
         for listener in listeners { listener.rest() }
+    }
+
+    /// Takes no new connections, and waits for the answers that are owed, for at most `limit`.
+    package func finish(within limit: Duration) async {
+        rest()
         let end = Loop.time.now + limit
         while Loop.time.now < end, listeners.contains(where: \.isBusy) { try? await Loop.sleep(for: .milliseconds(2)) }
     }

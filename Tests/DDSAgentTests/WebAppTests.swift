@@ -50,6 +50,15 @@ final class Browser {
         return response
     }
 
+    /// As it comes to the page, body or not.
+    func request(_ method: String, _ target: String, host: String = "ddsnode.localhost:7381") -> HTTPRequest {
+        let form = [HTTPField("Origin", "http://\(host)"), HTTPField("Content-Type", "multipart/form-data; boundary=x")]
+        return HTTPRequest(
+            method: method, target: target,
+            headers: HTTPHeaders(
+                [HTTPField("Host", host), HTTPField("Sec-Fetch-Site", "same-origin")] + (method == "POST" ? form : [])))
+    }
+
     func get(_ target: String, _ more: [HTTPField] = []) async -> HTTPResponse {
         await send(HTTPRequest(method: "GET", target: target, headers: headers(more)))
     }
@@ -96,6 +105,23 @@ extension HTTPResponse {
         #expect(await browser.get("/t/tbudget").text.contains("Budget 2027"))
         browser.cookie = visitor
         #expect(await browser.get("/").status == 303)
+    }
+
+    /// A browser that the next program does not know would be asked for its passphrase twice.
+    @Test @LoopActor func whoComesWhileTheProgramIsExecutedAnew_isSentToTheNextOne() async throws {
+        let browser = Browser()
+        #expect(browser.app.screen(browser.request("GET", "/unlock")) == nil)
+        browser.app.rest()
+        for (method, target) in [("GET", "/unlock"), ("POST", "/send"), ("GET", "/s?q=a%20b")] {
+            let answer = try #require(browser.app.screen(browser.request(method, target)))
+            #expect(answer.status == 307 && answer.location == target, "\(target) \(answer.status) \(answer.location ?? "")")
+            #expect(answer.headers.only("Connection") == "close")
+            #expect(answer.headers.only("Set-Cookie") == nil)
+        }
+        // Nobody is sent anywhere else, and nobody who has no business here is sent at all.
+        #expect(browser.app.screen(browser.request("GET", #"/\evil.test/\"#))?.location == "/%5Cevil.test/%5C")
+        #expect(browser.app.screen(browser.request("GET", "//evil.test/"))?.status == 400)
+        #expect(browser.app.screen(browser.request("GET", "/unlock", host: "evil.test:7381"))?.location == nil)
     }
 
     /// D1, D2 as far as the page decides.

@@ -72,7 +72,7 @@ final class ServerFixture {
     var channel: EventChannel?
     private(set) var closedChannels = 0
 
-    init(_ change: (inout HTTPServer.Configuration) -> Void = { _ in }) throws {
+    init(adopting sockets: [Int32] = [], _ change: (inout HTTPServer.Configuration) -> Void = { _ in }) throws {
         final class Holder { weak var fixture: ServerFixture? }
         // Read and written on the loop only.
         nonisolated(unsafe) let holder = Holder()
@@ -86,7 +86,7 @@ final class ServerFixture {
             handler: { request in unsafe await holder.fixture?.handle(request) ?? HTTPResponse(status: 500) })
         change(&configuration)
         server = HTTPServer(configuration)
-        try server.start(port: 0)
+        if sockets.isEmpty { try server.start(port: 0) } else { try server.start(adopting: sockets) }
         port = server.port ?? 0
         unsafe holder.fixture = self
     }
@@ -248,6 +248,31 @@ final class ServerFixture {
         #expect(answer.hasPrefix("HTTP/1.1 403") && answer.hasSuffix("no"))
         #expect(fixture.requests.isEmpty)
         fixture.server.stop()
+    }
+
+    /// What comes while another program is about to take over waits in the kernel for that one.
+    @Test @LoopActor func connectionsOfARestingServer_waitForTheNextOne() async throws {
+        let fixture = try ServerFixture()
+        let port = fixture.port
+        let connected = await Loop.offload { RawClient(port: port) }
+        await Loop.offload { connected.write("GET /first HTTP/1.1\r\nHost: a\r\n\r\n") }
+        #expect(await Loop.offload { connected.read(until: "GET /first") }.hasSuffix("GET /first"))
+        fixture.server.rest()
+        let waiting = await Loop.offload {
+            let client = RawClient(port: port)
+            client.write("GET /second HTTP/1.1\r\n\(Self.end)")
+            connected.write("GET /third HTTP/1.1\r\n\(Self.end)")
+            return client
+        }
+        #expect(await Loop.offload { connected.read(until: "GET /third") }.hasSuffix("GET /third"))
+        #expect(fixture.requests.map(\.path) == ["/first", "/third"])
+        let sockets = fixture.server.surrender()
+        let next = try ServerFixture(adopting: sockets)
+        #expect(await Loop.offload { waiting.read(until: "GET /second") }.hasSuffix("GET /second"))
+        #expect(next.requests.map(\.path) == ["/second"])
+        connected.close()
+        waiting.close()
+        next.server.stop()
     }
 
     /// B13 without a second user: not one byte for a peer that is not allowed.

@@ -36,6 +36,8 @@ import Testing
         if let failure = Self.startFailure { throw failure }
     }
 
+    func renewing() { calls.append("renewing") }
+
     func reload(_ config: Config) async { calls.append("reload") }
 
     func drain() async {
@@ -123,6 +125,7 @@ import Testing
                 #expect(answer == true, "who asked for it is answered")
             }
             #expect(code == 0 && second.isRenewing)
+            #expect(CountingRole.last?.calls == ["start", "renewing", "drain", "drained", "stop"])
             let left = handover.left
             #expect(left.map(\.name) == ["control"])
             // Who comes now waits in the socket until the next program takes it.

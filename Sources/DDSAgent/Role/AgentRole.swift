@@ -195,10 +195,14 @@ import Logging
         openGateway()
     }
 
+    package func renewing() {
+        gateway?.rest()
+        page?.rest()
+    }
+
     package func reload(_ config: Config) async { desktop?.reload(config) }
 
     package func drain() async {
-        if services.handover.isUnderWay { gateway?.rest() }
         agent?.lock()
         await gateway?.finish()
         if services.handover.isUnderWay { await page?.finish(within: Self.lastAnswers) }

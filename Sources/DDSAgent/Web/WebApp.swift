@@ -54,6 +54,8 @@ package final class WebApp {
     var streams: [(channel: EventChannel, session: WebSessionID?)] = []
     private var subscription: WebSubscription?
     private var server: HTTPServer?
+    /// True from the moment on when another program takes over.
+    private var isResting = false
     private var lastUnread: WebEvent?
     private var lastState: String?
 
@@ -109,6 +111,13 @@ package final class WebApp {
     /// Tells the gate which port it serves; `start` does.
     package func use(port: UInt16) {
         gate.site = WebSite(port: port, name: configuration.hostName, configuredHosts: configuration.configuredHosts)
+    }
+
+    /// This program ends and another one takes over its sockets: who connects from now on waits for that one, and who is connected
+    /// is sent there. A page from here would name visitors whom the next program does not know.
+    package func rest() {
+        isResting = true
+        server?.rest()
     }
 
     /// Lets the answers that are owed go out, for at most `limit`, and takes no new requests.
@@ -208,7 +217,11 @@ extension WebApp {
 
     /// The answer to a request whose body need not be read; nil for the others.
     package func screen(_ request: HTTPRequest) -> HTTPResponse? {
-        gate.screen(request).map { finish(answer($0, to: request)) }
+        if let verdict = gate.screen(request) { return finish(answer(verdict, to: request)) }
+        guard isResting else { return nil }
+        // The same address, on a new connection. Browsers take a backslash for a slash, and two of them for another host.
+        let again = HTTPResponse.redirect(307, to: request.target.replacing("\\", with: "%5C"))
+        return finish(again.with([HTTPField("Connection", "close")]))
     }
 
     package func overLimit(_ limit: HTTPLimit) -> HTTPResponse {

@@ -108,6 +108,7 @@ package import Logging
     private func requestRenewal() {
         guard requestedExit == nil, !handover.isUnderWay else { return }
         handover.isUnderWay = true
+        for role in roles { role.renewing() }
         leave(0)
     }
 

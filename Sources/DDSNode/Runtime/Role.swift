@@ -18,6 +18,9 @@ package import Logging
     /// Every role of a process that runs until it is stopped serves now. Not called where a command does its work with a role in
     /// its own process.
     func serving()
+    /// The program is going to be executed anew, as soon as what is being done has been finished: whoever comes from now on waits
+    /// for the next one. Not called for roles that may not be renewed.
+    func renewing()
     /// SIGHUP: takes over every key that does not need a restart.
     func reload(_ config: Config) async
     /// Stops accepting and finishes what is half done; the runtime escalates to `stop` after a deadline.
@@ -32,6 +35,8 @@ extension Role {
     package static var mayBeRenewed: Bool { false }
 
     package func serving() {}
+
+    package func renewing() {}
 }
 
 package struct RoleStatus: Sendable {
