@@ -92,11 +92,11 @@ func wrapped(
 
 func mail(
     from: String = "bob@node.test", to: String = "alice@node.test", subject: String, id: String = UUID().uuidString,
-    inReplyTo: String? = nil, body: String = "Hello.\r\n"
+    inReplyTo: String? = nil, date: String = "Mon, 23 Nov 2026 10:00:00 +0000", body: String = "Hello.\r\n"
 ) -> [UInt8] {
     var text = "From: \(from)\r\nTo: \(to)\r\nSubject: \(subject)\r\nMessage-ID: <\(id)@node.test>\r\n"
     if let inReplyTo { text += "In-Reply-To: <\(inReplyTo)@node.test>\r\nReferences: <\(inReplyTo)@node.test>\r\n" }
-    return Array((text + "Date: Mon, 23 Nov 2026 10:00:00 +0000\r\n\r\n" + body).utf8)
+    return Array((text + "Date: \(date)\r\n\r\n" + body).utf8)
 }
 
 /// A spool of which a commit may be cut off after its appends and some of its erasures, as a crash does.

@@ -322,6 +322,23 @@ import Testing
         await program.close()
     }
 
+    @Test @LoopActor func whoWaitsAtDrafts_hearsOfThePage() async throws {
+        let program = try await MailProgram(try await OpenAgent())
+        for step in ["saved", "discarded"] {
+            try await program.look("Drafts")
+            let waiting = Loop.spawn { #expect(await program.ask(.wait(since: nil)) == "changed", "\(step)") }
+            try await until { program.handler.isWaiting }
+            if step == "saved" {
+                #expect(await program.open.page.save(draft: "d1", DraftFields(recipients: "bob", subject: "Plan", body: "Text")))
+            } else {
+                await program.open.page.discard(draft: "d1")
+            }
+            await waiting.value
+            #expect(try await program.look("Drafts").count == (step == "saved" ? 1 : 0))
+        }
+        await program.close()
+    }
+
     @Test @LoopActor func outbox_givesBackWhatCanBeTakenBack() async throws {
         let program = try await MailProgram(try await OpenAgent(undoSend: "10s", time: ManualTime()))
         _ = await program.open.page.send(draft: "d1", DraftFields(recipients: "bob", subject: "Plan", body: "Text"))
@@ -341,6 +358,27 @@ import Testing
         try await program.store.update(program.store.order) { $0.sendState = .refused }
         #expect(await program.ask(.expunge(uids)) == "view" && program.view?.rows.isEmpty == true)
         #expect(try await program.look("Trash").count == 1)
+        await program.close()
+    }
+
+    /// RFC 9051 section 6.4.4: SENTON and its like disregard the zone.
+    @Test @LoopActor func dayOfSending_isTheAuthors() async throws {
+        let open = try await OpenAgent()
+        for (id, date) in [("w", "23 Nov 2026 23:30 -0500"), ("u", "23 Nov 2026 12:00 +0000"), ("e", "25 Nov 2026 00:30 +1400")] {
+            try await open.deliver(mail(subject: id, id: id, date: date))
+        }
+        let program = try await MailProgram(open)
+        let uids = try await program.look("INBOX")
+        let day = 20780
+        let cases: [(IMAPSearchKey, [Int])] = [
+            (.on(day, sent: true), [0, 1]), (.on(day + 1, sent: true), []), (.on(day + 2, sent: true), [2]),
+            (.before(day + 1, sent: true), [0, 1]), (.before(day, sent: true), []), (.since(day + 1, sent: true), [2]),
+            (.since(day, sent: true), [0, 1, 2]), (.not(.on(day, sent: true)), [2]),
+            (.and([.since(day + 2, sent: true), .before(day + 3, sent: true)]), [2]),
+        ]
+        for (key, wanted) in cases {
+            #expect(await program.ask(.search(key)) == "found \(wanted.map { uids[$0] })", "\(key)")
+        }
         await program.close()
     }
 

@@ -21,6 +21,8 @@ import Logging
     /// What the session looks at.
     private(set) var selected: IMAPFolder?
     private var wait: MailboxWait?
+    /// True while a program waits for changes, as in IDLE.
+    var isWaiting: Bool { wait != nil }
     private var isStopAsked = false
     private var isGone = false
     private(set) var isFinishing = false

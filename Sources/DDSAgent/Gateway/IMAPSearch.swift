@@ -59,9 +59,9 @@ struct IMAPSearch: Sendable {
         case .flag(let flag, let isSet): row.facts.flags.system.contains(flag) == isSet
         case .keyword(let keyword, let isSet):
             row.facts.flags.keywords.contains { $0.lowercased() == keyword } == isSet
-        case .before(let day, let sent): self.day(row, sent) < day
-        case .on(let day, let sent): self.day(row, sent) == day
-        case .since(let day, let sent): self.day(row, sent) >= day
+        case .before(let day, let sent): self.day(row, sent, message) { $0 < day }
+        case .on(let day, let sent): self.day(row, sent, message) { $0 == day }
+        case .since(let day, let sent): self.day(row, sent, message) { $0 >= day }
         case .younger(let seconds): now - row.facts.internalDate <= Int64(seconds)
         case .older(let seconds): now - row.facts.internalDate >= Int64(seconds)
         case .larger(let octets): row.facts.size > octets
@@ -86,11 +86,20 @@ struct IMAPSearch: Sendable {
         return values.contains(nil) ? nil : false
     }
 
-    /// Days since 1970, in UTC.
-    private func day(_ row: Row, _ sent: Bool) -> Int {
-        let seconds = sent ? date(row) : row.facts.internalDate
-        return Int(seconds >= 0 ? seconds / 86400 : (seconds - 86399) / 86400)
+    /// Whether a day, counted from 1970, is one that is looked for. When a message was sent is said in its author's zone (RFC 9051
+    /// section 6.4.4), of which the row tells only that some day is today there.
+    private func day(_ row: Row, _ sent: Bool, _ message: IMAPSearchText?, _ isWanted: (Int) -> Bool) -> Bool? {
+        guard sent, row.place != nil else { return isWanted(Self.day(row.facts.internalDate)) }
+        let date = date(row)
+        if let message { return isWanted(Self.day(message.localDate ?? date)) }
+        let wanted = Set((Self.day(date - Self.zones.west)...Self.day(date + Self.zones.east)).map(isWanted))
+        return wanted.count == 1 ? wanted.first : nil
     }
+
+    /// How far clocks on earth are behind and ahead of UTC, in seconds.
+    private static let zones: (west: Int64, east: Int64) = (12 * 3600, 14 * 3600)
+
+    private static func day(_ seconds: Int64) -> Int { Int(seconds >= 0 ? seconds / 86400 : (seconds - 86399) / 86400) }
 
     /// The author's date; a draft has none but that of its keeping.
     func date(_ row: Row) -> Int64 {
@@ -149,6 +158,9 @@ struct IMAPSearchText: Sendable {
         parsed = ParsedMessage(octets)
         fields = (try? HeaderSection(of: octets))?.fields ?? []
     }
+
+    /// What its author's clock showed, as if it were UTC; nil without a date.
+    var localDate: Int64? { parsed.date.map { $0.seconds + Int64($0.zoneMinutes) * 60 } }
 
     /// An empty text asks whether there is such a field.
     func headerHas(_ name: String, _ text: String) -> Bool {

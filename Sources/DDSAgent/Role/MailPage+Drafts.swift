@@ -1,5 +1,6 @@
 // Writing on the page: drafts, replies, sending.
 
+import DDSBus
 import DDSCore
 import DDSHTTP
 import DDSLoop
@@ -93,7 +94,9 @@ extension MailPage {
     private func change(_ id: String, _ change: (inout Draft) -> Void) async -> String? {
         guard let drafts = agent.unlocked?.drafts else { return nil }
         do throws(SpoolError) {
-            return try await drafts.save(id, change) ? id : nil
+            guard try await drafts.save(id, change) else { return nil }
+            draftsChanged()
+            return id
         } catch {
             agent.services.log.error("draft not kept", metadata: ["error": "\(error)"])
             guard agent.unlocked?.drafts === drafts else { return nil }
@@ -293,9 +296,15 @@ extension MailPage {
         return asked.filter { !known.contains("\($0)") }
     }
 
+    /// Mail programs that wait at Drafts look there again.
+    private func draftsChanged() {
+        if let store = agent.unlocked?.store { agent.services.bus.publish(.storeChanged(unread: store.unreadCount)) }
+    }
+
     func discard(draft id: String) async {
         do throws(SpoolError) {
             try await agent.unlocked?.drafts.discard(id)
+            draftsChanged()
         } catch {
             agent.services.log.error("draft not discarded", metadata: ["error": "\(error)"])
         }
