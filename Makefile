@@ -108,9 +108,9 @@ tsan: swift ## The unit tests under ThreadSanitizer.
 	    scripts/unit-tests.sh --sanitize=thread --scratch-path .build-tsan
 
 .PHONY: fuzz
-fuzz: swift ## Mutations of everything sealed, signed or typed, N=200000 runs each; then libFuzzer, SECS=60 a target, T=pop3 only that.
+fuzz: swift ## Mutations of everything sealed, signed or typed, N=5000 runs each; then libFuzzer, SECS=60 a target, T=pop3 only that.
 	@if [ -z "$(T)" ]; then swift build --build-tests; fi
-	@[ -n "$(T)" ] || { mark=$$(mktemp -d); DDSNODE_RUNS=$(or $(N),200000) DDSNODE_FUZZ_MARK=$$mark SWIFT_BACKTRACE=enable=no \
+	@[ -n "$(T)" ] || { mark=$$(mktemp -d); DDSNODE_RUNS=$(or $(N),5000) DDSNODE_FUZZ_MARK=$$mark SWIFT_BACKTRACE=enable=no \
 	    swift test --skip-build --filter FuzzTests || { echo "where they were:"; cat $$mark/*; exit 1; }; rmdir $$mark; }
 	@scripts/fuzz.sh "$(T)" "$(or $(SECS),60)"
 
