@@ -96,9 +96,10 @@ package import DDSSystemd
     private func perform(_ step: NotificationBook.Step?) {
         guard let step else { return }
         guard case .show = step else { return bus.send(step.call) }
-        Loop.spawn(name: "notify") { [self] in
-            let answer = try? await bus.call(step.call)
-            perform(book.answered(answer?.first?.number.flatMap { UInt32(exactly: $0) }))
+        // A click right behind the answer is about the number in it.
+        bus.call(step.call) { [weak self] answer in
+            guard let self else { return }
+            perform(book.answered((try? answer.get())?.first?.number.flatMap { UInt32(exactly: $0) }))
         }
     }
 

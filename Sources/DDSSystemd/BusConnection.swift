@@ -177,33 +177,44 @@ import Glibc
 
     // MARK: Saying
 
-    /// Calls a method and waits for its answer.
+    /// What became of a call.
+    package typealias Outcome = Result<[BusValue], BusError>
+
+    /// Calls a method and waits for its answer. What came on the bus right behind the answer may be heard before this returns.
     package func call(_ call: BusCall) async throws(BusError) -> [BusValue] {
-        let message = try outgoing(call)
-        defer { unsafe sd_bus_message_unref(message.pointer) }
-        nextCall += 1
-        let id = nextCall
-        let result = await withCheckedContinuation { (continuation: CheckedContinuation<Result<[BusValue], BusError>, Never>) in
-            guard let current = unsafe bus else { return continuation.resume(returning: .failure(.disconnected)) }
-            let pending = PendingCall(id: id, bus: self, continuation)
-            calls[id] = pending
-            // Not retained: `calls` holds it until the answer, or until the connection is gone and with it every callback.
-            let data = unsafe Unmanaged.passUnretained(pending).toOpaque()
-            let status = unsafe sd_bus_call_async(
-                current, nil, message.pointer,
-                { answer, data, _ in
-                    guard let data = unsafe data, let answer = unsafe answer else { return 0 }
-                    unsafe Unmanaged<PendingCall>.fromOpaque(data).takeUnretainedValue().answered(RawMessage(pointer: answer))
-                    return 1
-                }, data, UInt64(Self.patience.nanoseconds / 1000))
-            if status < 0 {
-                calls[id] = nil
-                pending.finish(.failure(.disconnected))
-            } else {
-                arm()
-            }
+        try await withCheckedContinuation { (continuation: CheckedContinuation<Outcome, Never>) in
+            self.call(call) { continuation.resume(returning: $0) }
+        }.get()
+    }
+
+    /// Calls a method. `answered` is called once, on the loop, and before anything is heard that came on the bus behind the answer.
+    package func call(_ call: BusCall, _ answered: @escaping @LoopActor (Outcome) -> Void) {
+        let message: RawMessage
+        do throws(BusError) {
+            message = try outgoing(call)
+        } catch {
+            return answered(.failure(error))
         }
-        return try result.get()
+        defer { unsafe sd_bus_message_unref(message.pointer) }
+        guard let current = unsafe bus else { return answered(.failure(.disconnected)) }
+        nextCall += 1
+        let pending = PendingCall(id: nextCall, bus: self, answered)
+        calls[nextCall] = pending
+        // Not retained: `calls` holds it until the answer, or until the connection is gone and with it every callback.
+        let data = unsafe Unmanaged.passUnretained(pending).toOpaque()
+        let status = unsafe sd_bus_call_async(
+            current, nil, message.pointer,
+            { answer, data, _ in
+                guard let data = unsafe data, let answer = unsafe answer else { return 0 }
+                unsafe Unmanaged<PendingCall>.fromOpaque(data).takeUnretainedValue().answered(RawMessage(pointer: answer))
+                return 1
+            }, data, UInt64(Self.patience.nanoseconds / 1000))
+        if status < 0 {
+            calls[nextCall] = nil
+            pending.finish(.failure(.disconnected))
+        } else {
+            arm()
+        }
     }
 
     /// Calls a method whose answer nobody waits for. Written at once where the socket takes it.
@@ -295,12 +306,12 @@ import Glibc
 @LoopActor private final class PendingCall {
     private let id: UInt64
     private weak let bus: BusConnection?
-    private var continuation: CheckedContinuation<Result<[BusValue], BusError>, Never>?
+    private var whenAnswered: (@LoopActor (BusConnection.Outcome) -> Void)?
 
-    init(id: UInt64, bus: BusConnection, _ continuation: CheckedContinuation<Result<[BusValue], BusError>, Never>) {
+    init(id: UInt64, bus: BusConnection, _ whenAnswered: @escaping @LoopActor (BusConnection.Outcome) -> Void) {
         self.id = id
         self.bus = bus
-        self.continuation = continuation
+        self.whenAnswered = whenAnswered
     }
 
     func answered(_ message: RawMessage) {
@@ -318,9 +329,10 @@ import Glibc
         }
     }
 
-    func finish(_ result: Result<[BusValue], BusError>) {
-        continuation?.resume(returning: result)
-        continuation = nil
+    func finish(_ outcome: BusConnection.Outcome) {
+        let tell = whenAnswered
+        whenAnswered = nil
+        tell?(outcome)
     }
 }
 

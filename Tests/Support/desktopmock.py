@@ -62,13 +62,14 @@ class Notifications(dbus.service.Object):
         super().__init__(bus, "/org/freedesktop/Notifications")
         self.abilities = list(abilities) or ["body", "actions", "body-markup"]
         self.last = 0
+        self.is_eager = False
 
     @dbus.service.method(NOTIFICATIONS, out_signature="as")
     def GetCapabilities(self):
         return self.abilities
 
-    @dbus.service.method(NOTIFICATIONS, in_signature="susssasa{sv}i", out_signature="u")
-    def Notify(self, app, replaced, icon, summary, body, actions, hints, timeout):
+    @dbus.service.method(NOTIFICATIONS, in_signature="susssasa{sv}i", out_signature="u", async_callbacks=("answer", "refuse"))
+    def Notify(self, app, replaced, icon, summary, body, actions, hints, timeout, answer, refuse):
         number = int(replaced)
         if not number:
             self.last += 1
@@ -76,7 +77,9 @@ class Notifications(dbus.service.Object):
         say(shown=number, replaced=int(replaced), app=app, icon=icon, summary=summary, body=body, actions=list(actions),
             hints={str(name): str(value) for name, value in hints.items()},
             urgency=int(hints.get("urgency", -1)))
-        return dbus.UInt32(number)
+        answer(dbus.UInt32(number))
+        if self.is_eager:
+            self.act(number, "open")
 
     @dbus.service.method(NOTIFICATIONS, in_signature="u")
     def CloseNotification(self, number):
@@ -93,6 +96,10 @@ class Notifications(dbus.service.Object):
 
     def act(self, number, action):
         self.ActionInvoked(dbus.UInt32(number), action)
+
+    def eager(self, is_eager):
+        """Somebody clicks at once: the action leaves together with the answer."""
+        self.is_eager = is_eager
 
     def expire(self, number):
         self.NotificationClosed(dbus.UInt32(number), dbus.UInt32(1))

@@ -238,6 +238,13 @@ def notifications(checks, world):
     server.tell("act", shown["shown"], "open")
     identity = agent.find(hostile)[0]["id"]
     checks.equal("its action opens the thread", visit(world.opened.next(before + 1))[:2], (303, f"/t/{identity}"))
+    server.tell("eager", True)
+    world.bob.send(subject + " at once", "text\n", f"alice@{DOMAIN}")
+    opened = world.opened.next(before + 2)
+    identity = agent.find(subject + " at once")[0]["id"]
+    checks.equal("also when it comes right behind the number of the bubble", visit(opened)[:2], (303, f"/t/{identity}"))
+    server.tell("eager", False)
+    server.skip()
     world.configure(content='"sender"')
     world.bob.send("four", "text\n", f"alice@{DOMAIN}")
     shown = server.next("shown")
