@@ -20,6 +20,8 @@ final class HTTPListener {
     /// Connections whose header is not complete, and until when it must be.
     private var headerDeadlines: [OpaquePointer: Instant] = unsafe [:]
     private var nextHeartbeat = Instant(nanoseconds: 0)
+    /// A connection has ended in this run.
+    private var hasRoom = false
 
     init(configuration: HTTPServer.Configuration, endpoint: HTTPEndpoint) {
         self.configuration = configuration
@@ -104,7 +106,11 @@ final class HTTPListener {
 
     private func run() {
         guard let daemon = unsafe daemon else { return }
+        hasRoom = false
         unsafe MHD_run(daemon)
+        // Who waited while there were too many: libmicrohttpd looks at its listening socket again only when it is run, and where no
+        // connection is left it names no time for that.
+        if hasRoom { return runSoon() }
         var milliseconds: UInt64 = 0
         if unsafe MHD_get_timeout(daemon, &milliseconds) == .YES {
             runTimer?.schedule(at: Loop.time.now + .milliseconds(Int64(clamping: milliseconds)))
@@ -193,6 +199,7 @@ extension HTTPListener {
             unsafe expectHeader(connection)
         } else {
             unsafe headerDeadlines[connection] = nil
+            hasRoom = true
         }
     }
 

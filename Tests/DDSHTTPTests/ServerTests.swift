@@ -250,6 +250,20 @@ final class ServerFixture {
         fixture.server.stop()
     }
 
+    /// All connections that there may be say nothing and end at once; who waits behind them is not forgotten.
+    @Test @LoopActor func whoWaitsBehindTooMany_isServedWhenTheyEnd() async throws {
+        let fixture = try ServerFixture { configuration in
+            // For two addresses.
+            configuration.limits.connectionsMax = 8
+            configuration.limits.headerSeconds = 1
+        }
+        let port = fixture.port
+        let silent = await Loop.offload { (0..<4).map { _ in RawClient(port: port) } }
+        #expect(try await fixture.ask("GET /behind HTTP/1.1\r\n\(Self.end)").hasSuffix("GET /behind"))
+        for client in silent { client.close() }
+        fixture.server.stop()
+    }
+
     /// What comes while another program is about to take over waits in the kernel for that one.
     @Test @LoopActor func connectionsOfARestingServer_waitForTheNextOne() async throws {
         let fixture = try ServerFixture()
