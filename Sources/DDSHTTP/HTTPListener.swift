@@ -108,8 +108,8 @@ final class HTTPListener {
         guard let daemon = unsafe daemon else { return }
         hasRoom = false
         unsafe MHD_run(daemon)
-        // Who waited while there were too many: libmicrohttpd looks at its listening socket again only when it is run, and where no
-        // connection is left it names no time for that.
+        // Some may have waited while there were too many: libmicrohttpd looks at its listening socket again only when it is
+        // run, and where no connection is left it names no time for that.
         if hasRoom { return runSoon() }
         var milliseconds: UInt64 = 0
         if unsafe MHD_get_timeout(daemon, &milliseconds) == .YES {

@@ -1,5 +1,5 @@
-// Whose process is at the other end of a loopback connection: asked of the kernel, or read from its table of TCP sockets where it
-// cannot be asked.
+// Whose process is at the other end of a loopback connection: asked of the kernel, or read from its table of TCP sockets where
+// it cannot be asked. Whether that user may come in is decided by the callers of `isTrusted`.
 
 import DDSCore
 import Glibc

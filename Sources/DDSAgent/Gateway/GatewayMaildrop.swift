@@ -1,7 +1,6 @@
 // A mail program's POP3 session: the snapshot of a mailbox of the store, messages as their authors wrote them, and the marks
 // that it shares with the page. What is fetched is read; what is deleted goes to the trash.
 
-import DDSBus
 import DDSCore
 import DDSLoop
 import DDSNode
@@ -136,7 +135,7 @@ import Logging
                 retrieved.removeFirst(ids.count)
                 do throws(SpoolError) {
                     try await store.update(ids) { $0.isUnread = false }
-                    desk.agent.services.bus.publish(.storeChanged(unread: store.unreadCount))
+                    desk.agent.noteChange(of: store)
                 } catch {
                     // A full disk is no reason not to give out what is there.
                     if openStore != nil {
@@ -161,7 +160,7 @@ import Logging
             if openStore != nil { desk.agent.services.log.error("not moved to the trash", metadata: ["error": "\(error)"]) }
             return .eraseFailed
         }
-        desk.agent.services.bus.publish(.storeChanged(unread: store.unreadCount))
+        desk.agent.noteChange(of: store)
         return .erased
     }
 }

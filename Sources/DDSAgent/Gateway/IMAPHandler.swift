@@ -233,7 +233,7 @@ import Logging
     /// The store was changed: the page and other sessions hear of it. The idle lock does not: mail programs mark and file by
     /// themselves.
     func changed(_ store: MessageStore) {
-        agent.services.bus.publish(.storeChanged(unread: store.unreadCount))
+        agent.noteChange(of: store)
     }
 
     // MARK: Waiting

@@ -1,6 +1,5 @@
 // Making messages: from the command line, from the page, and the one that proves a new account.
 
-import DDSBus
 import DDSCore
 import DDSLoop
 import DDSMail
@@ -138,7 +137,7 @@ extension Agent {
         } catch {
             throw Failure(.inputOutput, "the local store cannot be written: \(error)")
         }
-        services.bus.publish(.storeChanged(unread: store.unreadCount))
+        noteChange(of: store)
         return true
     }
 

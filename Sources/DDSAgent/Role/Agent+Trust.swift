@@ -1,6 +1,5 @@
 // What a person says about other people's keys, and the mail that waits for it.
 
-import DDSBus
 import DDSCore
 import DDSLoop
 import DDSNode
@@ -45,7 +44,7 @@ extension Agent {
         let store = try opened().store
         let count = try await store.decide(decision, on: address)
         await outcomeCame()
-        if unlocked?.store === store { services.bus.publish(.storeChanged(unread: store.unreadCount)) }
+        if unlocked?.store === store { noteChange(of: store) }
         return count
     }
 

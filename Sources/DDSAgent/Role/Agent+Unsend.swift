@@ -1,7 +1,6 @@
 // Taking back a message that has not gone out yet: it becomes the draft again that it was, and nothing of it is left elsewhere.
 // Whatever a crash leaves of that is finished at the next unlock.
 
-import DDSBus
 import DDSCore
 import DDSLoop
 import DDSNode
@@ -50,7 +49,7 @@ extension Agent {
         } catch {
             services.log.error("a message that was taken back is erased at the next unlock", metadata: ["error": "\(error)"])
         }
-        services.bus.publish(.storeChanged(unread: unlocked.store.unreadCount))
+        noteChange(of: unlocked.store)
         return sent.draft.id
     }
 

@@ -187,7 +187,7 @@ extension Agent {
         await mailCame()
         guard unlocked?.store === store else { return }
         services.bus.publish(.unlocked)
-        services.bus.publish(.storeChanged(unread: store.unreadCount))
+        noteChange(of: store)
         tendKeys()
         // Something may wait to be sealed again.
         outbox?.sendNow()
@@ -206,6 +206,9 @@ extension Agent {
             }
         }
     }
+
+    /// What is in `store`, or a draft, is not what it was: page, desktop and mail programs that wait look again.
+    func noteChange(of store: MessageStore) { services.bus.publish(.storeChanged(unread: store.unreadCount)) }
 
     /// Drops keys, store and drafts. Where the program can be executed anew it will be, as what was shown and typed has left
     /// copies that nobody knows.
@@ -269,7 +272,7 @@ extension Agent {
         }
         if store.items.count != before.0 { unlocked?.keeper?.mailCame() }
         if before != (store.items.count, store.trust.changeCount) {
-            services.bus.publish(.storeChanged(unread: store.unreadCount))
+            noteChange(of: store)
         }
     }
 
@@ -283,7 +286,7 @@ extension Agent {
         }
         // What has gone out cannot be taken back, and its files need not be kept for that.
         unsent = unsent.filter { store.items[$0.key]?.summary.sendState == .waiting }
-        if unlocked?.store === store { services.bus.publish(.storeChanged(unread: store.unreadCount)) }
+        if unlocked?.store === store { noteChange(of: store) }
     }
 
     private func submit(_ submission: QueuedSubmission) async -> SubmissionResult {
@@ -355,7 +358,7 @@ extension Agent {
             if error == .full { throw Failure(.inputOutput, "the disk is full; free some space, nothing was sent") }
             throw Failure(.inputOutput, "the message could not be kept and was not sent: \(error)")
         }
-        services.bus.publish(.storeChanged(unread: unlocked.store.unreadCount))
+        noteChange(of: unlocked.store)
         return ids
     }
 

@@ -1,7 +1,6 @@
 // The commands of an agent: join, unlock, lock, fetch, send, list, show, open. Answered at the control socket, or in the
 // command line's own process when no agent runs.
 
-import DDSBus
 import DDSCore
 import DDSHTTP
 import DDSLoop
@@ -209,7 +208,7 @@ import Logging
             // A full disk is no reason not to show what is there.
             agent.services.log.error("read mark not kept", metadata: ["error": "\(error)"])
         }
-        agent.services.bus.publish(.storeChanged(unread: store.unreadCount))
+        agent.noteChange(of: store)
         guard let summary = store.items[id]?.summary, case .object(var fields) = describe(summary, waiting(store)[id]) else {
             throw Failure(.unknownName, "no message \(id); see: ddsnode list")
         }

@@ -1,7 +1,6 @@
 // The commands about the local store as a whole: check, what an export reads, what an import adds, mail that did not open.
 // They move bytes; files are the command line's affair.
 
-import DDSBus
 import DDSCore
 import DDSLoop
 import DDSNode
@@ -93,7 +92,7 @@ import DDSSpool
                 received: received,
                 occurrence: Int(clamping: request.arguments["occurrence"]?.integer ?? 1))
             agent.noteActivity()
-            if id != nil { agent.services.bus.publish(.storeChanged(unread: store.unreadCount)) }
+            if id != nil { agent.noteChange(of: store) }
             return ["added": .bool(id != nil), "id": id.map { .text($0) } ?? .null]
         } catch {
             if error == .full {
@@ -145,7 +144,7 @@ import DDSSpool
         let store = try agent.opened().store
         do throws(SpoolError) {
             let count = try await store.retryUnopened()
-            if count > 0 { agent.services.bus.publish(.storeChanged(unread: store.unreadCount)) }
+            if count > 0 { agent.noteChange(of: store) }
             return ["opened": .number(count), "unopened": .number(store.unopened)]
         } catch {
             throw Failure(.inputOutput, "the local store cannot be written: \(error)")

@@ -1,6 +1,5 @@
 // Writing on the page: drafts, replies, sending.
 
-import DDSBus
 import DDSCore
 import DDSHTTP
 import DDSLoop
@@ -298,7 +297,7 @@ extension MailPage {
 
     /// Mail programs that wait at Drafts look there again.
     private func draftsChanged() {
-        if let store = agent.unlocked?.store { agent.services.bus.publish(.storeChanged(unread: store.unreadCount)) }
+        if let store = agent.unlocked?.store { agent.noteChange(of: store) }
     }
 
     func discard(draft id: String) async {

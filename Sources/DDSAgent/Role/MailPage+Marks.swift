@@ -1,6 +1,5 @@
 // What is done with threads in lists: read, starred, archived, muted, and all of it taken back.
 
-import DDSBus
 import DDSCore
 import DDSLoop
 import DDSNode
@@ -129,7 +128,7 @@ extension MailPage {
         }
         guard agent.unlocked?.store === store else { return "The agent was locked meanwhile; look at the trash again." }
         desk.storeChanged()
-        agent.services.bus.publish(.storeChanged(unread: store.unreadCount))
+        agent.noteChange(of: store)
         let left = ids.count { store.items.contains($0) }
         let count = ids.count - left
         let words = "\(count) \(count == 1 ? "message" : "messages") erased for ever."
@@ -182,7 +181,7 @@ extension MailPage {
             isKept = false
         }
         desk.storeChanged()
-        agent.services.bus.publish(.storeChanged(unread: store.unreadCount))
+        agent.noteChange(of: store)
         return isKept ? before : nil
     }
 }

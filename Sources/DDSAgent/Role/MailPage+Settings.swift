@@ -1,7 +1,6 @@
 // The page's settings: what each tab shows of the agent, and what is kept of what its form says. Passphrases and the kit are the
 // agent's to judge and make.
 
-import DDSBus
 import DDSCore
 import DDSHTTP
 import DDSLoop
@@ -58,7 +57,7 @@ extension MailPage: SettingsBackend {
         guard case .muted = change, let store = agent.unlocked?.store else { return "Saved." }
         // Lists and counters follow.
         desk.storeChanged()
-        agent.services.bus.publish(.storeChanged(unread: store.unreadCount))
+        agent.noteChange(of: store)
         return "Saved."
     }
 
